@@ -1,0 +1,34 @@
+#include "base/uuid.h"
+
+namespace magpie {
+
+Uuid Uuid::random(Random& random) {
+  Uuid id;
+  for (int half = 0; half < 2; ++half) {
+    const uint64_t bits = random.next();
+    for (int i = 0; i < 8; ++i) id.bytes[half * 8 + i] = static_cast<uint8_t>(bits >> (56 - 8 * i));
+  }
+  id.bytes[6] = static_cast<uint8_t>((id.bytes[6] & 0x0f) | 0x40);
+  id.bytes[8] = static_cast<uint8_t>((id.bytes[8] & 0x3f) | 0x80);
+  return id;
+}
+
+std::string to_string(const Uuid& id) {
+  static constexpr char kAlphabet[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string text;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const uint8_t byte : id.bytes) {
+    bits = (bits << 8) | byte;
+    count += 8;
+    while (count >= 6) {
+      count -= 6;
+      text += kAlphabet[(bits >> count) & 0x3f];
+    }
+  }
+  if (count > 0) text += kAlphabet[(bits << (6 - count)) & 0x3f];
+  return text;
+}
+
+}  // namespace magpie

@@ -1,0 +1,69 @@
+// What a node is told before it starts. Filled by `server` from the YAML file and checked there;
+// filled by `sim` from the seed. Plain data.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "engine/engine.h"
+
+namespace magpie::node {
+
+// The address clients are told for one listener; where it really listens is the driver's business.
+struct AdvertisedListener {
+  std::string name;  // "internal", "external", …
+  std::string host;
+  int32_t port = 0;
+};
+
+// What to do at a limit is said at each; docs/operations/limits.md repeats it for operators.
+struct NodeLimits {
+  // Partitions hosted by this node; creating more is refused with INVALID_PARTITIONS.
+  int32_t partitions = 20'000;
+  // Bytes of requests taken from one connection and not yet answered; beyond it the node stops
+  // reading from that connection.
+  uint64_t unanswered_bytes_per_connection = 128ull * 1024 * 1024;
+  // The same over all connections; beyond it the node stops reading from the heaviest ones.
+  uint64_t unanswered_bytes = 1024ull * 1024 * 1024;
+  // Memory for recent batches over all partitions; the least recently used go first.
+  uint64_t recent_batches_bytes = 256ull * 1024 * 1024;
+  // Consumer groups and members per group; more are refused with GROUP_MAX_SIZE_REACHED.
+  int32_t groups = 10'000;
+  int32_t members_per_group = 1'000;
+  // Producers whose deduplication window is remembered, over all partitions; the least recently
+  // seen go first.
+  int32_t producers = 100'000;
+};
+
+struct NodeConfig {
+  std::string cluster_id = "magpie";
+  NodeId node_id{1};
+  std::string region = "local";  // what clients see as the rack
+  std::vector<AdvertisedListener> listeners;
+
+  bool auto_create_topics = true;
+  int32_t default_partitions = 1;
+  // Topic defaults that differ from Kafka's, by Kafka topic config name ("retention.ms").
+  std::map<std::string, std::string> topic_defaults;
+
+  engine::FsyncPolicy fsync = engine::FsyncPolicy::kAlways;
+  Duration fsync_interval = Duration::milliseconds(1'000);
+
+  Duration group_session_timeout_min = Duration::milliseconds(6'000);
+  Duration group_session_timeout_max = Duration::milliseconds(1'800'000);
+  Duration group_initial_rebalance_delay = Duration::milliseconds(3'000);
+  Duration offsets_retention = Duration::seconds(7 * 24 * 3'600);
+  Duration producer_id_expiration = Duration::seconds(24 * 3'600);
+  Duration retention_check_interval = Duration::seconds(300);
+
+  // Idle connections are closed after this (connections.max.idle.ms).
+  Duration connection_idle_max = Duration::seconds(600);
+
+  NodeLimits limits;
+};
+
+}  // namespace magpie::node

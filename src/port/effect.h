@@ -1,0 +1,163 @@
+// What a node asks of the world.
+//
+// Machines append effects to one reused list during a step; the driver (os or sim) carries them out
+// after the step, in order, and reports results as events (event.h). An effect never calls back.
+// Every disk effect names its completion; the reply of a produce request waits for that completion,
+// which is how "acknowledged before durable" is made impossible to write.
+//
+// Order: effects on one file are carried out in the order given. A write or truncate is finished
+// when the operating system took it, or, with `sync`, when fdatasync covering it has returned. The
+// driver may cover many writes of a file by one fdatasync (group commit).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/ids.h"
+#include "port/file.h"
+
+namespace magpie::port {
+
+using ConnectionId = StrongId<struct ConnectionIdTag, uint64_t>;
+using HttpExchangeId = StrongId<struct HttpExchangeIdTag, uint64_t>;
+
+// --- network -----------------------------------------------------------------------------------
+
+// Queue these bytes on the connection. Silently dropped if the connection is gone; the
+// ConnectionClosed event tells.
+struct Send {
+  ConnectionId connection;
+  BufferChain bytes;
+};
+
+// Close after what is queued was sent (`flush`), or at once.
+struct CloseConnection {
+  ConnectionId connection;
+  bool flush = false;
+};
+
+// Stop or go on delivering frames from this connection (back-pressure towards the client).
+struct SetReading {
+  ConnectionId connection;
+  bool enabled = true;
+};
+
+// Answer to an HTTP exchange of the admin port. Exactly one per HttpRequestReceived.
+struct HttpRespond {
+  HttpExchangeId exchange;
+  int status = 200;
+  std::string content_type;
+  std::string body;
+};
+
+// --- disk --------------------------------------------------------------------------------------
+
+// Write `bytes` at `position`, creating the file (and its folder) if needed.
+struct WriteFile {
+  FileRef file;
+  uint64_t position = 0;
+  BufferChain bytes;
+  bool sync = false;
+  Completion then;
+};
+
+// fdatasync: everything written to the file before this effect is durable when it completes.
+struct SyncFile {
+  FileRef file;
+  Completion then;
+};
+
+// Read up to `length` bytes at `position`; fewer come back only at the end of the file.
+struct ReadFile {
+  FileRef file;
+  uint64_t position = 0;
+  uint64_t length = 0;
+  Completion then;
+};
+
+// Cut the file to `size` bytes and make that durable.
+struct TruncateFile {
+  FileRef file;
+  uint64_t size = 0;
+  Completion then;
+};
+
+// Replace the whole content, atomically and durably: after a crash the file has the old content or
+// the new one. (Write beside it, sync, rename, sync the folder.)
+struct ReplaceFile {
+  FileRef file;
+  BufferChain bytes;
+  Completion then;
+};
+
+// Rename over any existing file of the new name, durably. `file` is unusable afterwards; refer to
+// `to` from then on.
+struct RenameFile {
+  FileRef file;
+  FileRef to;
+  Completion then;
+};
+
+// Remove the file. Not an error if it does not exist.
+struct RemoveFile {
+  FileRef file;
+  Completion then;
+};
+
+// Names and sizes of the files in a folder, and names of its sub-folders, sorted by name. A folder
+// that does not exist is empty.
+struct ListFolder {
+  std::string path;
+  Completion then;
+};
+
+// Remove a folder with everything in it, durably.
+struct RemoveFolder {
+  std::string path;
+  Completion then;
+};
+
+// Rename a folder, durably. No file inside may be in use.
+struct RenameFolder {
+  std::string path;
+  std::string to;
+  Completion then;
+};
+
+// --- log ---------------------------------------------------------------------------------------
+
+enum class Severity { kDebug, kInfo, kWarning, kError };
+
+// One line for the operator. `code` is stable and documented (docs/operations/log-codes.md); `text`
+// says what happened, to what, and what to do.
+struct LogLine {
+  Severity severity = Severity::kInfo;
+  std::string code;
+  std::string text;
+};
+
+using Effect = std::variant<Send, CloseConnection, SetReading, HttpRespond, WriteFile, SyncFile,
+                            ReadFile, TruncateFile, ReplaceFile, RenameFile, RemoveFile, ListFolder,
+                            RemoveFolder, RenameFolder, LogLine>;
+
+// The list a step appends to. Reused between steps, so that its memory is too.
+class Effects {
+ public:
+  template <typename T>
+  void add(T effect) {
+    list_.emplace_back(std::move(effect));
+  }
+  bool empty() const { return list_.empty(); }
+  size_t size() const { return list_.size(); }
+  std::vector<Effect>& list() { return list_; }
+  const std::vector<Effect>& list() const { return list_; }
+  void clear() { list_.clear(); }
+
+ private:
+  std::vector<Effect> list_;
+};
+
+}  // namespace magpie::port
