@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""Runs suites of real, unmodified Kafka clients against a broker, and says what came of it.
+
+    run.py [suite ...] [--only TEST] [--broker magpie|kafka|HOST:PORT] [--keep] [--all]
+
+Without a suite all are run. For every suite the lists of passed, failed and not applicable tests are
+printed, with reasons; a suite whose toolchain cannot be had here is skipped, with the reason. The
+last line is `N passed, N failed, N skipped`; the exit code is 0 only if nothing failed. See
+CONTRIBUTING.md and docs/compatibility.md.
+"""
+
+import argparse
+import signal
+import sys
+import time
+
+import brokers
+import kcat_smoke
+import report
+import suite as suites
+import toolchain
+
+ALL = [kcat_smoke.KcatSmoke]
+
+
+def _arguments(argv):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("suite", nargs="*", help="of " + ", ".join(kind.name for kind in ALL))
+    parser.add_argument("--only", metavar="TEST", help="tests whose name contains this")
+    parser.add_argument("--broker", default="magpie", metavar="magpie|kafka|HOST:PORT")
+    parser.add_argument("--keep", action="store_true", help="keep the broker's data directory")
+    parser.add_argument("--all", action="store_true", help="also tests known not to apply")
+    parser.add_argument("--once", action="store_true", help="no second run for a failed test")
+    parser.add_argument("--write-docs", action="store_true", help="renew docs/compatibility.md")
+    parsed = parser.parse_args(argv)
+    unknown = set(parsed.suite) - {kind.name for kind in ALL}
+    if unknown:
+        parser.error(f"no suite is called {', '.join(sorted(unknown))}")
+    return parsed
+
+
+def _run(kind, options):
+    """Runs one suite from preparation to summary; returns its report.SuiteReport."""
+    suite = kind()
+    print(f"\n== {suite.name}: {suite.title}", flush=True)
+    begin = time.monotonic()
+    try:
+        suite.prepare()
+    except toolchain.Unavailable as cause:
+        return report.SuiteReport(suite, [], 0.0, time.monotonic() - begin, skipped=str(cause))
+    prepared = time.monotonic()
+
+    def open_broker():
+        broker = brokers.choose(options.broker, suite.name, suite.auto_create)
+        broker.keep_data = options.keep
+        return broker
+
+    try:
+        results = suites.run_suite(suite, open_broker, options.only, options.all,
+                                   again=not options.once)
+    except (brokers.DidNotStart, toolchain.Unavailable) as cause:
+        results = [suites.Result("(start of the broker)", suites.FAILED, str(cause), 0.0)]
+    return report.SuiteReport(suite, results, prepared - begin, time.monotonic() - prepared)
+
+
+def main(argv):
+    """Entry point; returns the exit code."""
+    options = _arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    chosen = [kind for kind in ALL if not options.suite or kind.name in options.suite]
+    reports = []
+    for kind in chosen:
+        reports.append(_run(kind, options))
+        reports[-1].show()
+    if not options.only:
+        report.save(reports, options.broker)
+    if options.write_docs:
+        report.write_docs()
+    return report.finish(reports)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

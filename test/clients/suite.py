@@ -1,0 +1,147 @@
+"""What a suite of client tests is, and how its tests are run against one broker.
+
+A suite prepares its toolchain, names its tests, and runs one test at a time against a broker. The
+runner here decides which tests apply (not_applicable.json), runs up to `lanes` of them at once,
+notices a broker that died, and gives every test that failed beside others one more run on its own:
+a client suite full of timers, on two cores, must not report the load of its neighbours as a defect.
+Such a second run is always shown in the results.
+"""
+
+import collections
+import concurrent.futures
+import json
+import threading
+import time
+
+import paths
+
+PASSED, FAILED, NOT_APPLICABLE = "passed", "failed", "not applicable"
+
+Result = collections.namedtuple("Result", "test status reason seconds")
+
+
+class Failed(Exception):
+    """The test ran and its expectation did not hold."""
+
+
+class NotApplicable(Exception):
+    """The test found out itself that it cannot run here."""
+
+
+def expect(condition, cause):
+    """Fails the running test with `cause` unless `condition` holds."""
+    if not condition:
+        raise Failed(cause() if callable(cause) else cause)
+
+
+class Suite:
+    """Base of all suites; `name` selects it on the command line, `title` heads its results."""
+
+    name = ""
+    title = ""
+    lanes = 1
+    needs_segments = False
+    auto_create = True
+
+    def prepare(self):
+        """Fetches what the tests need; raises toolchain.Unavailable with the reason if it cannot."""
+
+    def tests(self):
+        """Names of all tests, in the order to run them."""
+        raise NotImplementedError
+
+    def run(self, broker, test):
+        """Runs one test; returns normally or raises Failed or NotApplicable."""
+        raise NotImplementedError
+
+
+class FunctionSuite(Suite):
+    """A suite whose tests are its own methods `test_...(broker)`, in the order they are written."""
+
+    def tests(self):
+        return [name[5:] for name in vars(type(self)) if name.startswith("test_")]
+
+    def run(self, broker, test):
+        getattr(self, "test_" + test)(broker)
+
+
+def not_applicable(suite):
+    """Table test -> reason for one suite, from not_applicable.json."""
+    return json.loads((paths.HERE / "not_applicable.json").read_text()).get(suite, {})
+
+
+def _run_one(suite, broker, test):
+    begin = time.monotonic()
+    try:
+        suite.run(broker, test)
+        status, reason = PASSED, ""
+    except Failed as failure:
+        status, reason = FAILED, str(failure) or "no cause given"
+    except NotApplicable as finding:
+        status, reason = NOT_APPLICABLE, str(finding)
+    if status == FAILED and not broker.alive():
+        reason = f"the broker died ({broker.log}); {reason}"
+    return Result(test, status, reason, time.monotonic() - begin)
+
+
+_MARKS = {PASSED: "ok  ", FAILED: "FAIL", NOT_APPLICABLE: "n/a "}
+_PRINTING = threading.Lock()
+
+
+def show(result):
+    """Prints the line of one finished test."""
+    with _PRINTING:
+        reason = f": {result.reason}" if result.reason else ""
+        print(f"  {_MARKS[result.status]} {result.test} ({result.seconds:.1f} s){reason}",
+              flush=True)
+
+
+def run_suite(suite, open_broker, only=None, ignore_table=False, again=True):
+    """Runs a prepared suite; returns its results in the order of its tests.
+
+    `open_broker` makes a new broker; a second one is made if the first dies. `only` keeps the tests
+    whose name contains it, also those that do not apply.
+    """
+    names = suite.tests()
+    table = {} if ignore_table else not_applicable(suite.name)
+    results = {}
+    if only:
+        names = [name for name in names if only in name]
+    for name in [name for name in names if name in table and not only]:
+        results[name] = Result(name, NOT_APPLICABLE, table[name], 0.0)
+    left = [name for name in names if name not in results]
+    lanes = suite.lanes
+    while left:
+        with open_broker() as broker:
+            for result in _run_lanes(suite, broker, left, lanes):
+                results[result.test] = result
+                show(result)
+            done = [name for name in left if name in results]
+            left = [name for name in left if name not in results]
+            failed = [name for name in done if results[name].status == FAILED]
+            if again and lanes > 1 and broker.alive():
+                for name in failed:
+                    results[name] = _second_run(suite, broker, results[name])
+    return [results[name] for name in names]
+
+
+def _run_lanes(suite, broker, names, lanes):
+    """Yields results as tests end; starts no further test once the broker has died."""
+    waiting = list(reversed(names))
+    running = set()
+    with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+        while running or (waiting and broker.alive()):
+            while waiting and len(running) < lanes and broker.alive():
+                running.add(pool.submit(_run_one, suite, broker, waiting.pop()))
+            ended, running = concurrent.futures.wait(
+                running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in ended:
+                yield future.result()
+
+
+def _second_run(suite, broker, first):
+    second = _run_one(suite, broker, first.test)
+    if second.status == PASSED:
+        second = second._replace(reason=f"second run, alone; beside others: {first.reason}")
+    show(second)
+    return second

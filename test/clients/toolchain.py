@@ -1,0 +1,165 @@
+"""Fetches and builds what the suites need, once, into build/clients.
+
+Each piece is a directory with a marker file that names the versions it was made from; a piece whose
+marker fits is used again. What cannot be had raises Unavailable with a reason, and the suite that
+asked for it is reported as skipped with that reason.
+"""
+
+import json
+import os
+import shutil
+import tarfile
+
+import paths
+import processes
+
+
+class Unavailable(Exception):
+    """A toolchain, package or registry that this machine does not have."""
+
+
+def _say(text):
+    print(f"  prepare: {text}", flush=True)
+
+
+def need(command, package):
+    """Path of `command`; installs the Debian package `package` if it is missing."""
+    found = shutil.which(command)
+    if found:
+        return found
+    if os.geteuid() == 0:
+        apt = ["apt-get"]
+    elif shutil.which("sudo") and processes.run(["sudo", "-n", "true"], 10).ok:
+        apt = ["sudo", "-n", "apt-get"]
+    else:
+        raise Unavailable(f"{command} is missing (Debian package {package}) and we are not root")
+    _say(f"installing {package}")
+    apt_get(apt, package)
+    found = shutil.which(command)
+    if not found:
+        raise Unavailable(f"package {package} did not bring {command}")
+    return found
+
+
+def apt_get(apt, *packages):
+    """Installs Debian packages, with one update of the lists if the first try fails."""
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    install = apt + ["install", "-y", "--no-install-recommends", *packages]
+    if processes.run(install, 600, env=env).ok:
+        return
+    processes.run(apt + ["update"], 300, env=env)
+    done = processes.run(install, 600, env=env)
+    if not done.ok:
+        raise Unavailable(f"cannot install {' '.join(packages)}: {done.tail(2)}")
+
+
+class Piece:
+    """A cached directory: `with Piece(...) as piece: if piece.missing: make it`."""
+
+    def __init__(self, name, recipe):
+        self.path = paths.CACHE / name
+        self._marker = self.path / ".made-from"
+        self._recipe = json.dumps(recipe, sort_keys=True)
+        self.missing = not (self._marker.exists() and self._marker.read_text() == self._recipe)
+
+    def __enter__(self):
+        if self.missing:
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir(parents=True)
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is None and self.missing:
+            self._marker.write_text(self._recipe)
+
+
+def _must(what, command, timeout, **options):
+    done = processes.run(command, timeout, **options)
+    if not done.ok:
+        log = paths.LOGS / "prepare.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "a") as out:
+            out.write(f"== {what}: {' '.join(map(str, command))}\n{done.output}\n")
+        raise Unavailable(f"{what}: {'timed out' if done.timed_out else done.tail(3)}")
+    return done
+
+
+_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>magpie.test</groupId><artifactId>clients</artifactId><version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>{dependencies}</dependencies>
+</project>
+"""
+
+
+def kafka_jars(version):
+    """Directory of the jars of Apache Kafka `version`: broker, tools, clients."""
+    java = need("java", "openjdk-17-jre-headless")
+    recipe = {"kafka": version, "slf4j": paths.VERSIONS["slf4j"], "java": java}
+    with Piece(f"kafka-{version}", recipe) as piece:
+        if piece.missing:
+            maven = need("mvn", "maven")
+            _say(f"Apache Kafka {version} jars")
+            wanted = [("org.apache.kafka", "kafka_2.13", version),
+                      ("org.apache.kafka", "kafka-tools", version),
+                      ("org.slf4j", "slf4j-simple", paths.VERSIONS["slf4j"])]
+            pom = piece.path / "pom.xml"
+            pom.write_text(_POM.format(dependencies="".join(
+                f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+                f"<version>{number}</version></dependency>" for group, artifact, number in wanted)))
+            plugin = paths.VERSIONS["maven_dependency_plugin"]
+            _must(f"Apache Kafka {version} jars", [
+                maven, "-B", "-q", "-f", pom,
+                f"org.apache.maven.plugins:maven-dependency-plugin:{plugin}:copy-dependencies",
+                f"-DoutputDirectory={piece.path / 'jars'}", "-DincludeScope=runtime"], 600)
+    return piece.path / "jars"
+
+
+def npm_package(name, into):
+    """Unpacks the npm package `name` at its pinned version into `into`, without its scripts."""
+    npm = need("npm", "npm")
+    version = paths.VERSIONS["npm"][name]
+    _say(f"npm package {name} {version}")
+    scratch = into / ".download"
+    scratch.mkdir(parents=True, exist_ok=True)
+    _must(f"npm package {name}", [npm, "pack", "--silent", f"{name}@{version}"], 300, cwd=scratch)
+    archive, = scratch.glob("*.tgz")
+    with tarfile.open(archive) as tar:
+        for member in tar.getmembers():
+            top, _, rest = member.name.partition("/")
+            if rest and member.isfile() and ".." not in rest.split("/"):
+                member.name = rest
+                tar.extract(member, into)
+    shutil.rmtree(scratch)
+
+
+def librdkafka():
+    """Source tree of librdkafka from the npm package node-rdkafka, library and tests built."""
+    recipe = {"node-rdkafka": paths.VERSIONS["npm"]["node-rdkafka"], "build": 1}
+    with Piece("node-rdkafka", recipe) as piece:
+        root = piece.path / "deps" / "librdkafka"
+        if piece.missing:
+            compiler = need("gcc", "gcc"), need("g++", "g++")
+            make = need("make", "make")
+            npm_package("node-rdkafka", piece.path)
+            _say("building librdkafka and its tests")
+            cached = ["ccache "] if shutil.which("ccache") else [""]
+            env = dict(os.environ, CC=cached[0] + compiler[0], CXX=cached[0] + compiler[1])
+            _must("librdkafka configure", ["./configure", "--disable-curl", "--disable-gssapi"],
+                  300, cwd=root, env=env)
+            _must("librdkafka build", [make, "-j2", "libs"], 1200, cwd=root, env=env)
+            _must("librdkafka tests", [make, "-j2", "-C", "tests", "build"], 1200, cwd=root,
+                  env=env)
+    return root
+
+
+def node_modules(names, directory):
+    """A directory with `node_modules` holding the pinned packages `names`."""
+    need("node", "nodejs")
+    wanted = {name: paths.VERSIONS["npm"][name] for name in names}
+    with Piece(directory, wanted) as piece:
+        if piece.missing:
+            for name in names:
+                npm_package(name, piece.path / "node_modules" / name)
+    return piece.path
