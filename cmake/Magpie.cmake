@@ -25,6 +25,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 # The source tree's own name in messages, so that builds do not depend on where they are made.
 add_compile_options(-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/src/=)
+if(MAGPIE_PLANTED_BUGS)
+  add_compile_definitions(MAGPIE_PLANTED_BUGS)
+endif()
 if(MAGPIE_SANITIZE)
   add_compile_options(-fsanitize=${MAGPIE_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MAGPIE_SANITIZE})
@@ -57,9 +60,12 @@ function(magpie_library name)
   target_link_libraries(${target} PUBLIC ${LIB_EXTERNAL})
   if(MAGPIE_TESTS)
     set(probe ${CMAKE_BINARY_DIR}/link_test/${name}.cc)
-    file(WRITE ${probe} "int main() { return 0; }\n")
+    if(NOT EXISTS ${probe})
+      file(WRITE ${probe} "int main() { return 0; }\n")
+    endif()
     add_executable(${target}_link_test ${probe})
     target_link_libraries(${target}_link_test PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,${target}>)
+    add_test(NAME link.${name} COMMAND ${target}_link_test)
   endif()
 endfunction()
 
@@ -76,6 +82,9 @@ function(magpie_test name)
   endforeach()
   target_compile_definitions(${target} PRIVATE MAGPIE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${target} --gtest_brief=1)
+  # tools/run_tests.py counts the test cases it finds here.
+  set_tests_properties(${name} PROPERTIES
+    ENVIRONMENT "GTEST_OUTPUT=xml:${CMAKE_BINARY_DIR}/test_results/${name}.xml")
 endfunction()
 
 # A libFuzzer target; built only with -DMAGPIE_FUZZERS=ON, which needs clang.
@@ -90,14 +99,15 @@ function(magpie_fuzzer name source)
   target_link_options(${target} PRIVATE -fsanitize=fuzzer)
 endfunction()
 
-# Checks of the source tree itself.
+# Checks of the source tree itself, and a check of the checks.
 function(magpie_house_tests)
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
   foreach(check layers purity size format docs)
-    if(EXISTS ${CMAKE_SOURCE_DIR}/tools/check_${check}.py)
-      add_test(NAME house.${check}
-               COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/check_${check}.py
-                       --source ${CMAKE_SOURCE_DIR} --build ${CMAKE_BINARY_DIR})
-    endif()
+    add_test(NAME house.${check}
+             COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/check_${check}.py
+                     --source ${CMAKE_SOURCE_DIR} --build ${CMAKE_BINARY_DIR})
+    set_tests_properties(house.${check} PROPERTIES SKIP_RETURN_CODE 77)
   endforeach()
+  add_test(NAME house.self_test
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/tests/run.py)
 endfunction()

@@ -4,7 +4,9 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/random.h"
 
@@ -21,5 +23,8 @@ struct Uuid {
 };
 
 std::string to_string(const Uuid& id);
+
+// The inverse of to_string; nothing if `text` is not exactly such a string.
+std::optional<Uuid> parse_uuid(std::string_view text);
 
 }  // namespace magpie

@@ -1,0 +1,42 @@
+// Bugs put in on purpose, to prove that the simulator would notice them.
+//
+// A checker that never fails proves nothing. Each safety rule that matters has a place where a test
+// build can break it: `if (planted(PlantedBug::kAckBeforeFsync)) …`. The simulator switches one on
+// and must report a violation within a stated number of seeds (docs/simulator.md). In release
+// builds `planted` is a constant false and the code behind it is not there.
+#pragma once
+
+#include <cstdint>
+
+namespace magpie {
+
+enum class PlantedBug : uint8_t {
+  kNone,
+  kAckBeforeFsync,         // an append is settled when written, not when synced
+  kHighWatermarkAhead,     // consumers may read up to the log end
+  kDedupeWindowLost,       // producers are not restored from the checkpoint and the batches
+  kDedupeIgnoresInFlight,  // a retry of an uncommitted batch is acknowledged at once
+  kTornMiddleAsTail,       // damage in the middle of a log is cut off like a torn tail
+  kMissingLogIsEmpty,      // a known partition without files opens empty
+  kStartNotPersisted,      // the log start is not stored before segments go
+  kCheckpointBeforeSync,   // a checkpoint covers bytes that are not yet durable
+  kFailedSyncForgotten,    // after a failed fsync the log goes on as if nothing happened
+  kEpochReused,            // a restarted node leads in its old epoch
+  kCommitBeforeDurable,    // a position is confirmed before its record is durable
+  kGenerationNotFenced,    // a member of an old generation may commit
+  kTombstoneKeptNot,       // compaction drops tombstones at once
+  kCompactionKeepsOldest,  // compaction keeps the first value of a key
+  kMetadataBeforeDurable,  // a topic is announced before its record is durable
+};
+
+#ifdef MAGPIE_PLANTED_BUGS
+bool planted(PlantedBug bug);
+// Switches on one bug for everything in this process; kNone switches off.
+void plant(PlantedBug bug);
+#else
+constexpr bool planted(PlantedBug) {
+  return false;
+}
+#endif
+
+}  // namespace magpie
