@@ -1,0 +1,214 @@
+#include "control/state.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/check.h"
+#include "control/keys.h"
+#include "control/values.h"
+
+namespace magpie::control {
+namespace {
+
+tl::unexpected<Error> contradiction(std::string_view key, std::string_view what) {
+  return fail(ErrorKind::kCorrupt, fmt::format("cluster state: key '{}' {}", key, what));
+}
+
+// Lets a Result of one alternative be returned as a Result of the variant.
+template <typename Variant, typename T>
+Result<Variant> widen(Result<T> result) {
+  if (!result) return fail(result.error());
+  return Variant(std::move(*result));
+}
+
+}  // namespace
+
+Result<std::vector<Difference>> State::apply(Revision revision,
+                                             const std::vector<Change>& changes) {
+  auto meanings = check(revision, changes);
+  if (!meanings) return fail(meanings.error());
+
+  std::vector<Difference> differences;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    const Change& change = changes[i];
+    if (change.value) {
+      entries_.insert_or_assign(change.key, Entry{*change.value, revision});
+    } else {
+      entries_.erase(change.key);
+    }
+    take_over(change, std::move((*meanings)[i]), differences);
+  }
+  revision_ = revision;
+  return differences;
+}
+
+Result<std::vector<State::Meaning>> State::check(Revision revision,
+                                                 const std::vector<Change>& changes) const {
+  if (revision <= revision_) {
+    return fail(ErrorKind::kCorrupt,
+                fmt::format("cluster state: revision {} follows revision {}", revision, revision_));
+  }
+  std::vector<Meaning> meanings;
+  std::set<std::string_view> keys;
+  for (const Change& change : changes) {
+    if (!keys.insert(change.key).second) return contradiction(change.key, "is changed twice");
+    auto meaning = decode(change);
+    if (!meaning) return fail(meaning.error());
+    if (auto status = check_not_going_back(change, *meaning); !status) return fail(status.error());
+    meanings.push_back(std::move(*meaning));
+  }
+  if (auto status = check_topic_ids(changes, meanings); !status) return fail(status.error());
+  return meanings;
+}
+
+Result<State::Meaning> State::decode(const Change& change) {
+  if (!change.value) return Meaning();
+  const std::string& key = change.key;
+  const std::string& value = *change.value;
+  if (const auto name = without_prefix(key, kTopicPrefix)) {
+    return widen<Meaning>(decode_topic(key, *name, value));
+  }
+  if (without_prefix(key, kTopicConfigsPrefix)) {
+    return widen<Meaning>(decode_configs(key, value));
+  }
+  if (key == kProducerIdsKey || key == kEpochsKey) {
+    auto next = decode_counter(key, value);
+    if (!next) return fail(next.error());
+    return Meaning(Counter{*next});
+  }
+  if (key == kLeadershipKey) return widen<Meaning>(decode_leadership(key, value));
+  return Meaning();
+}
+
+Status State::check_not_going_back(const Change& change, const Meaning& meaning) const {
+  int64_t held = 0;
+  int64_t wanted = 0;
+  if (change.key == kEpochsKey || change.key == kProducerIdsKey) {
+    held = change.key == kEpochsKey ? next_epoch_ : next_producer_id_;
+    wanted = change.value ? std::get<Counter>(meaning).next : 0;
+  } else if (change.key == kLeadershipKey) {
+    held = leadership_.epoch.value;
+    wanted = change.value ? std::get<Leadership>(meaning).epoch.value : kNoLeaderEpoch.value;
+  }
+  if (wanted < held) {
+    return contradiction(change.key, fmt::format("would go back from {} to {}", held, wanted));
+  }
+  return {};
+}
+
+// Two topics must not share an id, whatever order the changes come in.
+Status State::check_topic_ids(const std::vector<Change>& changes,
+                              const std::vector<Meaning>& meanings) const {
+  std::set<std::string_view> replaced;
+  for (const Change& change : changes) {
+    if (const auto name = without_prefix(change.key, kTopicPrefix)) replaced.insert(*name);
+  }
+  std::set<Uuid> added;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    const auto* topic = std::get_if<Topic>(&meanings[i]);
+    if (topic == nullptr) continue;
+    const auto holder = names_by_id_.find(topic->id);
+    const bool held = holder != names_by_id_.end() && !replaced.contains(holder->second);
+    if (held || !added.insert(topic->id).second) {
+      return contradiction(changes[i].key, fmt::format("has topic id {}, which another topic has",
+                                                       to_string(topic->id)));
+    }
+  }
+  return {};
+}
+
+void State::take_over(const Change& change, Meaning meaning, std::vector<Difference>& differences) {
+  if (const auto name = without_prefix(change.key, kTopicPrefix)) {
+    replace_topic(*name, std::get_if<Topic>(&meaning), differences);
+  } else if (const auto topic = without_prefix(change.key, kTopicConfigsPrefix)) {
+    if (change.value) {
+      topic_configs_.insert_or_assign(std::string(*topic),
+                                      std::get<ConfigValues>(std::move(meaning)));
+    } else if (const auto held = topic_configs_.find(*topic); held != topic_configs_.end()) {
+      topic_configs_.erase(held);
+    }
+    differences.push_back(TopicConfigsChanged{std::string(*topic)});
+  } else if (change.key == kLeadershipKey) {
+    leadership_ = change.value ? std::get<Leadership>(meaning) : Leadership{};
+    differences.push_back(LeadershipChanged{});
+  } else if (change.key == kEpochsKey) {
+    next_epoch_ = change.value ? std::get<Counter>(meaning).next : 0;
+  } else if (change.key == kProducerIdsKey) {
+    next_producer_id_ = change.value ? std::get<Counter>(meaning).next : 0;
+  }
+}
+
+// `topic` is what now stands under the name; null if nothing does.
+void State::replace_topic(std::string_view name, Topic* topic,
+                          std::vector<Difference>& differences) {
+  const auto held = topics_.find(name);
+  std::optional<PartitionIndex> first_new;
+  if (held != topics_.end()) {
+    Topic& old = held->second;
+    count_partitions(old, -1);
+    // Another topic may have taken over the id in the same revision.
+    if (const auto id = names_by_id_.find(old.id); id->second == name) names_by_id_.erase(id);
+    const bool same = topic != nullptr && topic->id == old.id;
+    if (same) first_new = PartitionIndex{old.partition_count()};
+    if (!same) differences.push_back(TopicRemoved{std::move(old)});
+    topics_.erase(held);
+  }
+  if (topic == nullptr) return;
+
+  const std::string added = topic->name;
+  count_partitions(*topic, +1);
+  names_by_id_.insert_or_assign(topic->id, added);
+  if (!first_new) {
+    differences.push_back(TopicAdded{added});
+  } else if (first_new->value < topic->partition_count()) {
+    differences.push_back(PartitionsAdded{added, *first_new});
+  }
+  topics_.emplace(added, std::move(*topic));
+}
+
+void State::count_partitions(const Topic& topic, int64_t sign) {
+  for (const NodeId node : topic.placement) {
+    int64_t& count = partitions_by_node_[node];
+    count += sign;
+    CHECK(count >= 0);
+    if (count == 0) partitions_by_node_.erase(node);
+  }
+  partition_count_ += sign * topic.partition_count();
+}
+
+bool State::allows(const Transaction& transaction) const {
+  for (const Compare& compare : transaction.compares) {
+    if (modified(compare.key) != compare.modified) return false;
+  }
+  return true;
+}
+
+Revision State::modified(std::string_view key) const {
+  const auto found = entries_.find(key);
+  return found == entries_.end() ? 0 : found->second.modified;
+}
+
+const Topic* State::find_topic(std::string_view name) const {
+  const auto found = topics_.find(name);
+  return found == topics_.end() ? nullptr : &found->second;
+}
+
+const Topic* State::find_topic(const Uuid& id) const {
+  const auto found = names_by_id_.find(id);
+  return found == names_by_id_.end() ? nullptr : find_topic(found->second);
+}
+
+const ConfigValues& State::topic_configs(std::string_view topic) const {
+  const auto found = topic_configs_.find(topic);
+  return found == topic_configs_.end() ? no_configs_ : found->second;
+}
+
+int64_t State::partition_count(NodeId node) const {
+  const auto found = partitions_by_node_.find(node);
+  return found == partitions_by_node_.end() ? 0 : found->second;
+}
+
+}  // namespace magpie::control

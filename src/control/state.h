@@ -1,0 +1,133 @@
+// Cluster state: what every node must agree on.
+//
+// The problem: topics, their settings, leadership and the counters behind epochs and producer ids
+// must be the same wherever they are read, must survive any crash, and must never go back. The
+// idea: state is nothing but keys with values, each stamped with the revision that last changed it.
+// It is built only by apply(), from changes that are already durable; requests are answered by
+// decide functions (decide_topic.h, decide_configs.h, counters.h), which read the state and return
+// a transaction, but change nothing. Today the node's own journal commits the transaction; with
+// several regions a control store does, and nothing here needs to know.
+//
+// Guarantees: apply() takes all changes of a revision or none; revisions only rise; counters and
+// the leader epoch never go back; the same changes give the same state, byte for byte.
+//
+// What it does not do: it does not judge requests, wait, or write. Keys it does not know are kept,
+// so that a copy of the state made by this node is complete for a newer one.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/uuid.h"
+#include "control/change.h"
+#include "control/topic.h"
+
+namespace magpie::control {
+
+// What an apply() changed, for those who act on it: open and remove partitions, take over settings.
+struct TopicAdded {
+  std::string name;
+};
+// A topic that is replaced under its name (another id) is reported as removed, then added.
+struct TopicRemoved {
+  Topic topic;
+};
+// The topic now has more partitions; those from `first_new` on are new.
+struct PartitionsAdded {
+  std::string name;
+  PartitionIndex first_new;
+};
+struct TopicConfigsChanged {
+  std::string name;
+};
+struct LeadershipChanged {};
+
+using Difference =
+    std::variant<TopicAdded, TopicRemoved, PartitionsAdded, TopicConfigsChanged, LeadershipChanged>;
+
+class State {
+ public:
+  struct Entry {
+    std::string value;
+    Revision modified = 0;
+
+    bool operator==(const Entry&) const = default;
+  };
+  using Entries = std::map<std::string, Entry, std::less<>>;
+  using Topics = std::map<std::string, Topic, std::less<>>;
+
+  // Takes over the changes committed at `revision`. On error nothing has changed: kCorrupt if a
+  // value is malformed, a key comes twice, two topics share an id, a counter would go back or
+  // `revision` is not above revision(); kUnsupported if a value is of a newer version. The message
+  // names the key.
+  Result<std::vector<Difference>> apply(Revision revision, const std::vector<Change>& changes);
+
+  // True if all compares of the transaction hold.
+  bool allows(const Transaction& transaction) const;
+
+  Revision revision() const { return revision_; }
+  // Revision at which the key was last changed; 0 if it does not exist.
+  Revision modified(std::string_view key) const;
+  // All keys, also those this version does not understand, sorted.
+  const Entries& entries() const { return entries_; }
+
+  // All topics, sorted by name.
+  const Topics& topics() const { return topics_; }
+  // Null if there is none.
+  const Topic* find_topic(std::string_view name) const;
+  const Topic* find_topic(const Uuid& id) const;
+  // Values set for a topic; empty if none are.
+  const ConfigValues& topic_configs(std::string_view topic) const;
+
+  // Partitions of the whole cluster, and of one node.
+  int64_t partition_count() const { return partition_count_; }
+  int64_t partition_count(NodeId node) const;
+
+  const Leadership& leadership() const { return leadership_; }
+  // Numbers that were never given out.
+  int64_t next_epoch() const { return next_epoch_; }
+  int64_t next_producer_id() const { return next_producer_id_; }
+
+  // Equal keys, values and revisions; everything else follows from these.
+  bool operator==(const State& other) const {
+    return revision_ == other.revision_ && entries_ == other.entries_;
+  }
+
+ private:
+  struct Counter {
+    int64_t next;
+  };
+  // What a change means; the empty alternative is a deletion or a key of a newer version.
+  using Meaning = std::variant<std::monostate, Topic, ConfigValues, Counter, Leadership>;
+
+  static Result<Meaning> decode(const Change& change);
+  Result<std::vector<Meaning>> check(Revision revision, const std::vector<Change>& changes) const;
+  Status check_topic_ids(const std::vector<Change>& changes,
+                         const std::vector<Meaning>& meanings) const;
+  Status check_not_going_back(const Change& change, const Meaning& meaning) const;
+  void take_over(const Change& change, Meaning meaning, std::vector<Difference>& differences);
+  void replace_topic(std::string_view name, Topic* topic, std::vector<Difference>& differences);
+  void count_partitions(const Topic& topic, int64_t sign);
+
+  Revision revision_ = 0;
+  Entries entries_;
+
+  // Views of the entries.
+  Topics topics_;
+  std::map<Uuid, std::string> names_by_id_;
+  std::map<std::string, ConfigValues, std::less<>> topic_configs_;
+  ConfigValues no_configs_;  // stays empty
+  std::map<NodeId, int64_t> partitions_by_node_;
+  int64_t partition_count_ = 0;
+  Leadership leadership_;
+  int64_t next_epoch_ = 0;
+  int64_t next_producer_id_ = 0;
+};
+
+}  // namespace magpie::control

@@ -1,0 +1,38 @@
+// One topic as the cluster knows it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/uuid.h"
+
+namespace magpie::control {
+
+struct Topic {
+  std::string name;
+  Uuid id;                        // a topic created again under the same name has another id
+  std::vector<NodeId> placement;  // for each partition, the node that hosts it
+
+  int32_t partition_count() const { return static_cast<int32_t>(placement.size()); }
+  bool has_partition(PartitionIndex partition) const {
+    return partition.value >= 0 && partition.value < partition_count();
+  }
+  bool operator==(const Topic&) const = default;
+};
+
+// Values set for a topic, by Kafka config name. What is not here has its default.
+using ConfigValues = std::map<std::string, std::string, std::less<>>;
+
+// A leadership term of the failover group `default`: which node leads, and the epoch that clients
+// see as the partitions' leader epoch.
+struct Leadership {
+  LeaderEpoch epoch = kNoLeaderEpoch;
+  NodeId leader{-1};
+
+  bool operator==(const Leadership&) const = default;
+};
+
+}  // namespace magpie::control
