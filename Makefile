@@ -1,0 +1,65 @@
+# The front door. Every target installs the Debian packages it lacks (tools/packages.txt), says so
+# before, and works from a clean clone. The work itself is in CMakeLists.txt and tools/.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+INSTALL := @tools/install_packages.sh
+SEEDS ?= 200
+SECONDS ?= 60
+
+.PHONY: help
+help: ## Print this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+	  while IFS='|' read -r target text; do printf '%-22s%s\n' "$$target" "$$text"; done
+
+.PHONY: demo
+demo: build ## Start a node, write, pull the plug, restart, and show that nothing is missing
+	$(INSTALL) demo
+	@tools/demo.sh
+
+.PHONY: build
+build: ## Build the release binary, build/release/magpie
+	$(INSTALL) build
+	@tools/build.sh release magpie
+
+.PHONY: test
+test: ## Run all tests that need no downloads; the last line sums them up
+	$(INSTALL) build test fuzz
+	@$(PYTHON) tools/run_tests.py test
+
+.PHONY: test-clients
+test-clients: ## Run the test suites of real Kafka clients against Magpie (downloads them)
+	$(INSTALL) build test clients
+	@$(PYTHON) tools/run_tests.py clients
+
+.PHONY: sim
+sim: ## Run SEEDS=N simulated clusters with faults (default 200)
+	$(INSTALL) build test
+	@tools/build.sh release magpie_sim
+	@build/release/magpie_sim --seeds $(SEEDS)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for SECONDS=N each (default 60)
+	$(INSTALL) build fuzz
+	@tools/test_fuzz.sh $(SECONDS)
+
+.PHONY: bench
+bench: ## Compare Magpie with Apache Kafka on this machine; writes docs/benchmarks.md
+	$(INSTALL) build bench
+	@bench/run.py
+
+.PHONY: tidy
+tidy: ## Run clang-tidy over src/
+	$(INSTALL) build test tidy
+	@tools/build.sh debug
+	@run-clang-tidy-14 -quiet -p build/debug -j "$$(nproc)" '/src/'
+
+.PHONY: fmt
+fmt: ## Format the C++ sources in place
+	$(INSTALL) fmt
+	@find $(wildcard src bench test) -name '*.cc' -o -name '*.h' | xargs -r clang-format-14 -i
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf build

@@ -1,0 +1,37 @@
+"""The table of test suites: what `make test` and `make test-clients` run, in this order.
+
+To add a suite, add one entry. Its program reports in one of three ways:
+
+- "sum": its last line of the form `N passed, N failed, N skipped` counts. Without such a line the
+  whole suite counts as one test: exit code 0 passed, 77 skipped, anything else failed.
+  Lines that begin with `FAILED ` name failed tests and lines that begin with `SKIPPED ` name
+  skipped ones with their reason; both are repeated at the end of the run.
+- "ctest": the program is ctest, started with the result options that tools/run_tests.py adds; a
+  GoogleTest binary counts with its test cases, any other test as above.
+
+A program that fails says so in both ways: exit code and sum line. If they disagree, the exit code
+wins. Every suite has a time limit, in minutes, after which it is ended and counts as failed.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Suite:
+    name: str
+    group: str  # "test" or "clients"
+    command: tuple[str, ...]  # run from the top of the source tree
+    minutes: int
+    results: str = "sum"
+    show: bool = False  # repeat the whole output, not only failures
+    required: bool = False  # nothing after it makes sense if it fails
+
+
+SUITES = (
+    Suite("build", "test", ("tools/build.sh", "debug"), minutes=18, required=True),
+    Suite("unit", "test", ("ctest", "--test-dir", "build/debug"), minutes=10, results="ctest"),
+    Suite("sim", "test", ("tools/test_sim.sh",), minutes=5),
+    Suite("fuzz", "test", ("tools/test_fuzz.sh",), minutes=8),
+    Suite("kcat", "test", ("tools/test_kcat.sh",), minutes=5),
+    Suite("clients", "clients", ("test/clients/run.py",), minutes=35, show=True),
+)

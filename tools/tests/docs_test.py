@@ -1,0 +1,54 @@
+import check_docs
+from sample import FILES, TreeTest
+
+
+class Docs(TreeTest):
+    def test_the_sample_keeps_the_rules(self):
+        self.assertEqual(check_docs.check(self.tree), [])
+
+    def test_a_folder_missing_from_the_map_is_found(self):
+        self.write("src/LAYERS", FILES["src/LAYERS"] + "L3 impure server\n")
+        self.assert_complains(check_docs.check(self.tree), "src/server (L3)", "not in the table")
+
+    def test_a_folder_that_is_gone_is_found(self):
+        self.write("ARCHITECTURE.md", FILES["ARCHITECTURE.md"] + "| L2 | `web` | x |\n")
+        self.assert_complains(check_docs.check(self.tree), "`web` in L2")
+
+    def test_an_unknown_make_target_is_found(self):
+        self.write("docs/a.md", "Run `make lunch` and make do.\n")
+        self.assert_complains(check_docs.check(self.tree), "docs/a.md", "make lunch")
+
+    def test_a_translation_that_fell_behind_is_found(self):
+        self.write("README.md", FILES["README.md"] + "\n## C\n")
+        self.assert_complains(check_docs.check(self.tree), "headings")
+        self.write("README.md", FILES["README.md"] + "\n```sh\nmake help\n```\n")
+        self.assert_complains(check_docs.check(self.tree), "lacks the command: make help")
+        self.write("README.md", FILES["README.md"])
+        self.write("README.zh-CN.md", FILES["README.zh-CN.md"] + "\n```sh\nmake help\n```\n")
+        self.assert_complains(check_docs.check(self.tree), "README.md lacks: make help")
+
+    def test_a_dead_link_is_found(self):
+        self.write("docs/a.md", "[map](../ARCHITECTURE.md#top) [web](https://example.org/x)\n")
+        self.assertEqual(check_docs.check(self.tree), [])
+        self.write("docs/a.md", "[map](ARCHITECTURE.md)\n")
+        self.assert_complains(check_docs.check(self.tree), "docs/a.md", "leads nowhere")
+
+    def test_log_codes_and_their_page_agree(self):
+        self.write("src/record/a.cc", 'out.add(LogLine{Severity::kInfo, "log.torn", t});\n'
+                                      '// LogLine{kInfo, "only.comment", t}\n')
+        self.assertEqual(check_docs.check(self.tree), [])  # no page yet
+        self.write(check_docs.LOG_CODES, "| `log.torn` | … |\n")
+        self.assertEqual(check_docs.check(self.tree), [])
+        self.write(check_docs.LOG_CODES, "| code |\n")
+        self.assert_complains(check_docs.check(self.tree), "lacks `log.torn`")
+        self.write(check_docs.LOG_CODES, "| `log.torn` | … |\n| `log.gone` | … |\n")
+        self.assert_complains(check_docs.check(self.tree), "`log.gone` is logged nowhere")
+
+    def test_names_of_a_machine_are_found(self):
+        for text in ("see /" "work/notes", "in /" "root/x", "made by a sub" "agent",
+                     "from /" "home/me", "in /" "tmp/scratch", "https://registry" ".npmjs.org/x"):
+            self.write("src/base/a.cc", f"// {text}\n")
+            self.assert_complains(check_docs.check(self.tree), "src/base/a.cc:1", "does not belong")
+        self.write("docs/a.md", "For a first look: `--data /tmp/magpie`.\n")
+        self.write("src/base/a.cc", "// a network/root/tree, a session of a client\n")
+        self.assertEqual(check_docs.check(self.tree), [])
