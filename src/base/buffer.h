@@ -49,6 +49,9 @@ class Buffer {
   // Size of the whole block this view keeps alive, in bytes; 0 when empty.
   size_t block_size() const;
 
+  // Same bytes, wherever they are.
+  friend bool operator==(const Buffer& a, const Buffer& b) { return a.text() == b.text(); }
+
  private:
   struct Block;
   Buffer(Block* block, const std::byte* data, size_t size);
