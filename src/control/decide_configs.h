@@ -7,9 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "control/decide_topic.h"
+#include "control/policy.h"
 #include "control/refusal.h"
 #include "control/state.h"
+#include "control/topic.h"
 
 namespace magpie::control {
 

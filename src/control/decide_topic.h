@@ -13,34 +13,17 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/uuid.h"
+#include "control/policy.h"
 #include "control/refusal.h"
 #include "control/state.h"
 #include "control/topic.h"
 
 namespace magpie::control {
 
-// What decisions need to know besides the state: the node's own settings.
-struct Policy {
-  // Nodes that may host partitions, sorted. The first is where a partition goes by default while
-  // a region has one node.
-  std::vector<NodeId> nodes;
-  int32_t default_partitions = 1;
-  // Partitions one node may host; more are refused with INVALID_PARTITIONS.
-  int64_t partitions_per_node = 20'000;
-  // Topic defaults that differ from Kafka's, by topic config name. Already validated.
-  ConfigValues topic_defaults;
-};
-
 // Replicas of one partition as a client asked for them: node ids, the preferred leader first.
 struct ReplicaAssignment {
   int32_t partition = 0;
   std::vector<int32_t> nodes;
-};
-
-// A config as a client sent it; the protocol allows the value to be null.
-struct WantedConfig {
-  std::string name;
-  std::optional<std::string> value;
 };
 
 struct CreateTopic {

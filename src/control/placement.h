@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "control/decide_topic.h"
+#include "control/policy.h"
+#include "control/refusal.h"
+#include "control/state.h"
 
 namespace magpie::control {
 

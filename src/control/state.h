@@ -90,7 +90,7 @@ class State {
   int64_t partition_count(NodeId node) const;
 
   const Leadership& leadership() const { return leadership_; }
-  // Numbers that were never given out.
+  // Numbers that were never given out. The first epoch is 1: none is ever mistaken for a default.
   int64_t next_epoch() const { return next_epoch_; }
   int64_t next_producer_id() const { return next_producer_id_; }
 
@@ -126,7 +126,7 @@ class State {
   std::map<NodeId, int64_t> partitions_by_node_;
   int64_t partition_count_ = 0;
   Leadership leadership_;
-  int64_t next_epoch_ = 0;
+  int64_t next_epoch_ = 1;
   int64_t next_producer_id_ = 0;
 };
 

@@ -15,8 +15,12 @@ Topic topic(std::string name, uint8_t id, std::vector<int32_t> nodes) {
   return made;
 }
 
-Change put(const Topic& topic) { return {topic_key(topic.name), encode_topic(topic)}; }
-Change remove(const std::string& name) { return {topic_key(name), std::nullopt}; }
+Change put(const Topic& topic) {
+  return {topic_key(topic.name), encode_topic(topic)};
+}
+Change remove(const std::string& name) {
+  return {topic_key(name), std::nullopt};
+}
 
 TEST(State, ShowsTopicsSortedAndByNameAndId) {
   State state;

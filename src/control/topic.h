@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,12 @@ struct Topic {
 
 // Values set for a topic, by Kafka config name. What is not here has its default.
 using ConfigValues = std::map<std::string, std::string, std::less<>>;
+
+// One of them as a client sent it; the protocol allows the value to be null.
+struct WantedConfig {
+  std::string name;
+  std::optional<std::string> value;
+};
 
 // A leadership term of the failover group `default`: which node leads, and the epoch that clients
 // see as the partitions' leader epoch.
