@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The C++ sources look as clang-format 14 writes them. `make fmt` mends what this finds."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,12 +24,14 @@ def check(tree: house.Tree) -> list[str]:
 
 
 def unformatted(tree: house.Tree, files: list[Path]) -> list[str]:
-    run = subprocess.run([PROGRAM, "--dry-run", "-Werror", f"--style=file", *map(str, files)],
+    run = subprocess.run([PROGRAM, "--dry-run", "-Werror", "--style=file", *map(str, files)],
                          cwd=tree.source, capture_output=True, text=True, check=False)
-    places = sorted({line.split(" error:")[0].rstrip(":") for line in run.stderr.splitlines()
-                     if " error:" in line})
-    problems = [f"{place.removeprefix(str(tree.source) + '/')}: not formatted; run `make fmt`"
-                for place in places]
+    places = re.findall(r"^(.*?):(\d+):\d+: error:", run.stderr, re.MULTILINE)
+    first_lines: dict[str, int] = {}
+    for name, line in places:
+        first_lines[name] = min(int(line), first_lines.get(name, int(line)))
+    problems = [f"{name.removeprefix(str(tree.source) + '/')}:{line}: not formatted from here on; "
+                "run `make fmt`" for name, line in sorted(first_lines.items())]
     if run.returncode != 0 and not problems:
         problems.append(f"{PROGRAM} failed: {run.stderr.strip()}")
     return problems

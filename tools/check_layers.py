@@ -38,7 +38,9 @@ def include_problem(tree: house.Tree, levels: dict[str, int], file: Path, target
     there = GENERATED.get(first, first)
     if "/" not in target or there not in levels:
         return f'"{target}" does not begin with a folder of src/LAYERS'
-    generated = first in GENERATED or (tree.build / "generated" / target).exists()
+    folder = tree.build / "generated"
+    generated = first in GENERATED or (folder / target).exists() or \
+        (there in GENERATED.values() and not folder.exists())  # nothing is built yet
     if not generated and not (tree.source / "src" / target).is_file():
         return f'"{target}" does not exist in src/'
     if there != here and levels[there] >= levels[here]:

@@ -35,6 +35,15 @@ class Layers(TreeTest):
         self.write("src/port/a.h", '#include "generated/wire/fetch.h"\n')
         self.assert_complains(check_layers.check(self.tree), "includes wire (L2)")
 
+    def test_an_include_of_a_missing_generated_header_is_found(self):
+        self.write("src/LAYERS", "L0 pure base\nL1 pure port record\nL2 pure wire\nL3 impure os\n")
+        self.write("src/os/a.h", '#include "wire/fetch.h"\n')
+        self.assertEqual(check_layers.check(self.tree), [])  # nothing is built yet
+        self.write("build/generated/wire/produce.h", "")
+        self.assert_complains(check_layers.check(self.tree), "does not exist")
+        self.write("build/generated/wire/fetch.h", "")
+        self.assertEqual(check_layers.check(self.tree), [])
+
     def test_an_unlisted_folder_is_found(self):
         self.write("src/extra/a.h", "\n")
         self.assert_complains(check_layers.check(self.tree), "src/extra", "not listed")
