@@ -42,7 +42,7 @@ sim: ## Run SEEDS=N simulated clusters with faults (default 200)
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for SECONDS=N each (default 60)
 	$(INSTALL) build fuzz
-	@tools/test_fuzz.sh $(SECONDS)
+	@$(PYTHON) tools/fuzz.py --seconds $(SECONDS)
 
 .PHONY: bench
 bench: ## Compare Magpie with Apache Kafka on this machine; writes docs/benchmarks.md
