@@ -1,0 +1,169 @@
+"""The machine: what it is, what it can do right now, and bringing it into a known state."""
+
+import os
+import pathlib
+import platform
+import statistics
+import time
+
+_MEGABYTE = 1_000_000
+
+
+def _first_line_with(path, start):
+    try:
+        for line in pathlib.Path(path).read_text().splitlines():
+            if line.startswith(start):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return "unknown"
+
+
+def _memory(field):
+    text = _first_line_with("/proc/meminfo", field)
+    return int(text.split()[0]) * 1024 if text != "unknown" else 0
+
+
+def filesystem_of(path):
+    """Type of the file system that holds `path`, by the longest matching mount point."""
+    real = os.path.realpath(path)
+    best, kind = "", "unknown"
+    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
+        _, mount, found = line.split()[:3]
+        inside = real == mount or real.startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, found
+    return kind
+
+
+def describe(data):
+    """Facts about the machine that a reader needs to judge the figures; `data` is the data root."""
+    return {
+        "processor": _first_line_with("/proc/cpuinfo", "model name"),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": _memory("MemTotal"),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "distribution": _distribution(),
+        "file_system": filesystem_of(data),
+    }
+
+
+def _distribution():
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
+    except OSError:
+        return "unknown"
+
+
+class Busy:
+    """Processor time of the whole machine in seconds, from /proc/stat."""
+
+    def __init__(self):
+        names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+        fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        ticks = os.sysconf("SC_CLK_TCK")
+        times = {name: int(field) / ticks for name, field in zip(names, fields)}
+        self.busy = sum(times[n] for n in ("user", "nice", "system", "irq", "softirq"))
+        self.steal = times["steal"]
+        self.waiting = times["iowait"]
+        self.at = time.monotonic()
+
+
+def touch_page_cache(directory, budget=None):
+    """Writes and drops a file, so that the kernel's memory was touched before anything is measured.
+
+    The first write to a page of a fresh virtual machine is many times slower than later ones.
+    Returns the number of bytes written. `budget` defaults to half of the available memory, at most
+    12 GB.
+    """
+    if budget is None:
+        budget = min(_memory("MemAvailable") // 2, 12_000 * _MEGABYTE)
+    free = os.statvfs(directory)
+    budget = min(budget, free.f_bavail * free.f_frsize // 3)
+    block = os.urandom(4 * _MEGABYTE)
+    path = pathlib.Path(directory) / "touch"
+    written = 0
+    try:
+        with open(path, "wb", buffering=0) as file:
+            while written < budget:
+                written += file.write(block)
+    finally:
+        path.unlink(missing_ok=True)
+    return written
+
+
+def calibrate(directory):
+    """What the disk and the processor do right now; tells a noisy hour from a quiet one."""
+    path = pathlib.Path(directory) / "calibrate"
+    try:
+        with open(path, "wb", buffering=0) as file:
+            block = bytes(_MEGABYTE)
+            begin = time.perf_counter()
+            for _ in range(256):
+                file.write(block)
+            write = 256 * _MEGABYTE / (time.perf_counter() - begin)
+            os.fdatasync(file.fileno())
+            syncs = [_timed_sync(file, block[:16_384]) for _ in range(100)]
+    finally:
+        path.unlink(missing_ok=True)
+    begin = time.perf_counter()
+    sum(range(3_000_000))
+    spin = time.perf_counter() - begin
+    return {
+        "page_cache_write_megabytes_per_second": round(write / _MEGABYTE),
+        "fdatasync_16k_p50_ms": round(statistics.median(syncs) * 1e3, 3),
+        "fdatasync_16k_max_ms": round(max(syncs) * 1e3, 3),
+        "spin_ms": round(spin * 1e3, 1),
+    }
+
+
+def _timed_sync(file, block):
+    begin = time.perf_counter()
+    file.write(block)
+    os.fdatasync(file.fileno())
+    return time.perf_counter() - begin
+
+
+def _files_below(directory):
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            yield os.path.join(folder, name)
+
+
+def drop_from_page_cache(directory):
+    """Writes back every file below `directory` and asks the kernel to forget its pages."""
+    for path in _files_below(directory):
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except OSError:
+            continue  # deleted meanwhile
+        try:
+            os.fdatasync(handle)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(handle)
+
+
+def disk_usage(directory):
+    """Bytes that the files below `directory` occupy on disk."""
+    total = 0
+    for path in _files_below(directory):
+        try:
+            total += os.stat(path).st_blocks * 512
+        except OSError:
+            pass
+    return total
+
+
+def memory_of(pid):
+    """Resident (RSS), proportional (PSS) and anonymous bytes of a process."""
+    figures = {}
+    try:
+        rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return figures
+    for line in rollup.splitlines()[1:]:
+        name, rest = line.split(":", 1)
+        if name in ("Rss", "Pss", "Anonymous"):
+            figures[f"{name.lower()}_bytes"] = int(rest.split()[0]) * 1024
+    return figures

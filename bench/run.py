@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Compares Magpie with Apache Kafka on this machine: `make bench`.
+
+    bench/run.py                 the full comparison, at most 40 minutes
+    bench/run.py --quick         a sanity run, under 3 minutes; writes no documents
+    bench/run.py --render FILE   writes docs/benchmarks.md again from a result
+
+Both brokers run one after the other on loopback with fresh data directories, driven by the same
+client with the same settings. The result goes to bench/results/, the tables and plots to
+docs/benchmarks.md. Figures mean something only on a machine that does nothing else.
+"""
+
+import argparse
+import datetime
+import json
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from harness import cases, document, experiment, peers, shared  # noqa: E402
+
+BENCH = shared.REPOSITORY / "bench"
+RESULTS = BENCH / "results"
+
+
+def _arguments(argv):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="a sanity run, under 3 minutes")
+    parser.add_argument("--peers", default="magpie,kafka", help="which brokers, in this order")
+    parser.add_argument("--rounds", type=int, help="rounds of alternating sessions")
+    parser.add_argument("--minutes", type=float, help="begin nothing new after this long")
+    parser.add_argument("--cases", metavar="TEXT", help="only produce cases whose name has this")
+    parser.add_argument("--name", default="local", help="part of the name of the result file")
+    parser.add_argument("--magpie", metavar="PATH", help="the binary to measure")
+    parser.add_argument("--driver", metavar="PATH", help="the benchmark client")
+    parser.add_argument("--work", default=shared.BUILD / "bench" / "data", type=pathlib.Path,
+                        help="where the brokers keep their data while they run")
+    parser.add_argument("--output", default=None, type=pathlib.Path, help="directory for the JSON")
+    parser.add_argument("--render", metavar="FILE", type=pathlib.Path,
+                        help="only write the documents from this result")
+    options = parser.parse_args(argv)
+    options.peers = options.peers.split(",")
+    unknown = set(options.peers) - set(peers.PEERS)
+    if unknown:
+        parser.error(f"no peer is called {', '.join(sorted(unknown))}")
+    return options
+
+
+def _plan(options):
+    plan = cases.QUICK if options.quick else cases.FULL
+    if options.rounds:
+        plan = replace(plan, rounds=options.rounds, ceiling_rounds=options.rounds)
+    if options.minutes:
+        plan = replace(plan, minutes=options.minutes)
+    if options.cases:
+        chosen = tuple(case for case in plan.produce if options.cases in case.name)
+        plan = replace(plan, produce=chosen)
+    return plan
+
+
+def _client(options):
+    """The benchmark client, built if no other was named."""
+    if options.driver:
+        return pathlib.Path(options.driver).resolve()
+    build = shared.BUILD / "bench" / "client"
+    subprocess.run(["cmake", "--preset", "release", "-B", build, "-DMAGPIE_BENCHMARKS=ON",
+                    "-DMAGPIE_ONLY=base"], cwd=shared.REPOSITORY, check=True,
+                   stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", build, "magpie-bench-driver"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return build / "bench" / "magpie-bench-driver"
+
+
+def _prepare(options):
+    """Returns the peers that can be measured here; says why one cannot."""
+    if options.magpie:
+        peers.use_magpie_binary(options.magpie)
+    names = list(options.peers)
+    if "magpie" in names and not peers.Magpie.binary.exists():
+        sys.exit(f"{peers.Magpie.binary} does not exist: run `make build` first")
+    if "kafka" in names:
+        try:
+            peers.Kafka.fetch()
+        except shared.toolchain.Unavailable as cause:
+            print(f"Apache Kafka is left out: {cause}", flush=True)
+            names.remove("kafka")
+    return names
+
+
+def _write(found, options):
+    directory = options.output or (shared.BUILD / "bench" if options.quick else RESULTS)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{datetime.date.today().isoformat()}-{options.name}.json"
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"written: {path}")
+
+
+def main(argv):
+    """Entry point; returns the exit code."""
+    options = _arguments(argv)
+    if options.render:
+        document.write(json.loads(options.render.read_text()), shared.REPOSITORY / "docs")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    names = _prepare(options)
+    client = _client(options)
+    peers.raise_file_limit()
+    run = experiment.Experiment(_plan(options), names, client, options.work,
+                                lambda text: print(text, flush=True))
+    try:
+        run.run()
+    except KeyboardInterrupt:
+        print("interrupted; keeping what was measured", flush=True)
+    found = run.document(options.name, shlex.join(["bench/run.py", *argv]))
+    _write(found, options)
+    print(document.markdown(found))
+    if not options.quick and not options.output:
+        document.write(found, shared.REPOSITORY / "docs")
+    failed = [record for record in run.records if "error" in record["figures"]]
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
