@@ -42,7 +42,7 @@ enum class FsyncPolicy {
   kNever,     // after the write; the operating system syncs when it likes
 };
 
-// What an operator can set for one partition's storage; changes apply from the next append on.
+// What an operator can set for one partition's storage.
 struct EngineConfig {
   FsyncPolicy fsync = FsyncPolicy::kAlways;
   Duration fsync_interval = Duration::milliseconds(1'000);
@@ -50,6 +50,8 @@ struct EngineConfig {
   Duration segment_age = Duration::seconds(604'800);  // segment.ms
   int32_t index_interval_bytes = 4'096;               // index.interval.bytes
   uint64_t recent_bytes = 4 * 1024 * 1024;            // batches kept in memory for tail reads
+  // cleanup.policy contains compact: offsets missing between batches are normal, not damage.
+  bool may_have_gaps = false;
 };
 
 // --- requests ----------------------------------------------------------------------------------
@@ -79,7 +81,8 @@ struct Retention {
 
 // Replay: what the partition needs to rebuild its own state (producers, epochs). ReplayBegan says
 // where the last saved checkpoint stands; Replayed brings the headers of all batches from there on,
-// in order, in any number of pieces; Opened or CutDone ends it.
+// in order, in any number of pieces, also of those below start() that the checkpoint does not
+// cover; Opened or CutDone ends it.
 struct ReplayBegan {
   Offset at;
   Buffer checkpoint;  // as given to save_checkpoint; empty if there is none
@@ -113,6 +116,8 @@ struct ReadDone {
 struct CutDone {
   Offset end;
 };
+// Answer to trim. `start` is lower than asked for if that could not be made durable; a log line
+// says why.
 struct Trimmed {
   Offset start;
 };
@@ -156,6 +161,7 @@ class Engine {
   virtual void open(const Now& now, OpenMode mode, Output& out) = 0;
 
   // Tries to become writable again after Failed; ends with Opened (after a replay) or Failed.
+  // REQUIRES: failed, and no reopen under way.
   virtual void reopen(const Now& now, Output& out) = 0;
 
   // Takes over one batch. REQUIRES: open, not failed, base offset equals end().
@@ -169,18 +175,27 @@ class Engine {
   virtual void find_timestamp(const Now& now, uint64_t ticket, int64_t timestamp, Offset limit,
                               Output& out) = 0;
 
-  // Removes all batches at and above `end` (a batch boundary), durably; replays, then CutDone.
+  // The first of the records below `limit` that have the largest timestamp (ListOffsets with -3,
+  // KIP-734); TimestampFound follows.
+  virtual void find_max_timestamp(const Now& now, uint64_t ticket, Offset limit, Output& out) = 0;
+
+  // Removes all batches at and above `end` (a batch boundary), durably; replays, then CutDone, or
+  // Failed. No appends until then. REQUIRES: start() <= end <= end().
   virtual void cut(const Now& now, Offset end, Output& out) = 0;
 
-  // Makes `start` the first readable offset, durably, and frees what lies wholly below it.
+  // Makes `start` the first readable offset, durably, and frees what lies wholly below it and below
+  // the saved checkpoint, which replay needs. Trimmed follows. Works after Failed, too.
+  // REQUIRES: start <= end().
   virtual void trim(const Now& now, Offset start, Output& out) = 0;
 
-  // Where the log would start if `retention` were applied now. Never beyond the active segment,
-  // never beyond `limit`.
+  // Where the log would start if `retention` were applied now: start(), or the border of a segment.
+  // Never beyond `limit`.
   virtual Offset retained_start(const Now& now, const Retention& retention, Offset limit) const = 0;
 
-  // Keeps, for each key, only the last record below `limit` (cleanup.policy=compact). Tombstones
-  // older than `tombstone_age` go too. Ends with Compacted.
+  // Keeps, for each key, only the last record below `limit` (cleanup.policy=compact), as far as
+  // segments that are no longer written reach. A tombstone goes once `tombstone_age` has passed
+  // since compaction first saw it (delete.retention.ms, KIP-534). Cheap if there is nothing to do.
+  // Ends with Compacted. REQUIRES: no compaction is under way.
   virtual void compact(const Now& now, Offset limit, Duration tombstone_age, Output& out) = 0;
 
   // Stores the partition's own state as it is after the batch that ends at `at`, so that replay can
@@ -190,7 +205,9 @@ class Engine {
   // True when it is worth calling save_checkpoint (a segment was rolled, much was appended).
   virtual bool wants_checkpoint() const = 0;
 
-  // Makes everything durable and ends with Closed. Nothing may be called afterwards.
+  // Makes everything durable and ends with Closed. Only step() may be called afterwards. After
+  // Failed, or if a write fails now, Closed says so; what was reported durable is safe all the
+  // same.
   virtual void close(const Now& now, Output& out) = 0;
 
   // A disk effect of this engine finished.
@@ -200,6 +217,7 @@ class Engine {
   virtual void tick(const Now& now, Output& out) = 0;
   virtual Instant next_deadline() const = 0;
 
+  // `recent_bytes` applies at once, everything else from the next append on.
   virtual void configure(const EngineConfig& config) = 0;
 
   virtual Offset start() const = 0;           // first readable offset
