@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/limits.h"
 #include "control/decide_configs.h"
@@ -111,6 +112,16 @@ void replace_configs(const State& state, const std::string& topic, const ConfigV
   if (configs.empty() && modified != 0) transaction.changes.push_back({key, std::nullopt});
 }
 
+void forget_created(const State& state, const Topic& topic, Transaction& transaction) {
+  const std::set<NodeId> nodes(topic.placement.begin(), topic.placement.end());
+  for (const NodeId node : nodes) {
+    const std::string key = created_key(node, topic.id);
+    const Revision modified = state.modified(key);
+    transaction.compares.push_back({key, modified});
+    if (modified != 0) transaction.changes.push_back({key, std::nullopt});
+  }
+}
+
 Uuid unused_id(const State& state, Random& random) {
   Uuid id = Uuid::random(random);
   while (state.find_topic(id) != nullptr) id = Uuid::random(random);
@@ -169,6 +180,7 @@ Decided<TopicDeleted> decide_delete_topic(const State& state, const DeleteTopic&
   decision.transaction.compares.push_back({key, state.modified(key)});
   decision.transaction.changes.push_back({key, std::nullopt});
   replace_configs(state, topic->name, {}, decision.transaction);
+  forget_created(state, *topic, decision.transaction);
   return decision;
 }
 

@@ -6,6 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/ids.h"
+#include "base/uuid.h"
+
 namespace magpie::control {
 
 inline constexpr std::string_view kTopicPrefix = "topics/";
@@ -20,6 +23,12 @@ inline std::string topic_key(std::string_view topic) {
 }
 inline std::string topic_configs_key(std::string_view topic) {
   return std::string(kTopicConfigsPrefix).append(topic);
+}
+
+// created/<node>/<topic id>: partitions of the topic that exist on the node's disk.
+inline constexpr std::string_view kCreatedPrefix = "created/";
+inline std::string created_key(NodeId node, const Uuid& topic) {
+  return std::string(kCreatedPrefix) + std::to_string(node.value) + "/" + to_string(topic);
 }
 
 // What follows `prefix` in `key`; nothing if the key does not begin with it.

@@ -28,7 +28,7 @@ Result<Variant> widen(Result<T> result) {
 
 Result<std::vector<Difference>> State::apply(Revision revision,
                                              const std::vector<Change>& changes) {
-  auto meanings = check(revision, changes);
+  auto meanings = understand(revision, changes);
   if (!meanings) return fail(meanings.error());
 
   std::vector<Difference> differences;
@@ -45,8 +45,14 @@ Result<std::vector<Difference>> State::apply(Revision revision,
   return differences;
 }
 
-Result<std::vector<State::Meaning>> State::check(Revision revision,
-                                                 const std::vector<Change>& changes) const {
+Status State::check(Revision revision, const std::vector<Change>& changes) const {
+  const auto meanings = understand(revision, changes);
+  if (!meanings) return fail(meanings.error());
+  return {};
+}
+
+Result<std::vector<State::Meaning>> State::understand(Revision revision,
+                                                      const std::vector<Change>& changes) const {
   if (revision <= revision_) {
     return fail(ErrorKind::kCorrupt,
                 fmt::format("cluster state: revision {} follows revision {}", revision, revision_));
@@ -78,6 +84,11 @@ Result<State::Meaning> State::decode(const Change& change) {
     auto next = decode_counter(key, value);
     if (!next) return fail(next.error());
     return Meaning(Counter{*next});
+  }
+  if (without_prefix(key, kCreatedPrefix)) {
+    auto partitions = decode_created(key, value);
+    if (!partitions) return fail(partitions.error());
+    return Meaning(Created{*partitions});
   }
   if (key == kLeadershipKey) return widen<Meaning>(decode_leadership(key, value));
   return Meaning();
@@ -131,6 +142,9 @@ void State::take_over(const Change& change, Meaning meaning, std::vector<Differe
       topic_configs_.erase(held);
     }
     differences.push_back(TopicConfigsChanged{std::string(*topic)});
+  } else if (without_prefix(change.key, kCreatedPrefix)) {
+    created_partitions_.erase(change.key);
+    if (change.value) created_partitions_[change.key] = std::get<Created>(meaning).partitions;
   } else if (change.key == kLeadershipKey) {
     leadership_ = change.value ? std::get<Leadership>(meaning) : Leadership{};
     differences.push_back(LeadershipChanged{});
@@ -204,6 +218,11 @@ const Topic* State::find_topic(const Uuid& id) const {
 const ConfigValues& State::topic_configs(std::string_view topic) const {
   const auto found = topic_configs_.find(topic);
   return found == topic_configs_.end() ? no_configs_ : found->second;
+}
+
+int32_t State::created_partitions(NodeId node, const Uuid& topic) const {
+  const auto found = created_partitions_.find(created_key(node, topic));
+  return found == created_partitions_.end() ? 0 : found->second;
 }
 
 int64_t State::partition_count(NodeId node) const {

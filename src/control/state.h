@@ -68,6 +68,9 @@ class State {
   // names the key.
   Result<std::vector<Difference>> apply(Revision revision, const std::vector<Change>& changes);
 
+  // What apply() would say, without taking anything over.
+  Status check(Revision revision, const std::vector<Change>& changes) const;
+
   // True if all compares of the transaction hold.
   bool allows(const Transaction& transaction) const;
 
@@ -89,6 +92,10 @@ class State {
   int64_t partition_count() const { return partition_count_; }
   int64_t partition_count(NodeId node) const;
 
+  // How many of a topic's partitions, from the first on, exist on a node's disk
+  // (created_partitions.h).
+  int32_t created_partitions(NodeId node, const Uuid& topic) const;
+
   const Leadership& leadership() const { return leadership_; }
   // Numbers that were never given out. The first epoch is 1: none is ever mistaken for a default.
   int64_t next_epoch() const { return next_epoch_; }
@@ -103,11 +110,15 @@ class State {
   struct Counter {
     int64_t next;
   };
+  struct Created {
+    int32_t partitions;
+  };
   // What a change means; the empty alternative is a deletion or a key of a newer version.
-  using Meaning = std::variant<std::monostate, Topic, ConfigValues, Counter, Leadership>;
+  using Meaning = std::variant<std::monostate, Topic, ConfigValues, Counter, Leadership, Created>;
 
   static Result<Meaning> decode(const Change& change);
-  Result<std::vector<Meaning>> check(Revision revision, const std::vector<Change>& changes) const;
+  Result<std::vector<Meaning>> understand(Revision revision,
+                                          const std::vector<Change>& changes) const;
   Status check_topic_ids(const std::vector<Change>& changes,
                          const std::vector<Meaning>& meanings) const;
   Status check_not_going_back(const Change& change, const Meaning& meaning) const;
@@ -124,6 +135,7 @@ class State {
   std::map<std::string, ConfigValues, std::less<>> topic_configs_;
   ConfigValues no_configs_;  // stays empty
   std::map<NodeId, int64_t> partitions_by_node_;
+  std::map<std::string, int32_t, std::less<>> created_partitions_;  // by key
   int64_t partition_count_ = 0;
   Leadership leadership_;
   int64_t next_epoch_ = 1;

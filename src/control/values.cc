@@ -127,6 +127,22 @@ Result<int64_t> decode_counter(std::string_view key, std::string_view value) {
   return *next;
 }
 
+std::string encode_created(int32_t partitions) {
+  return dump({{"v", kVersion}, {"partitions", partitions}});
+}
+
+Result<int32_t> decode_created(std::string_view key, std::string_view value) {
+  auto json = parse_object(key, value);
+  if (!json) return fail(json.error());
+  const std::optional<int64_t> partitions =
+      integer_field(*json, "partitions", 1, limits::kPartitionsPerTopic);
+  if (!partitions) {
+    return malformed(key, fmt::format("field 'partitions' must be a number from 1 to {}",
+                                      limits::kPartitionsPerTopic));
+  }
+  return static_cast<int32_t>(*partitions);
+}
+
 std::string encode_leadership(const Leadership& leadership) {
   return dump(
       {{"v", kVersion}, {"epoch", leadership.epoch.value}, {"leader", leadership.leader.value}});

@@ -1,0 +1,42 @@
+// Whose data directory this is.
+//
+// The file `identity` in a data directory says which cluster and node it belongs to and which
+// incarnation it is: a directory that was wiped and filled again is another one, even under the
+// same node id. It is written once, when a node starts in an empty directory, and after that only
+// compared, so that a wrong path in a configuration is an error message and not two nodes' records
+// in one place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/uuid.h"
+
+namespace magpie::control {
+
+// Layout of the data directory as a whole.
+inline constexpr int64_t kDataFormat = 1;
+
+struct Identity {
+  std::string cluster_id;
+  NodeId node_id;
+  Uuid incarnation;
+
+  bool operator==(const Identity&) const = default;
+};
+
+// One line of JSON with a checksum.
+std::string encode_identity(const Identity& identity);
+
+// `path` appears in messages. kCorrupt if the text is not what encode_identity writes;
+// kUnsupported if the directory was written by a newer version.
+Result<Identity> decode_identity(std::string_view path, std::string_view text);
+
+// kInvalidArgument, naming the field, if the directory is not that of this cluster and node.
+Status check_identity(std::string_view path, const Identity& found, std::string_view cluster_id,
+                      NodeId node_id);
+
+}  // namespace magpie::control
