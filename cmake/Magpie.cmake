@@ -18,7 +18,7 @@ if(MAGPIE_MOLD)
 endif()
 
 add_compile_options(-Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor
-                    -fno-omit-frame-pointer)
+                    -Wno-missing-field-initializers -fno-omit-frame-pointer)
 # g++ 12 sees uninitialised reads through malloc and variant that are not there.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-maybe-uninitialized)
@@ -87,7 +87,8 @@ function(magpie_test name)
     ENVIRONMENT "GTEST_OUTPUT=xml:${CMAKE_BINARY_DIR}/test_results/${name}.xml")
 endfunction()
 
-# A libFuzzer target; built only with -DMAGPIE_FUZZERS=ON, which needs clang.
+# A libFuzzer target; built only with -DMAGPIE_FUZZERS=ON, which needs clang. The target
+# magpie_fuzzers stands for all of them.
 function(magpie_fuzzer name source)
   if(NOT MAGPIE_FUZZERS)
     return()
@@ -97,6 +98,10 @@ function(magpie_fuzzer name source)
   target_link_libraries(${target} PRIVATE magpie_${name})
   target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
   target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  if(NOT TARGET magpie_fuzzers)
+    add_custom_target(magpie_fuzzers)
+  endif()
+  add_dependencies(magpie_fuzzers ${target})
 endfunction()
 
 # Checks of the source tree itself, and a check of the checks.

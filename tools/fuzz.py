@@ -75,7 +75,8 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     options = parser.parse_args()
-    built = subprocess.run([str(TOP / "tools" / "build.sh"), "fuzz", *options.targets],
+    built = subprocess.run([str(TOP / "tools" / "build.sh"), "fuzz",
+                            *(options.targets or ["magpie_fuzzers"])],
                            stdout=sys.stderr, check=False)
     if built.returncode != 0:
         print("the fuzz targets do not build")
