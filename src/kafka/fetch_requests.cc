@@ -1,0 +1,256 @@
+#include "kafka/fetch_requests.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "kafka/errors.h"
+#include "kafka/reply.h"
+
+namespace magpie::kafka {
+namespace {
+
+using wire::ErrorCode;
+
+constexpr int8_t kReadCommitted = 1;  // IsolationLevel
+
+// Longer waits than this only hold memory.
+constexpr int32_t kMaxWaitMillis = 300'000;
+
+Instant deadline_of(const Now& now, int32_t max_wait_millis) {
+  return now.instant + Duration::milliseconds(std::clamp(max_wait_millis, 0, kMaxWaitMillis));
+}
+
+// Offset and epoch of the client against the log: OFFSET_OUT_OF_RANGE, or the point where the
+// client's log differs from ours (KIP-595, which clients from Fetch 12 on understand).
+ErrorCode check_position(const partition::Partition& partition,
+                         const wire::FetchRequest::Partition& asked,
+                         wire::FetchResponse::Partition& answer) {
+  const Offset from{asked.fetch_offset};
+  if (asked.last_fetched_epoch >= 0) {
+    const auto end = partition.epoch_end(LeaderEpoch{asked.last_fetched_epoch});
+    const bool diverged = end.epoch.value < asked.last_fetched_epoch || end.end < from;
+    if (end.epoch != kNoLeaderEpoch && diverged) {
+      answer.diverging_epoch = {.epoch = end.epoch.value, .end_offset = end.end.value};
+      return ErrorCode::kNone;
+    }
+  }
+  const bool inside = partition.log_start() <= from && from <= partition.log_end();
+  return inside ? ErrorCode::kNone : ErrorCode::kOffsetOutOfRange;
+}
+
+}  // namespace
+
+void FetchRequests::start(Broker& broker, const Request& request, wire::FetchRequest body) {
+  const uint64_t id = next_operation_++;
+  const auto place = operations_.emplace_hint(operations_.end(), id, Operation{});
+  Operation& operation = place->second;
+  operation.request = request;
+  operation.body = std::move(body);
+  operation.deadline = deadline_of(broker.now, operation.body.max_wait_ms);
+  gather(broker, id, operation);
+  settle(broker, place);
+}
+
+// Builds the answer anew from what can be read now.
+void FetchRequests::gather(Broker& broker, uint64_t id, Operation& operation) {
+  CHECK(operation.reads == 0 && !operation.parked);
+  operation.items.clear();
+  operation.gathered = 0;
+  operation.failed = false;
+  operation.response = {};
+  operation.response.responses.resize(operation.body.topics.size());
+  for (size_t t = 0; t < operation.body.topics.size(); ++t) {
+    const auto& asked = operation.body.topics[t];
+    auto& answered = operation.response.responses[t];
+    answered.topic = asked.topic;
+    answered.partitions.resize(asked.partitions.size());
+    for (size_t p = 0; p < asked.partitions.size(); ++p) {
+      HostedPartition* hosted =
+          broker.partitions.find(asked.topic, PartitionIndex{asked.partitions[p].partition});
+      operation.items.push_back({&asked.partitions[p], &answered.partitions[p],
+                                 hosted == nullptr ? 0 : hosted->route, false});
+    }
+  }
+  for (uint32_t i = 0; i < operation.items.size(); ++i) gather_item(broker, id, operation, i);
+}
+
+void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operation, uint32_t index) {
+  Item& item = operation.items[index];
+  PartitionAnswer& answer = *item.answer;
+  answer.partition_index = item.asked->partition;
+  answer.high_watermark = -1;
+  // Transactions are not offered, so there are no aborted ones (pitfall 20).
+  if (operation.body.isolation_level == kReadCommitted) answer.aborted_transactions.emplace();
+  HostedPartition* hosted = broker.partitions.find(item.route);
+  ErrorCode error = leadership_error(hosted, item.asked->current_leader_epoch);
+  if (error == ErrorCode::kNone) {
+    const partition::Partition& partition = *hosted->partition;
+    answer.high_watermark = partition.high_watermark().value;
+    answer.last_stable_offset = partition.last_stable_offset().value;
+    answer.log_start_offset = partition.log_start().value;
+    error = check_position(partition, *item.asked, answer);
+  }
+  answer.error_code = error;
+  if (error != ErrorCode::kNone || answer.diverging_epoch.epoch >= 0) {
+    operation.failed = true;
+    return;
+  }
+  const Offset from{item.asked->fetch_offset};
+  if (from >= hosted->partition->high_watermark()) return;
+  const auto limit = static_cast<uint64_t>(std::max(operation.body.max_bytes, 0));
+  const uint64_t left = limit > operation.gathered ? limit - operation.gathered : 0;
+  const auto wanted = static_cast<uint64_t>(std::max(item.asked->partition_max_bytes, 0));
+  // KIP-74: the first batch found is returned whatever its size, so that a consumer always
+  // advances.
+  const bool at_least_one = operation.gathered == 0 && operation.reads == 0;
+  const uint64_t max_bytes = std::min(wanted, left);
+  if (max_bytes == 0 && !at_least_one) return;
+  const uint64_t ticket = Ticket{TicketKind::kFetch, id, index}.pack();
+  auto read = broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
+    return partition.read(broker.now, ticket, from, max_bytes, at_least_one, out);
+  });
+  if (!read) {
+    item.reading = true;
+    ++operation.reads;
+    return;
+  }
+  operation.gathered += size_of(*read);
+  answer.records = std::move(*read);
+}
+
+void FetchRequests::read_done(Broker& broker, const Ticket& ticket, partition::ReadDone& done) {
+  const auto found = operations_.find(ticket.operation);
+  if (found == operations_.end()) return;
+  Operation& operation = found->second;
+  Item& item = operation.items.at(ticket.item);
+  if (!item.reading) return;
+  item.reading = false;
+  --operation.reads;
+  if (done.status) {
+    operation.gathered += size_of(done.batches);
+    item.answer->records = std::move(done.batches);
+  } else {
+    item.answer->error_code = read_error(done.status.error());
+    operation.failed = true;
+  }
+  settle(broker, found);
+}
+
+// Answers, parks or goes on waiting for disk reads.
+void FetchRequests::settle(Broker& broker, Operations::iterator place) {
+  Operation& operation = place->second;
+  if (operation.reads > 0) return;
+  if (operation.abandoned) {
+    operations_.erase(place);
+    return;
+  }
+  const auto wanted = static_cast<uint64_t>(std::max(operation.body.min_bytes, 0));
+  const bool enough = operation.gathered >= wanted || operation.failed || operation.items.empty();
+  if (enough || operation.deadline <= broker.now.instant) return finish(broker, place);
+  park(broker, place->first, operation);
+}
+
+void FetchRequests::park(Broker& broker, uint64_t id, Operation& operation) {
+  operation.parked = true;
+  operation.size_at_park = size_of_partitions(broker, operation);
+  deadlines_.emplace(operation.deadline, id);
+  for (const Item& item : operation.items) {
+    HostedPartition* hosted = broker.partitions.find(item.route);
+    CHECK(hosted != nullptr);
+    hosted->waiting_fetches.push_back(id);
+  }
+}
+
+void FetchRequests::unpark(Broker& broker, uint64_t id, Operation& operation) {
+  CHECK(operation.parked);
+  operation.parked = false;
+  deadlines_.erase({operation.deadline, id});
+  woken_.erase(id);
+  for (const Item& item : operation.items) {
+    if (HostedPartition* hosted = broker.partitions.find(item.route)) {
+      std::erase(hosted->waiting_fetches, id);
+    }
+  }
+}
+
+void FetchRequests::finish(Broker& broker, Operations::iterator place) {
+  Operation& operation = place->second;
+  reply(broker, operation.request, operation.response);
+  operations_.erase(place);
+}
+
+void FetchRequests::wake(HostedPartition& hosted) {
+  woken_.insert(hosted.waiting_fetches.begin(), hosted.waiting_fetches.end());
+}
+
+void FetchRequests::partition_lost(Broker& broker, HostedPartition& hosted) {
+  wake(hosted);
+  for (auto place = operations_.begin(); place != operations_.end();) {
+    const auto current = place++;
+    Operation& operation = current->second;
+    for (Item& item : operation.items) {
+      if (item.route != hosted.route || !item.reading) continue;
+      item.reading = false;
+      --operation.reads;
+      operation.failed = true;
+      item.answer->error_code = ErrorCode::kNotLeaderOrFollower;
+      if (operation.reads == 0) {
+        settle(broker, current);
+        break;
+      }
+    }
+  }
+}
+
+void FetchRequests::connection_closed(Broker& broker, port::ConnectionId connection) {
+  for (auto place = operations_.begin(); place != operations_.end();) {
+    Operation& operation = place->second;
+    if (operation.request.id.connection != connection) {
+      ++place;
+      continue;
+    }
+    if (operation.parked) unpark(broker, place->first, operation);
+    operation.abandoned = true;
+    place = operation.reads == 0 ? operations_.erase(place) : std::next(place);
+  }
+}
+
+void FetchRequests::tick(Broker& broker) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= broker.now.instant) {
+    woken_.insert(deadlines_.begin()->second);
+    deadlines_.erase(deadlines_.begin());
+  }
+  const std::set<uint64_t> woken = std::exchange(woken_, {});
+  for (const uint64_t id : woken) {
+    const auto place = operations_.find(id);
+    if (place == operations_.end() || !place->second.parked) continue;
+    Operation& operation = place->second;
+    // Not worth reading again until enough was appended; the sizes are an upper bound.
+    const uint64_t grown = size_of_partitions(broker, operation) - operation.size_at_park;
+    const auto wanted = static_cast<uint64_t>(std::max(operation.body.min_bytes, 0));
+    const bool due = operation.deadline <= broker.now.instant;
+    const bool shrunk = grown > (uint64_t{1} << 62);  // retention or a deleted topic
+    if (!due && !shrunk && operation.gathered + grown < wanted) continue;
+    unpark(broker, id, operation);
+    gather(broker, id, operation);
+    settle(broker, place);
+  }
+}
+
+Instant FetchRequests::next_deadline() const {
+  if (!woken_.empty()) return Instant{};
+  return deadlines_.empty() ? Instant::never() : deadlines_.begin()->first;
+}
+
+uint64_t FetchRequests::size_of_partitions(Broker& broker, const Operation& operation) const {
+  uint64_t total = 0;
+  for (const Item& item : operation.items) {
+    if (const HostedPartition* hosted = broker.partitions.find(item.route)) {
+      total += hosted->partition->size_bytes();
+    }
+  }
+  return total;
+}
+
+}  // namespace magpie::kafka

@@ -1,0 +1,85 @@
+// Fetch (key 1): read what is there, or wait until there is enough.
+//
+// A fetch asks many partitions for at least min_bytes within max_wait. What lies below the high
+// watermark is read at once (from memory, or by a disk read that comes back later); if that is too
+// little the request is parked and tried again when the high watermark of one of its partitions
+// moves, or answered with what there is when its time is up (pitfall: a broker that ignores
+// max_wait makes clients spin). Woken fetches are tried once per turn of the driver's loop, in
+// tick(), so that a burst of appends wakes a consumer once.
+//
+// Sessions (KIP-227) are not offered: every answer says session 0, which clients must accept.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "kafka/broker.h"
+#include "kafka/ticket.h"
+#include "partition/messages.h"
+#include "wire/fetch.h"
+
+namespace magpie::kafka {
+
+class FetchRequests {
+ public:
+  void start(Broker& broker, const Request& request, wire::FetchRequest body);
+
+  // A disk read of one of our requests finished.
+  void read_done(Broker& broker, const Ticket& ticket, partition::ReadDone& done);
+
+  // The high watermark of `hosted` moved: look at its waiting fetches in the next tick.
+  void wake(HostedPartition& hosted);
+
+  // `hosted` is about to be removed or went offline: whoever waits for it must not wait for ever.
+  void partition_lost(Broker& broker, HostedPartition& hosted);
+
+  void connection_closed(Broker& broker, port::ConnectionId connection);
+
+  void tick(Broker& broker);
+  // The past if a woken fetch waits to be tried.
+  Instant next_deadline() const;
+
+  size_t in_progress() const { return operations_.size(); }
+
+ private:
+  using PartitionAnswer = wire::FetchResponse::Partition;
+  using PartitionAsked = wire::FetchRequest::Partition;
+  struct Item {
+    const PartitionAsked* asked = nullptr;
+    PartitionAnswer* answer = nullptr;
+    Route route = 0;
+    bool reading = false;
+  };
+  struct Operation {
+    Request request;
+    wire::FetchRequest body;
+    wire::FetchResponse response;
+    std::vector<Item> items;
+    Instant deadline;
+    size_t reads = 0;           // disk reads under way
+    uint64_t gathered = 0;      // bytes in the answer so far
+    uint64_t size_at_park = 0;  // of all its partitions, to see how much came since
+    bool failed = false;        // some partition has an error: answer at once
+    bool parked = false;
+    bool abandoned = false;  // the connection closed while reads were under way
+  };
+  using Operations = std::map<uint64_t, Operation>;
+
+  void gather(Broker& broker, uint64_t id, Operation& operation);
+  void gather_item(Broker& broker, uint64_t id, Operation& operation, uint32_t index);
+  void settle(Broker& broker, Operations::iterator operation);
+  void park(Broker& broker, uint64_t id, Operation& operation);
+  void unpark(Broker& broker, uint64_t id, Operation& operation);
+  void finish(Broker& broker, Operations::iterator operation);
+  uint64_t size_of_partitions(Broker& broker, const Operation& operation) const;
+
+  uint64_t next_operation_ = 0;
+  Operations operations_;
+  std::set<std::pair<Instant, uint64_t>> deadlines_;  // of parked operations
+  std::set<uint64_t> woken_;
+};
+
+}  // namespace magpie::kafka

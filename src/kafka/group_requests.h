@@ -1,0 +1,56 @@
+// Between the Kafka protocol and the group coordinator.
+//
+// Handlers hand a request to the coordinator together with what to do with its reply. The
+// coordinator's records go to the internal topic through one queue of appends; it hears of each
+// append's outcome exactly once, and only then lets go of the replies that depended on it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+
+#include "group/group_coordinator.h"
+#include "kafka/broker.h"
+#include "kafka/ticket.h"
+#include "partition/messages.h"
+
+namespace magpie::kafka {
+
+class GroupRequests {
+ public:
+  using Then = std::function<void(Broker&, const group::Reply&)>;
+
+  explicit GroupRequests(group::GroupCoordinator& coordinator) : coordinator_(coordinator) {}
+
+  // Passes `request` on, with a token of its own; `then` is called once, now or later.
+  template <typename GroupRequest>
+  void submit(Broker& broker, GroupRequest request, Then then) {
+    request.token = group::ReplyToken{next_token_++};
+    waiting_.emplace_hint(waiting_.end(), request.token, std::move(then));
+    step(broker, std::move(request));
+  }
+
+  // For queries, which are answered at once.
+  const group::GroupCoordinator& coordinator() const { return coordinator_; }
+
+  void topic_deleted(Broker& broker, const std::string& topic);
+
+  // The internal partition settled one of our appends.
+  void settled(Broker& broker, const Ticket& ticket, const partition::Settled& settled);
+
+  void tick(Broker& broker);
+  Instant next_deadline() const { return coordinator_.next_deadline(); }
+
+ private:
+  void step(Broker& broker, group::Event event);
+  void carry_out(Broker& broker, group::Output& out);
+  void append(Broker& broker, const group::Append& append);
+
+  group::GroupCoordinator& coordinator_;
+  uint64_t next_token_ = 0;
+  std::map<group::ReplyToken, Then> waiting_;
+  uint64_t next_append_ = 0;
+  std::map<uint64_t, group::AppendId> appends_;  // by ticket operation
+};
+
+}  // namespace magpie::kafka

@@ -1,0 +1,75 @@
+#include "kafka/partition_table.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace magpie::kafka {
+
+HostedPartition& PartitionTable::add(HostedPartition partition) {
+  const Route route = partition.route;
+  CHECK(route >= kFirstRoute && route < next_route_ && partition.partition != nullptr);
+  const bool new_index = by_topic_[partition.topic].emplace(partition.index, route).second;
+  CHECK(new_index);
+  return by_route_.emplace(route, std::move(partition)).first->second;
+}
+
+void PartitionTable::remove_topic(std::string_view topic, port::Effects& effects) {
+  const auto found = by_topic_.find(topic);
+  if (found == by_topic_.end()) return;
+  for (const auto& [index, route] : found->second) {
+    const auto hosted = by_route_.find(route);
+    call(hosted->second, effects, [](auto& partition, auto& out) { partition.abandon(out); });
+    deadlines_.erase({hosted->second.deadline, route});
+    by_route_.erase(hosted);
+  }
+  by_topic_.erase(found);
+}
+
+HostedPartition* PartitionTable::find(std::string_view topic, PartitionIndex index) {
+  const auto partitions = by_topic_.find(topic);
+  if (partitions == by_topic_.end()) return nullptr;
+  const auto route = partitions->second.find(index);
+  return route == partitions->second.end() ? nullptr : find(route->second);
+}
+
+HostedPartition* PartitionTable::find(Route route) {
+  const auto found = by_route_.find(route);
+  return found == by_route_.end() ? nullptr : &found->second;
+}
+
+std::optional<PartitionEvent> PartitionTable::next_event() {
+  if (events_.empty()) return std::nullopt;
+  PartitionEvent event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
+void PartitionTable::tick(const Now& now, port::Effects& effects) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now.instant) {
+    HostedPartition* due = find(deadlines_.begin()->second);
+    CHECK(due != nullptr);
+    const Instant before = due->deadline;
+    call(*due, effects, [&](auto& partition, auto& out) { partition.tick(now, out); });
+    // A tick that leaves its deadline in the past would spin the loop for ever.
+    CHECK(due->deadline > now.instant || due->deadline != before);
+  }
+}
+
+Instant PartitionTable::next_deadline() const {
+  return deadlines_.empty() ? Instant::never() : deadlines_.begin()->first;
+}
+
+void PartitionTable::finish_call(HostedPartition& hosted) {
+  for (partition::Event& event : scratch_) {
+    events_.push_back({hosted.route, std::move(event)});
+  }
+  scratch_.clear();
+  const Instant deadline = hosted.partition->next_deadline();
+  if (deadline == hosted.deadline) return;
+  if (hosted.deadline != Instant::never()) deadlines_.erase({hosted.deadline, hosted.route});
+  if (deadline != Instant::never()) deadlines_.emplace(deadline, hosted.route);
+  hosted.deadline = deadline;
+}
+
+}  // namespace magpie::kafka

@@ -1,0 +1,118 @@
+#include "kafka/produce_requests.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "control/topic_name.h"
+#include "kafka/errors.h"
+#include "kafka/reply.h"
+
+namespace magpie::kafka {
+namespace {
+
+using wire::ErrorCode;
+
+// The error that refuses a whole request, whatever is in it.
+ErrorCode request_error(const wire::ProduceRequest& body) {
+  if (body.acks < -1 || body.acks > 1) return ErrorCode::kInvalidRequiredAcks;
+  // Transactions are not offered; a client that names one must not believe it has it.
+  if (body.transactional_id) return ErrorCode::kUnsupportedVersion;
+  return ErrorCode::kNone;
+}
+
+}  // namespace
+
+void ProduceRequests::start(Broker& broker, const Request& request, wire::ProduceRequest body) {
+  const ErrorCode refused = request_error(body);
+  if (refused != ErrorCode::kNone) return refuse(broker, request, body, refused);
+  const uint64_t id = next_operation_++;
+  Operation& operation = operations_.emplace_hint(operations_.end(), id, Operation{})->second;
+  operation.request = request;
+  operation.wants_answer = body.acks != 0;
+
+  // The answer has the request's shape; build it whole first, because `items` points into it.
+  operation.response.responses.resize(body.topic_data.size());
+  for (size_t t = 0; t < body.topic_data.size(); ++t) {
+    auto& topic = operation.response.responses[t];
+    topic.name = body.topic_data[t].name;
+    topic.partition_responses.resize(body.topic_data[t].partition_data.size());
+    for (PartitionAnswer& answer : topic.partition_responses) operation.items.push_back(&answer);
+  }
+  operation.unsettled = operation.items.size() + 1;  // one for the loop below
+
+  uint32_t item = 0;
+  for (auto& topic : body.topic_data) {
+    for (auto& asked : topic.partition_data) {
+      const uint64_t ticket = Ticket{TicketKind::kProduce, id, item}.pack();
+      operation.items[item++]->index = asked.index;
+      HostedPartition* hosted = broker.partitions.find(topic.name, PartitionIndex{asked.index});
+      ErrorCode error = ErrorCode::kNone;
+      if (hosted == nullptr) error = ErrorCode::kUnknownTopicOrPartition;
+      if (control::is_internal_topic(topic.name)) error = ErrorCode::kInvalidTopicException;
+      if (error != ErrorCode::kNone) {
+        operation.items[item - 1]->error_code = error;
+        operation.items[item - 1]->base_offset = -1;
+        operation.refused = true;
+        --operation.unsettled;
+        continue;
+      }
+      Buffer batch = std::exchange(asked.records, std::nullopt).value_or(Buffer());
+      broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
+        partition.append(broker.now, ticket, std::move(batch), out);
+      });
+    }
+  }
+  if (--operation.unsettled == 0) finish(broker, id);
+}
+
+void ProduceRequests::refuse(Broker& broker, const Request& request,
+                             const wire::ProduceRequest& body, ErrorCode error) {
+  if (body.acks == 0) {
+    broker.connections.skip(request.id, broker.effects);
+    return broker.connections.close(request.id.connection, broker.effects);
+  }
+  wire::ProduceResponse response;
+  for (const auto& topic : body.topic_data) {
+    auto& answered = response.responses.emplace_back();
+    answered.name = topic.name;
+    for (const auto& asked : topic.partition_data) {
+      answered.partition_responses.push_back(
+          {.index = asked.index, .error_code = error, .base_offset = -1});
+    }
+  }
+  reply(broker, request, response);
+}
+
+void ProduceRequests::settled(Broker& broker, const HostedPartition* hosted, const Ticket& ticket,
+                              partition::Settled& settled) {
+  const auto found = operations_.find(ticket.operation);
+  CHECK(found != operations_.end());
+  Operation& operation = found->second;
+  PartitionAnswer& answer = *operation.items.at(ticket.item);
+  answer.error_code = error_of(settled.refusal);
+  operation.refused |= answer.error_code != ErrorCode::kNone;
+  answer.base_offset = settled.base_offset.value;
+  answer.log_append_time_ms = settled.log_append_time;
+  if (!settled.message.empty()) answer.error_message = std::move(settled.message);
+  for (const int32_t index : settled.record_indexes) {
+    answer.record_errors.push_back({.batch_index = index, .batch_index_error_message = {}});
+  }
+  if (hosted != nullptr) answer.log_start_offset = hosted->partition->log_start().value;
+  if (--operation.unsettled == 0) finish(broker, found->first);
+}
+
+void ProduceRequests::finish(Broker& broker, uint64_t id) {
+  const auto found = operations_.find(id);
+  const Operation& operation = found->second;
+  if (operation.wants_answer) {
+    reply(broker, operation.request, operation.response);
+  } else {
+    broker.connections.skip(operation.request.id, broker.effects);
+    // Without an answer, closing is the only way to say that something was not stored.
+    if (operation.refused)
+      broker.connections.close(operation.request.id.connection, broker.effects);
+  }
+  operations_.erase(found);
+}
+
+}  // namespace magpie::kafka

@@ -1,0 +1,104 @@
+// What a partition is told and what it says: settings, refusals and events.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "engine/engine.h"
+#include "port/effect.h"
+
+namespace magpie::partition {
+
+// The topic settings a partition acts on. Changes apply from the next call on.
+struct PartitionConfig {
+  int32_t max_message_bytes = 1'048'588;
+  bool log_append_time = false;
+  bool delete_old = true;                              // cleanup.policy contains delete
+  bool compact = false;                                // cleanup.policy contains compact
+  engine::Retention retention;                         // applies when delete_old
+  Duration tombstone_age = Duration::seconds(86'400);  // delete.retention.ms
+  Duration compaction_lag = Duration{};                // min.compaction.lag.ms
+  Duration timestamp_future_max = Duration::max();     // message.timestamp.after.max.ms
+  Duration timestamp_past_max = Duration::max();       // message.timestamp.before.max.ms
+  Duration producer_expiration = Duration::seconds(86'400);
+  Duration upkeep_interval = Duration::seconds(300);  // how often retention and compaction look
+  size_t producers_max = 100'000;
+};
+
+// Why a batch was not stored. Mapped to Kafka's error codes in `kafka`.
+enum class Refusal {
+  kNone,
+  kNotOpen,  // still recovering, failed to open, or closing
+  kStorage,  // the disk refuses writes
+  kCorrupt,  // bad checksum or malformed
+  kUnsupportedCodec,
+  kUnsupportedFormat,  // message format 0 or 1
+  kTooLarge,           // larger than max.message.bytes
+  kInvalidRecord,      // e.g. a record without key in a compacted topic
+  kInvalidTimestamp,   // outside message.timestamp.before/after.max.ms
+  kTransactional,      // transactions are not offered
+  kDuplicateSequence,  // stored long ago
+  kOutOfOrderSequence,
+  kProducerFenced,
+  kUnknownProducer,
+};
+
+// --- what it says -------------------------------------------------------------------------------
+
+struct Opened {
+  uint64_t torn_bytes = 0;
+};
+struct OpenFailed {
+  Error error;
+};
+// The answer to append(); exactly one per ticket.
+struct Settled {
+  uint64_t ticket = 0;
+  Refusal refusal = Refusal::kNone;
+  Offset base_offset{-1};
+  int64_t log_append_time = -1;
+  std::string message;                  // for kInvalidRecord and kCorrupt
+  std::vector<int32_t> record_indexes;  // for kInvalidRecord: which records
+};
+struct HighWatermarkMoved {
+  Offset high_watermark;
+};
+struct ReadDone {
+  uint64_t ticket = 0;
+  Status status;
+  BufferChain batches;
+};
+struct TimestampFound {
+  uint64_t ticket = 0;
+  Status status;
+  std::optional<Offset> offset;
+  int64_t timestamp = -1;
+};
+struct Trimmed {
+  Offset start;
+};
+// Writes fail (or work again). Says why once, not per batch.
+struct StorageFailed {
+  Error error;
+};
+struct StorageRecovered {};
+struct Closed {
+  Status status;
+};
+
+using Event = std::variant<Opened, OpenFailed, Settled, HighWatermarkMoved, ReadDone,
+                           TimestampFound, Trimmed, StorageFailed, StorageRecovered, Closed>;
+
+struct Output {
+  port::Effects& effects;
+  std::vector<Event>& events;
+};
+
+}  // namespace magpie::partition

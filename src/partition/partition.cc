@@ -1,0 +1,385 @@
+#include "partition/partition.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/planted_bug.h"
+#include "partition/admission.h"
+
+namespace magpie::partition {
+namespace {
+
+constexpr int16_t kStateVersion = 1;
+// After a failed write: how long until the disk is tried again.
+constexpr Duration kReopenDelay = Duration::milliseconds(1'000);
+
+}  // namespace
+
+Partition::Partition(std::string label, PartitionConfig config,
+                     std::unique_ptr<engine::Engine> engine)
+    : label_(std::move(label)),
+      config_(std::move(config)),
+      engine_(std::move(engine)),
+      producers_(config_.producers_max) {}
+
+bool Partition::is_readable() const {
+  return state_ == PartitionState::kOnline || state_ == PartitionState::kReadOnly;
+}
+
+void Partition::open(const Now& now, engine::OpenMode mode, LeaderEpoch epoch, Output& out) {
+  CHECK(state_ == PartitionState::kNew);
+  state_ = PartitionState::kOpening;
+  epoch_ = epoch;
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->open(now, mode, engine_out);
+  drain(now, events, out);
+}
+
+// --- appending ----------------------------------------------------------------------------------
+
+void Partition::append(const Now& now, uint64_t ticket, Buffer batch, Output& out) {
+  append_checked(now, ticket, std::move(batch), false, out);
+}
+
+void Partition::append_internal(const Now& now, uint64_t ticket, Buffer batch, Output& out) {
+  append_checked(now, ticket, std::move(batch), true, out);
+}
+
+std::optional<Settled> Partition::refuse(const Now& now, uint64_t ticket, const Buffer& batch,
+                                         bool internal) const {
+  if (state_ == PartitionState::kReadOnly)
+    return Settled{.ticket = ticket, .refusal = Refusal::kStorage};
+  if (state_ != PartitionState::kOnline)
+    return Settled{.ticket = ticket, .refusal = Refusal::kNotOpen};
+  if (internal) return std::nullopt;
+  return check_admission(config_, now.wall, ticket, batch);
+}
+
+void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bool internal,
+                               Output& out) {
+  if (auto refused = refuse(now, ticket, batch, internal)) {
+    out.events.emplace_back(std::move(*refused));
+    return;
+  }
+  record::BatchHeader header = record::parse_header(batch.bytes());
+  if (header.producer_id != kNoProducerId && settle_known(ticket, header, out)) return;
+
+  header.base_offset = engine_->end();
+  header.leader_epoch = epoch_;
+  record::stamp(batch.mutable_bytes(), header.base_offset, epoch_);
+  int64_t append_time = -1;
+  if (config_.log_append_time && !internal) {
+    append_time = now.wall.millis;
+    record::stamp_append_time(batch.mutable_bytes(), append_time);
+    header = record::parse_header(batch.bytes());
+  }
+  epochs_.assign(epoch_, header.base_offset);
+  producers_.apply(header, now.instant);
+  wait_for({ticket, header.next_offset(), header.base_offset, append_time});
+
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->append(now, engine::Append{std::move(batch), header}, engine_out);
+  if (engine_->wants_checkpoint()) save_checkpoint(now, engine_out);
+  drain(now, events, out);
+  if (planted(PlantedBug::kAckBeforeFsync)) advance(engine_->end(), out);
+}
+
+// True if the batch is not to be appended: a duplicate (settled now, or with its original) or a
+// break in the producer's sequence (refused).
+bool Partition::settle_known(uint64_t ticket, const record::BatchHeader& header, Output& out) {
+  const ProducerTable::Answer answer = producers_.check(header);
+  Settled settled{.ticket = ticket};
+  switch (answer.verdict) {
+    case SequenceVerdict::kNew:
+      return false;
+    case SequenceVerdict::kDuplicate: {
+      const int64_t append_time = config_.log_append_time ? answer.original.max_timestamp : -1;
+      Offset needs = answer.original.last_offset + 1;
+      if (planted(PlantedBug::kDedupeIgnoresInFlight)) needs = high_watermark_;
+      wait_for({ticket, needs, answer.original.base_offset, append_time});
+      release(out);
+      return true;
+    }
+    case SequenceVerdict::kOldDuplicate:
+      settled.refusal = Refusal::kDuplicateSequence;
+      break;
+    case SequenceVerdict::kOutOfOrder:
+      settled.refusal = Refusal::kOutOfOrderSequence;
+      break;
+    case SequenceVerdict::kFenced:
+      settled.refusal = Refusal::kProducerFenced;
+      break;
+    case SequenceVerdict::kUnknownProducer:
+      settled.refusal = Refusal::kUnknownProducer;
+      break;
+  }
+  out.events.emplace_back(std::move(settled));
+  return true;
+}
+
+void Partition::wait_for(Waiting waiting) {
+  // A retry waits for its original, which may lie before newer appends.
+  auto place = waiting_.end();
+  while (place != waiting_.begin() && std::prev(place)->needs > waiting.needs) --place;
+  waiting_.insert(place, waiting);
+}
+
+void Partition::release(Output& out) {
+  while (!waiting_.empty() && waiting_.front().needs <= high_watermark_) {
+    const Waiting& done = waiting_.front();
+    out.events.emplace_back(Settled{.ticket = done.ticket,
+                                    .base_offset = done.base_offset,
+                                    .log_append_time = done.log_append_time});
+    waiting_.pop_front();
+  }
+}
+
+void Partition::advance(Offset end, Output& out) {
+  if (end <= high_watermark_) return;
+  high_watermark_ = end;
+  release(out);
+  out.events.emplace_back(HighWatermarkMoved{high_watermark_});
+}
+
+void Partition::refuse_waiting(Refusal refusal, Output& out) {
+  for (const Waiting& lost : waiting_) {
+    out.events.emplace_back(Settled{.ticket = lost.ticket, .refusal = refusal});
+  }
+  waiting_.clear();
+}
+
+// --- reading ------------------------------------------------------------------------------------
+
+std::optional<BufferChain> Partition::read(const Now& now, uint64_t ticket, Offset from,
+                                           uint64_t max_bytes, bool at_least_one, Output& out) {
+  CHECK(is_readable() && log_start() <= from && from <= high_watermark_);
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  const Offset limit = planted(PlantedBug::kHighWatermarkAhead) ? engine_->end() : high_watermark_;
+  const engine::Read read{ticket, from, limit, max_bytes, at_least_one};
+  std::optional<BufferChain> batches = engine_->read(now, read, engine_out);
+  drain(now, events, out);
+  return batches;
+}
+
+void Partition::find_timestamp(const Now& now, uint64_t ticket, int64_t timestamp, Output& out) {
+  CHECK(is_readable());
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->find_timestamp(now, ticket, timestamp, high_watermark_, engine_out);
+  drain(now, events, out);
+}
+
+void Partition::find_max_timestamp(const Now& now, uint64_t ticket, Output& out) {
+  CHECK(is_readable());
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->find_max_timestamp(now, ticket, high_watermark_, engine_out);
+  drain(now, events, out);
+}
+
+EpochCache::EpochEnd Partition::epoch_end(LeaderEpoch asked) const {
+  return epochs_.end_of(asked, epoch_, engine_->end());
+}
+
+void Partition::trim(const Now& now, Offset start, Output& out) {
+  CHECK(is_readable() && start <= high_watermark_);
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->trim(now, start, engine_out);
+  drain(now, events, out);
+}
+
+// --- upkeep -------------------------------------------------------------------------------------
+
+void Partition::tick(const Now& now, Output& out) {
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  if (engine_->next_deadline() <= now.instant) engine_->tick(now, engine_out);
+  if (state_ == PartitionState::kReadOnly && next_reopen_ <= now.instant) {
+    next_reopen_ = Instant::never();
+    engine_->reopen(now, engine_out);
+  }
+  if (state_ == PartitionState::kOnline && next_upkeep_ <= now.instant) upkeep(now, engine_out);
+  drain(now, events, out);
+}
+
+void Partition::upkeep(const Now& now, engine::Output& out) {
+  next_upkeep_ = now.instant + config_.upkeep_interval;
+  producers_.expire(now.instant, config_.producer_expiration);
+  if (config_.delete_old) {
+    const Offset start = engine_->retained_start(now, config_.retention, high_watermark_);
+    if (start > engine_->start()) engine_->trim(now, start, out);
+  }
+  if (config_.compact && !compacting_) {
+    compacting_ = true;
+    engine_->compact(now, high_watermark_, config_.tombstone_age, out);
+  }
+  if (engine_->wants_checkpoint()) save_checkpoint(now, out);
+}
+
+Instant Partition::next_deadline() const {
+  return std::min({engine_->next_deadline(), next_upkeep_, next_reopen_});
+}
+
+void Partition::close(const Now& now, Output& out) {
+  CHECK(state_ != PartitionState::kClosing && state_ != PartitionState::kClosed);
+  if (state_ != PartitionState::kOnline && state_ != PartitionState::kReadOnly) {
+    state_ = PartitionState::kClosed;
+    refuse_waiting(Refusal::kNotOpen, out);
+    out.events.emplace_back(Closed{});
+    return;
+  }
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  if (state_ == PartitionState::kOnline) save_checkpoint(now, engine_out);
+  state_ = PartitionState::kClosing;
+  next_upkeep_ = next_reopen_ = Instant::never();
+  engine_->close(now, engine_out);
+  drain(now, events, out);
+}
+
+void Partition::abandon(Output& out) {
+  state_ = PartitionState::kClosed;
+  refuse_waiting(Refusal::kNotOpen, out);
+}
+
+void Partition::step(const Now& now, const port::DiskDone& done, Output& out) {
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->step(now, done, engine_out);
+  drain(now, events, out);
+}
+
+// --- the partition's own state in the engine's checkpoint ---------------------------------------
+
+void Partition::save_checkpoint(const Now& now, engine::Output& out) {
+  engine_->save_checkpoint(now, engine_->end(), encode_state(), out);
+}
+
+Buffer Partition::encode_state() const {
+  ByteWriter out;
+  out.write_int16(kStateVersion);
+  epochs_.encode(out);
+  producers_.encode(out);
+  return flatten(out.finish());
+}
+
+Status Partition::restore_state(const Now& now, const Buffer& state) {
+  epochs_.clear();
+  producers_.clear();
+  if (state.empty()) return {};
+  ByteReader in(state);
+  const int16_t version = in.read_int16();
+  if (version != kStateVersion) {
+    return fail(ErrorKind::kUnsupported,
+                fmt::format("partition {}: checkpoint state has version {}, this build reads {}; "
+                            "start the version that wrote it",
+                            label_, version, kStateVersion));
+  }
+  if (!epochs_.decode(in) || !producers_.decode(in, now.instant)) {
+    return fail(ErrorKind::kCorrupt,
+                fmt::format("partition {}: checkpoint state is malformed", label_));
+  }
+  return {};
+}
+
+// --- what the engine says -----------------------------------------------------------------------
+
+void Partition::drain(const Now& now, std::vector<engine::Event>& events, Output& out) {
+  // A reaction may ask the engine for more, which appends to the list.
+  for (size_t i = 0; i < events.size(); ++i) {
+    engine::Event event = std::move(events[i]);
+    std::visit([&](auto& concrete) { on(now, concrete, out); }, event);
+  }
+}
+
+void Partition::on(const Now& now, engine::ReplayBegan& event, Output&) {
+  restored_ = restore_state(now, event.checkpoint);
+}
+
+void Partition::on(const Now& now, engine::Replayed& event, Output&) {
+  for (const record::BatchHeader& header : event.headers) {
+    epochs_.assign(header.leader_epoch, header.base_offset);
+    if (planted(PlantedBug::kDedupeWindowLost)) continue;
+    producers_.apply(header, now.instant);
+  }
+}
+
+void Partition::on(const Now& now, engine::Opened& event, Output& out) {
+  CHECK(state_ == PartitionState::kOpening || state_ == PartitionState::kReadOnly);
+  if (!restored_) {
+    state_ = PartitionState::kOffline;
+    out.events.emplace_back(OpenFailed{restored_.error()});
+    return;
+  }
+  const bool recovered = state_ == PartitionState::kReadOnly;
+  state_ = PartitionState::kOnline;
+  high_watermark_ = event.end;
+  next_upkeep_ = now.instant + config_.upkeep_interval;
+  if (recovered) {
+    out.events.emplace_back(StorageRecovered{});
+  } else {
+    out.events.emplace_back(Opened{event.torn_bytes});
+  }
+  out.events.emplace_back(HighWatermarkMoved{high_watermark_});
+}
+
+void Partition::on(const Now&, engine::OpenFailed& event, Output& out) {
+  state_ = PartitionState::kOffline;
+  refuse_waiting(Refusal::kNotOpen, out);
+  out.events.emplace_back(OpenFailed{std::move(event.error)});
+}
+
+void Partition::on(const Now&, engine::Durable& event, Output& out) {
+  advance(event.end, out);
+}
+
+void Partition::on(const Now& now, engine::Failed& event, Output& out) {
+  const bool news = state_ != PartitionState::kReadOnly;
+  if (state_ == PartitionState::kOnline) state_ = PartitionState::kReadOnly;
+  next_reopen_ = now.instant + kReopenDelay;
+  high_watermark_ = std::min(high_watermark_, event.end);
+  epochs_.cut(event.end);
+  compacting_ = false;
+  refuse_waiting(Refusal::kStorage, out);
+  if (news) out.events.emplace_back(StorageFailed{std::move(event.error)});
+}
+
+void Partition::on(const Now&, engine::ReadDone& event, Output& out) {
+  out.events.emplace_back(
+      ReadDone{event.ticket, std::move(event.status), std::move(event.batches)});
+}
+
+void Partition::on(const Now&, engine::CutDone&, Output&) {}
+
+void Partition::on(const Now&, engine::Trimmed& event, Output& out) {
+  epochs_.trim(event.start);
+  out.events.emplace_back(Trimmed{event.start});
+}
+
+void Partition::on(const Now&, engine::TimestampFound& event, Output& out) {
+  out.events.emplace_back(
+      TimestampFound{event.ticket, std::move(event.status), event.offset, event.timestamp});
+}
+
+void Partition::on(const Now&, engine::Compacted& event, Output& out) {
+  compacting_ = false;
+  if (event.status) return;
+  out.effects.add(
+      port::LogLine{port::Severity::kError, "compaction_failed",
+                    fmt::format("partition {}: {}", label_, event.status.error().message)});
+}
+
+void Partition::on(const Now&, engine::Closed& event, Output& out) {
+  state_ = PartitionState::kClosed;
+  refuse_waiting(Refusal::kNotOpen, out);
+  out.events.emplace_back(Closed{std::move(event.status)});
+}
+
+}  // namespace magpie::partition

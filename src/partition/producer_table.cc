@@ -1,0 +1,156 @@
+#include "partition/producer_table.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace magpie::partition {
+namespace {
+
+constexpr int64_t kSequenceSpace = int64_t{1} << 31;
+
+// How far `sequence` lies ahead of `expected`, counting around the wrap, in [0, 2^31).
+int64_t distance(int32_t expected, int32_t sequence) {
+  return (int64_t{sequence} - expected + kSequenceSpace) % kSequenceSpace;
+}
+
+ProducerTable::StoredBatch summary(const record::BatchHeader& header) {
+  return {header.base_sequence, sequence_plus(header.base_sequence, header.last_offset_delta),
+          header.base_offset, header.last_offset(), header.max_timestamp};
+}
+
+}  // namespace
+
+int32_t sequence_plus(int32_t sequence, int64_t count) {
+  CHECK(sequence >= 0 && count >= 0);
+  return static_cast<int32_t>((sequence + count) % kSequenceSpace);
+}
+
+ProducerTable::Answer ProducerTable::check(const record::BatchHeader& header) const {
+  const auto found = producers_.find(header.producer_id);
+  if (found == producers_.end()) {
+    return {header.base_sequence == 0 ? SequenceVerdict::kNew : SequenceVerdict::kUnknownProducer,
+            {}};
+  }
+  const Producer& producer = found->second;
+  if (header.producer_epoch < producer.epoch) return {SequenceVerdict::kFenced, {}};
+  if (header.producer_epoch > producer.epoch) {
+    return {header.base_sequence == 0 ? SequenceVerdict::kNew : SequenceVerdict::kOutOfOrder, {}};
+  }
+  const StoredBatch offered = summary(header);
+  for (uint8_t i = 0; i < producer.count; ++i) {
+    const StoredBatch& stored = producer.window[i];
+    if (stored.first_sequence == offered.first_sequence &&
+        stored.last_sequence == offered.last_sequence) {
+      return {SequenceVerdict::kDuplicate, stored};
+    }
+  }
+  const int64_t ahead =
+      distance(sequence_plus(producer.newest().last_sequence, 1), header.base_sequence);
+  if (ahead == 0) return {SequenceVerdict::kNew, {}};
+  // The nearer way round tells a gap from something stored before.
+  const bool behind = ahead >= kSequenceSpace / 2;
+  return {behind ? SequenceVerdict::kOldDuplicate : SequenceVerdict::kOutOfOrder, {}};
+}
+
+void ProducerTable::apply(const record::BatchHeader& header, Instant now) {
+  if (header.producer_id == kNoProducerId || header.is_control()) return;
+  auto found = producers_.find(header.producer_id);
+  if (found == producers_.end()) {
+    make_room();
+    found = producers_.emplace(header.producer_id, Producer{}).first;
+    found->second.last_seen = now;
+    by_last_seen_.emplace(now, header.producer_id);
+  }
+  Producer& producer = found->second;
+  if (producer.epoch != header.producer_epoch) {
+    producer.epoch = header.producer_epoch;
+    producer.count = 0;
+  }
+  if (producer.count == kWindow) {
+    std::move(producer.window.begin() + 1, producer.window.end(), producer.window.begin());
+    --producer.count;
+  }
+  producer.window[producer.count++] = summary(header);
+  touch(header.producer_id, producer, now);
+}
+
+void ProducerTable::touch(ProducerId id, Producer& producer, Instant now) {
+  if (producer.last_seen == now) return;
+  auto node = by_last_seen_.extract({producer.last_seen, id});
+  CHECK(!node.empty());
+  node.value().first = now;
+  by_last_seen_.insert(std::move(node));
+  producer.last_seen = now;
+}
+
+void ProducerTable::make_room() {
+  while (producers_.size() >= capacity_ && !producers_.empty()) {
+    producers_.erase(by_last_seen_.begin()->second);
+    by_last_seen_.erase(by_last_seen_.begin());
+  }
+}
+
+void ProducerTable::expire(Instant now, Duration age) {
+  while (!by_last_seen_.empty() && by_last_seen_.begin()->first + age <= now) {
+    producers_.erase(by_last_seen_.begin()->second);
+    by_last_seen_.erase(by_last_seen_.begin());
+  }
+}
+
+Instant ProducerTable::next_expiry(Duration age) const {
+  return by_last_seen_.empty() ? Instant::never() : by_last_seen_.begin()->first + age;
+}
+
+void ProducerTable::clear() {
+  producers_.clear();
+  by_last_seen_.clear();
+}
+
+void ProducerTable::encode(ByteWriter& out) const {
+  out.write_int32(static_cast<int32_t>(producers_.size()));
+  for (const auto& [id, producer] : producers_) {
+    out.write_int64(id.value);
+    out.write_int16(producer.epoch.value);
+    out.write_int8(static_cast<int8_t>(producer.count));
+    for (uint8_t i = 0; i < producer.count; ++i) {
+      const StoredBatch& batch = producer.window[i];
+      out.write_int32(batch.first_sequence);
+      out.write_int32(batch.last_sequence);
+      out.write_int64(batch.base_offset.value);
+      out.write_int64(batch.last_offset.value);
+      out.write_int64(batch.max_timestamp);
+    }
+  }
+}
+
+bool ProducerTable::decode(ByteReader& in, Instant now) {
+  clear();
+  const int32_t count = in.read_int32();
+  for (int32_t i = 0; i < count && in.ok(); ++i) {
+    const ProducerId id{in.read_int64()};
+    Producer producer;
+    producer.epoch.value = in.read_int16();
+    const int8_t window = in.read_int8();
+    if (window < 1 || window > static_cast<int8_t>(kWindow) || id.value < 0) in.set_failed();
+    for (int8_t j = 0; j < window && in.ok(); ++j) {
+      StoredBatch& batch = producer.window[static_cast<size_t>(j)];
+      batch.first_sequence = in.read_int32();
+      batch.last_sequence = in.read_int32();
+      batch.base_offset.value = in.read_int64();
+      batch.last_offset.value = in.read_int64();
+      batch.max_timestamp = in.read_int64();
+      if (batch.first_sequence < 0 || batch.last_sequence < 0) in.set_failed();
+      producer.count = static_cast<uint8_t>(j + 1);
+    }
+    if (!in.ok()) break;
+    make_room();
+    producer.last_seen = now;
+    if (producers_.emplace(id, producer).second) by_last_seen_.emplace(now, id);
+  }
+  if (in.ok() && count >= 0) return true;
+  clear();
+  return false;
+}
+
+}  // namespace magpie::partition

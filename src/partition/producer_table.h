@@ -1,0 +1,94 @@
+// Idempotent producers: a retried batch is stored once (G8).
+//
+// A producer numbers its records per partition. The table remembers, for each producer, its epoch
+// and the last five batches; a batch is new only if it continues where the last one ended. Five is
+// the number of requests a client may have in flight (KIP-98, max.in.flight ≤ 5), so every retry
+// still finds its original. Sequence numbers count records and wrap from 2^31-1 to 0.
+//
+// The table is rebuilt from the batches' own headers, so it fails over with the log. Producers are
+// forgotten by the broker's clock, never by record timestamps, which clients choose freely; what
+// was rebuilt counts as seen at the time of the rebuild.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/byte_reader.h"
+#include "base/byte_writer.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "record/batch.h"
+
+namespace magpie::partition {
+
+enum class SequenceVerdict {
+  kNew,             // append it
+  kDuplicate,       // one of the last five: answer with the original's offset
+  kOldDuplicate,    // stored longer ago: DUPLICATE_SEQUENCE_NUMBER
+  kOutOfOrder,      // leaves a gap: OUT_OF_ORDER_SEQUENCE_NUMBER
+  kFenced,          // older producer epoch: INVALID_PRODUCER_EPOCH
+  kUnknownProducer  // not at sequence 0 and not remembered: UNKNOWN_PRODUCER_ID
+};
+
+// Sequence number `count` records after `sequence`.
+int32_t sequence_plus(int32_t sequence, int64_t count);
+
+class ProducerTable {
+ public:
+  static constexpr size_t kWindow = 5;
+
+  struct StoredBatch {
+    int32_t first_sequence = -1;
+    int32_t last_sequence = -1;
+    Offset base_offset;
+    Offset last_offset;
+    int64_t max_timestamp = -1;
+    bool operator==(const StoredBatch&) const = default;
+  };
+  struct Producer {
+    ProducerEpoch epoch{-1};
+    uint8_t count = 0;                          // of `window` in use
+    std::array<StoredBatch, kWindow> window{};  // oldest first
+    Instant last_seen;
+    const StoredBatch& newest() const { return window[count - 1]; }
+  };
+  struct Answer {
+    SequenceVerdict verdict = SequenceVerdict::kNew;
+    StoredBatch original;  // for kDuplicate
+  };
+
+  // `capacity`: producers remembered at most; the one seen longest ago makes room.
+  explicit ProducerTable(size_t capacity) : capacity_(capacity) {}
+
+  // What to do with a batch that has a producer id. Changes nothing.
+  Answer check(const record::BatchHeader& header) const;
+
+  // Remembers an appended batch (also during replay). Batches without producer id are ignored.
+  void apply(const record::BatchHeader& header, Instant now);
+
+  // Forgets producers not seen for `age`.
+  void expire(Instant now, Duration age);
+  // When expire() would next forget one.
+  Instant next_expiry(Duration age) const;
+
+  size_t size() const { return producers_.size(); }
+  const std::map<ProducerId, Producer>& producers() const { return producers_; }
+  void clear();
+
+  void encode(ByteWriter& out) const;
+  // Replaces the content; everyone counts as seen `now`. False if malformed (table then empty).
+  bool decode(ByteReader& in, Instant now);
+
+ private:
+  void touch(ProducerId id, Producer& producer, Instant now);
+  void make_room();
+
+  size_t capacity_;
+  std::map<ProducerId, Producer> producers_;
+  std::set<std::pair<Instant, ProducerId>> by_last_seen_;
+};
+
+}  // namespace magpie::partition
