@@ -1,0 +1,55 @@
+// What the network may use, and what it does at each limit. Plain data; filled by `server`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/limits.h"
+#include "base/time.h"
+
+namespace magpie::os {
+
+// Where to listen. The position in the list of listeners is the ListenerIndex of its connections.
+struct ListenerConfig {
+  std::string name;
+  // An address, or a host name: then every address it resolves to is listened on, so that
+  // "localhost" serves clients that try ::1 first as well as those that try 127.0.0.1. "::" serves
+  // IPv4 too.
+  std::string host;
+  uint16_t port = 0;  // 0: any free port; see Network::port
+};
+
+struct NetworkLimits {
+  // Connections in all and from one address. One more is accepted and closed at once, so that the
+  // client sees a refusal and not a timeout, with a log line.
+  size_t connections = 10'000;
+  size_t connections_per_address = 10'000;
+  // New connections taken in one second on one listener. Further ones wait in the kernel's backlog,
+  // so that a reconnect storm does not starve the connections that are already working.
+  uint32_t accepts_per_second = 2'000;
+
+  // A larger request closes the connection, with a log line.
+  size_t request_bytes = limits::kRequestBytes;
+  // Bytes read from one connection before the others have their turn.
+  size_t read_bytes_per_turn = 1024 * 1024;
+
+  // A connection that neither sends nor takes anything for this long is closed.
+  Duration idle_max = Duration::seconds(600);
+  // A connection that has bytes waiting for it and takes none for this long is closed: a slow
+  // reader holds memory.
+  Duration stalled_max = Duration::seconds(60);
+  // How long a connection that is being closed may take to receive its last responses.
+  Duration drain_max = Duration::seconds(5);
+
+  // Bytes queued for one connection: the node hears when they rise above the first and when they
+  // fall below the second mark.
+  uint64_t send_high_water = 4 * 1024 * 1024;
+  uint64_t send_low_water = 1024 * 1024;
+  // Beyond this the connection is closed: the peer does not read.
+  uint64_t send_queue_bytes = 256ull * 1024 * 1024;
+  // The same over all connections; the one with the longest queue is closed.
+  uint64_t send_queues_bytes = 1024ull * 1024 * 1024;
+};
+
+}  // namespace magpie::os
