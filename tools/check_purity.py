@@ -49,6 +49,11 @@ EXCEPTIONS = {
     ("admin", "*"): JSON_NUMBERS,
     ("control", "*"): JSON_NUMBERS,
 }
+# Object files that may keep data that can change.
+DATA_EXCEPTIONS = {
+    # Which bug is switched on; only in builds with MAGPIE_PLANTED_BUGS.
+    ("base", "planted_bug.cc.o"),
+}
 # Codecs: pure functions of memory, used where records must be looked into.
 CODECS = {
     "record": re.compile(r"(ZSTD|LZ4F?)_\w+|snappy::.*|snappy_\w+|(deflate|inflate)\w*|crc32"),
@@ -60,6 +65,8 @@ BANNED_INCLUDES = {
     "stop_token", "thread", "time.h", "unistd.h",
 }
 BANNED_INCLUDE_FOLDERS = ("sys/", "arpa/", "netinet/", "boost/asio", "boost/beast", "spdlog/")
+# Tests may read their test data.
+TEST_INCLUDES = {"fstream", "filesystem"}
 INCLUDE_EXCEPTIONS = {
     # Reference counts: a disk worker may drop the last reference to a block.
     ("src/base/buffer.h", "atomic"), ("src/base/buffer.cc", "atomic"),
@@ -123,7 +130,8 @@ def data_problems(folder: str, listing: str) -> list[str]:
         if from_archive:
             member = from_archive.group(1)
         columns = line.rsplit("|", 6)
-        if len(columns) == 7 and MUTABLE_SECTION.match(columns[6].strip()):
+        if len(columns) == 7 and MUTABLE_SECTION.match(columns[6].strip()) \
+                and (folder, member) not in DATA_EXCEPTIONS:
             problems.append(f"{folder}/{member}: keeps data that can change: {columns[0].strip()}; "
                             "use constexpr, or a member of a machine")
     return problems
@@ -150,7 +158,8 @@ def source_problems(name: str, text: str) -> list[str]:
     for match in INCLUDE.finditer(cpp_text.without_comments(text)):
         header = match.group(1)
         banned = header in BANNED_INCLUDES or header.startswith(BANNED_INCLUDE_FOLDERS)
-        if banned and (name, header) not in INCLUDE_EXCEPTIONS:
+        allowed = (name, header) in INCLUDE_EXCEPTIONS or (is_test and header in TEST_INCLUDES)
+        if banned and not allowed:
             line = text.count("\n", 0, match.start()) + 1
             problems.append(f"{name}:{line}: <{header}> has no place in a pure folder")
     for number, line in enumerate(cpp_text.code_only(text).splitlines(), 1):

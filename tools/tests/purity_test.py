@@ -93,6 +93,9 @@ class Sources(TreeTest):
     def test_exceptions_hold_where_they_are_stated_and_nowhere_else(self):
         self.assertEqual(self.problems("#include <atomic>\n", "src/base/buffer.h"), [])
         self.assert_complains(self.problems("#include <atomic>\n"), "<atomic>")
+        self.assertEqual(self.problems("#include <fstream>\n", "src/port/a_test.cc"), [])
+        self.assert_complains(self.problems("#include <fstream>\n"), "<fstream>")
+        self.assert_complains(self.problems("#include <chrono>\n", "src/port/a_test.cc"), "<chrono>")
         self.assertEqual(self.problems("double x;\n", "src/base/byte_reader.h"), [])
         self.assertEqual(self.problems("double x;\n", "src/wire/fetch.h"), [])
 
