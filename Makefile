@@ -45,9 +45,9 @@ fuzz: ## Run every fuzz target for SECONDS=N each (default 60)
 	@$(PYTHON) tools/fuzz.py --seconds $(SECONDS)
 
 .PHONY: bench
-bench: ## Compare Magpie with Apache Kafka on this machine; writes docs/benchmarks.md
-	$(INSTALL) build bench
-	@bench/run.py
+bench: build ## Compare Magpie with Apache Kafka on this machine; writes docs/benchmarks.md
+	$(INSTALL) bench
+	@$(PYTHON) bench/run.py
 
 .PHONY: tidy
 tidy: ## Run clang-tidy over src/, tests excepted
