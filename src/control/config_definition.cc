@@ -49,10 +49,10 @@ std::optional<std::string> number_problem(const ConfigDefinition& definition,
     return decimal ? "it must be a decimal number such as 0.5" : "it must be a whole number";
   }
   if (definition.type == ConfigType::kInt && (*number < INT32_MIN || *number > INT32_MAX)) {
-    return fmt::format("it must fit into 32 bits, so it must be at most {}", INT32_MAX);
+    return fmt::format("it must be a number of 32 bits, so at most {}", INT32_MAX);
   }
   if (definition.type == ConfigType::kShort && (*number < INT16_MIN || *number > INT16_MAX)) {
-    return fmt::format("it must fit into 16 bits, so it must be at most {}", INT16_MAX);
+    return fmt::format("it must be a number of 16 bits, so at most {}", INT16_MAX);
   }
   return range_problem(definition, *number);
 }
@@ -119,6 +119,10 @@ const char* to_string(ConfigType type) {
 std::optional<std::string> config_value_problem(const ConfigDefinition& definition,
                                                 std::string_view value) {
   value = trim(value);
+  if (value.size() > kConfigValueBytesMax) {
+    return fmt::format("it has {} bytes; at most {} are allowed", value.size(),
+                       kConfigValueBytesMax);
+  }
   switch (definition.rule) {
     case ConfigRule::kOneOf:
       if (is_choice(definition.choices, value)) return std::nullopt;

@@ -53,6 +53,9 @@ struct ConfigDefinition {
   bool hidden = false;               // can be set, but is not listed; it has no default
 };
 
+// Longest value, as in Kafka.
+inline constexpr size_t kConfigValueBytesMax = 32'767;
+
 // What is wrong with `value` for this key, as a sentence without the key's name; nothing if it may
 // be set. Spaces around the value do not matter.
 std::optional<std::string> config_value_problem(const ConfigDefinition& definition,

@@ -21,9 +21,14 @@ Refusal invalid(std::string message) {
   return Refusal{RefusalCode::kInvalidConfig, std::move(message)};
 }
 
+// Enough of a text to recognise it by.
+std::string_view shortened(std::string_view text) {
+  return text.substr(0, 100);
+}
+
 std::string unknown_key(std::string_view name) {
   const std::string_view nearest = nearest_topic_config(name);
-  std::string message = fmt::format("unknown topic config '{}'", name);
+  std::string message = fmt::format("unknown topic config '{}'", shortened(name));
   if (!nearest.empty()) message += fmt::format("; did you mean '{}'?", nearest);
   return message;
 }
@@ -35,7 +40,7 @@ std::string entry_problem(std::string_view name, std::string_view value) {
   const auto problem = config_value_problem(*definition, value);
   if (!problem) return {};
   std::string message = fmt::format("invalid value '{}' for topic config '{}': {}",
-                                    trim(value).substr(0, 100), name, *problem);
+                                    shortened(trim(value)), name, *problem);
   if (!definition->effect.empty() && definition->rule == ConfigRule::kOneOf) {
     message += fmt::format(". {}", definition->effect);
   }
@@ -81,11 +86,12 @@ MaybeRefusal configs_refusal(const Policy& policy, std::string_view topic,
 
 Refusal comes_twice(std::string_view name) {
   return Refusal{RefusalCode::kInvalidRequest,
-                 fmt::format("config '{}' comes twice in one request", name)};
+                 fmt::format("config '{}' comes twice in one request", shortened(name))};
 }
 
 Refusal without_value(std::string_view name) {
-  return Refusal{RefusalCode::kInvalidRequest, fmt::format("config '{}' has no value", name)};
+  return Refusal{RefusalCode::kInvalidRequest,
+                 fmt::format("config '{}' has no value", shortened(name))};
 }
 
 tl::expected<ConfigValues, Refusal> collect(const std::vector<WantedConfig>& wanted) {
@@ -144,7 +150,7 @@ MaybeRefusal alter_one(const Policy& policy, const ConfigAlteration& alteration,
   }
   return Refusal{RefusalCode::kInvalidRequest,
                  fmt::format("config '{}' is to be altered by the unknown operation {}",
-                             alteration.name, static_cast<int>(alteration.operation))};
+                             shortened(alteration.name), static_cast<int>(alteration.operation))};
 }
 
 tl::unexpected<Refusal> unknown_topic(std::string_view topic) {

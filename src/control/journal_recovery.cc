@@ -104,34 +104,49 @@ std::optional<size_t> next_whole_record(const Buffer& bytes, size_t position) {
 
 // True if some part of [position, end) that shares a disk sector is all zeros. Every record's every
 // such part has a byte that is not zero, so this one was never written.
-bool misses_a_sector(const Buffer& bytes, size_t position) {
-  while (position < bytes.size()) {
-    const size_t end = std::min(bytes.size(), (position / kSectorBytes + 1) * kSectorBytes);
-    const auto part = bytes.bytes().subspan(position, end - position);
+bool misses_a_sector(const Buffer& bytes, size_t position, size_t end) {
+  while (position < end) {
+    const size_t next = std::min(end, (position / kSectorBytes + 1) * kSectorBytes);
+    const auto part = bytes.bytes().subspan(position, next - position);
     if (std::all_of(part.begin(), part.end(), [](std::byte b) { return b == std::byte{0}; })) {
       return true;
     }
-    position = end;
+    position = next;
   }
   return false;
 }
 
-// True if [position, end) begins as a record does and is shorter than the record says.
-bool is_cut_short(const Buffer& bytes, size_t position) {
-  const size_t held = bytes.size() - position;
-  const size_t magic = std::min(held, kRecordMagic.size());
-  if (bytes.text().substr(position, magic) != kRecordMagic.substr(0, magic)) return false;
-  if (held < kRecordFrameBytes) return true;
-  const std::optional<Frame> frame = frame_at(bytes, position);
-  if (!frame || frame->size() <= held) return false;
-  // A whole record whose length field alone was damaged looks the same, except that its checksum is
-  // right for the length it had.
+// True if the bytes from `position` on are those a record begins with, or end before they differ.
+bool may_begin_record(const Buffer& bytes, size_t position) {
+  const std::string_view held = bytes.text().substr(position, kRecordMagic.size());
+  return held == kRecordMagic.substr(0, held.size());
+}
+
+// True if the record at `position` would be whole with another length: only that field is damaged.
+// Tried are the lengths that make it end where records do.
+bool only_length_is_damaged(const Buffer& bytes, size_t position) {
   Buffer repaired = Buffer::copy_of(bytes.bytes().subspan(position));
-  const auto length = static_cast<uint32_t>(held - kRecordFrameBytes);
-  for (size_t i = 0; i < sizeof(length); ++i) {
-    repaired.mutable_bytes()[4 + i] = static_cast<std::byte>(length >> (8 * (3 - i)));
+  for (size_t end = position + kRecordFrameBytes; end <= bytes.size(); ++end) {
+    if (bytes.data()[end - 1] != std::byte{kRecordEnd}) continue;
+    const auto length = static_cast<uint32_t>(end - position - kRecordFrameBytes);
+    for (size_t i = 0; i < sizeof(length); ++i) {
+      repaired.mutable_bytes()[4 + i] = static_cast<std::byte>(length >> (8 * (3 - i)));
+    }
+    if (whole_record_at(repaired, 0)) return true;
   }
-  return !whole_record_at(repaired, 0);
+  return false;
+}
+
+// True if an interrupted write explains what stands at `position`, where no whole record follows:
+// the file ends too early, or a sector was not written.
+bool is_torn(const Buffer& bytes, size_t position) {
+  const size_t held = bytes.size() - position;
+  if (held < kRecordFrameBytes && may_begin_record(bytes, position)) return true;
+  const std::optional<Frame> frame = frame_at(bytes, position);
+  if (frame && frame->size() > held) return true;
+  const size_t first_sector_end = (position / kSectorBytes + 1) * kSectorBytes;
+  const size_t end = frame ? position + frame->size() : std::min(bytes.size(), first_sector_end);
+  return misses_a_sector(bytes, position, end);
 }
 
 std::optional<std::vector<Change>> decode_changes(ByteReader& reader) {
@@ -176,8 +191,10 @@ Status check_torn(std::string_view path, const Buffer& bytes, size_t position) {
     return corrupt(path, position,
                    fmt::format("the record is damaged: a whole one follows at byte {}", *next));
   }
-  if (misses_a_sector(bytes, position) || is_cut_short(bytes, position)) return {};
-  return corrupt(path, position, "the last record is complete but its checksum is wrong");
+  if (only_length_is_damaged(bytes, position) || !is_torn(bytes, position)) {
+    return corrupt(path, position, "the record is damaged, and not by an interrupted write");
+  }
+  return {};
 }
 
 }  // namespace

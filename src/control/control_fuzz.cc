@@ -1,0 +1,64 @@
+// Feeds arbitrary bytes to what reads the journal, the values and the identity back from disk. The
+// first byte chooses; none may crash, and what is accepted must survive being written and read
+// again.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/byte_writer.h"
+#include "base/check.h"
+#include "control/identity.h"
+#include "control/journal_format.h"
+#include "control/state.h"
+
+namespace magpie::control {
+namespace {
+
+void fuzz_journal(std::string_view bytes) {
+  const auto recovered = recover_journal("journal", Buffer::copy_of(bytes), "c");
+  if (!recovered) return;
+  CHECK(recovered->valid_bytes + recovered->torn_bytes == bytes.size());
+  const Buffer again = flatten(encode_journal("c", recovered->state));
+  const auto twice = recover_journal("journal", again, "c");
+  CHECK(twice.has_value() && twice->state == recovered->state);
+}
+
+// A record with the right checksum around the bytes, so that the changes inside are reached.
+void fuzz_changes(std::string_view bytes) {
+  std::vector<Change> changes;
+  Revision revision = 1;
+  ByteWriter journal;
+  journal.write_text(encode_journal_header("c").text());
+  while (!bytes.empty()) {
+    const size_t end = bytes.find('\n');
+    const std::string_view line = bytes.substr(0, end);
+    const size_t split = line.find('=');
+    Change change{std::string(line.substr(0, split)), std::nullopt};
+    if (split != std::string_view::npos) change.value = std::string(line.substr(split + 1));
+    changes.push_back(change);
+    bytes = end == std::string_view::npos ? std::string_view() : bytes.substr(end + 1);
+  }
+  for (const Change& change : changes) {
+    journal.write_text(encode_journal_record(revision++, {change}).text());
+  }
+  fuzz_journal(flatten(journal.finish()).text());
+}
+
+void fuzz_identity(std::string_view bytes) {
+  const auto identity = decode_identity("identity", bytes);
+  if (!identity) return;
+  const auto again = decode_identity("identity", encode_identity(*identity));
+  CHECK(again.has_value() && *again == *identity);
+}
+
+}  // namespace
+}  // namespace magpie::control
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const std::string_view bytes(reinterpret_cast<const char*>(data + 1), size - 1);
+  if (data[0] == 0) magpie::control::fuzz_journal(bytes);
+  if (data[0] == 1) magpie::control::fuzz_changes(bytes);
+  if (data[0] == 2) magpie::control::fuzz_identity(bytes);
+  return 0;
+}
