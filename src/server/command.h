@@ -1,0 +1,29 @@
+// The subcommands of `magpie`.
+//
+// Each is one file, command_<name>.cc, with one function that adds it to the command line; main.cc
+// calls them by name, so that nothing happens before main() begins. A subcommand's options live in
+// a shared_ptr that its action keeps.
+#pragma once
+
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace magpie::server {
+
+// What the chosen subcommand does; returns the exit code of the process.
+using Action = std::function<int()>;
+
+// Exit codes beside those of os/driver.h and os/signals.h.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitUsage = 1;  // wrong arguments or configuration; a restart cannot help
+inline constexpr int kExitNotStarted = 3;  // address in use, directory locked: may work later
+
+// Each sets `*chosen` when the arguments name it.
+void add_config_command(CLI::App& app, Action* chosen);
+void add_serve_command(CLI::App& app, Action* chosen);
+void add_version_command(CLI::App& app, Action* chosen);
+
+}  // namespace magpie::server

@@ -1,0 +1,327 @@
+#include "server/config_fields.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace magpie::server {
+namespace {
+
+// A reference to the setting inside a ServerConfig.
+template <typename Value>
+using Place = Value& (*)(ServerConfig&);
+
+template <typename Value>
+Value get(Place<Value> place, const ServerConfig& config) {
+  return place(const_cast<ServerConfig&>(config));
+}
+
+template <typename Value>
+ConfigField number(std::string path, std::string description, int64_t low, int64_t high,
+                   Place<Value> place) {
+  return {std::move(path), std::move(description),
+          [=](ServerConfig& config, std::string_view text) -> Status {
+            const Result<int64_t> parsed = parse_number(text, low, high);
+            if (!parsed) return fail(parsed.error());
+            place(config) = static_cast<Value>(*parsed);
+            return {};
+          },
+          [=](const ServerConfig& config) { return fmt::format("{}", get(place, config)); }};
+}
+
+template <typename Value>
+ConfigField size(std::string path, std::string description, uint64_t low, uint64_t high,
+                 Place<Value> place) {
+  return {std::move(path), std::move(description),
+          [=](ServerConfig& config, std::string_view text) -> Status {
+            const Result<uint64_t> parsed = parse_size(text);
+            if (!parsed) return fail(parsed.error());
+            if (*parsed < low || *parsed > high) {
+              return fail(
+                  ErrorKind::kInvalidArgument,
+                  fmt::format("expected a size from {} to {}", size_text(low), size_text(high)));
+            }
+            place(config) = static_cast<Value>(*parsed);
+            return {};
+          },
+          [=](const ServerConfig& config) { return size_text(get(place, config)); }};
+}
+
+ConfigField duration(std::string path, std::string description, Duration low, Duration high,
+                     Place<Duration> place) {
+  return {std::move(path), std::move(description),
+          [=](ServerConfig& config, std::string_view text) -> Status {
+            const Result<Duration> parsed = parse_duration(text);
+            if (!parsed) return fail(parsed.error());
+            if (*parsed < low || *parsed > high) {
+              return fail(ErrorKind::kInvalidArgument,
+                          fmt::format("expected a duration from {} to {}", duration_text(low),
+                                      duration_text(high)));
+            }
+            place(config) = *parsed;
+            return {};
+          },
+          [=](const ServerConfig& config) { return duration_text(get(place, config)); }};
+}
+
+// One of a few words. `words` pairs each with its value.
+template <typename Value>
+ConfigField word(std::string path, std::string description,
+                 std::vector<std::pair<std::string, Value>> words, Place<Value> place) {
+  const auto parse = [words, place](ServerConfig& config, std::string_view text) -> Status {
+    std::string expected;
+    for (const auto& [name, value] : words) {
+      if (name == text) {
+        place(config) = value;
+        return {};
+      }
+      expected += (expected.empty() ? "" : ", ") + name;
+    }
+    return fail(ErrorKind::kInvalidArgument, "expected one of: " + expected);
+  };
+  const auto print = [words, place](const ServerConfig& config) -> std::string {
+    const Value present = get(place, config);
+    for (const auto& [name, value] : words) {
+      if (value == present) return name;
+    }
+    return "";
+  };
+  return {std::move(path), std::move(description), parse, print};
+}
+
+ConfigField yes_or_no(std::string path, std::string description, Place<bool> place) {
+  return word<bool>(std::move(path), std::move(description), {{"true", true}, {"false", false}},
+                    place);
+}
+
+// Text of which every character is one that names are made of.
+ConfigField name(std::string path, std::string description, Place<std::string> place) {
+  return {std::move(path), std::move(description),
+          [=](ServerConfig& config, std::string_view text) -> Status {
+            const bool good =
+                !text.empty() && text.size() <= 249 &&
+                std::all_of(text.begin(), text.end(), [](unsigned char letter) {
+                  return std::isalnum(letter) || letter == '.' || letter == '_' || letter == '-';
+                });
+            if (!good) {
+              return fail(ErrorKind::kInvalidArgument,
+                          "expected 1 to 249 characters out of a-z, A-Z, 0-9, '.', '_' and '-'");
+            }
+            place(config) = std::string(text);
+            return {};
+          },
+          [=](const ServerConfig& config) { return get(place, config); }};
+}
+
+ConfigField path_name(std::string path, std::string description, Place<std::string> place) {
+  return {std::move(path), std::move(description),
+          [=](ServerConfig& config, std::string_view text) -> Status {
+            if (text.empty()) return fail(ErrorKind::kInvalidArgument, "expected a path");
+            place(config) = std::string(text);
+            return {};
+          },
+          [=](const ServerConfig& config) { return get(place, config); }};
+}
+
+ConfigField address(std::string path, std::string description, Place<HostPort> place) {
+  return {std::move(path), std::move(description),
+          [=](ServerConfig& config, std::string_view text) -> Status {
+            Result<HostPort> parsed = parse_host_port(text);
+            if (!parsed) return fail(parsed.error());
+            place(config) = std::move(*parsed);
+            return {};
+          },
+          [=](const ServerConfig& config) { return host_port_text(get(place, config)); }};
+}
+
+constexpr Duration kSecond = Duration::seconds(1);
+constexpr Duration kDay = Duration::seconds(86'400);
+constexpr Duration kYear = Duration::seconds(365 * 86'400);
+constexpr uint64_t kKiB = 1024;
+constexpr uint64_t kMiB = 1024 * kKiB;
+constexpr uint64_t kTiB = 1024 * 1024 * kMiB;
+
+using Config = ServerConfig;
+
+void add_node_fields(std::vector<ConfigField>& fields) {
+  fields.push_back(number<int32_t>(
+      "node.id", "Kafka broker id; unique in the cluster.", 0, INT32_MAX,
+      [](Config & c) -> auto& { return c.node.node_id.value; }));
+  fields.push_back(name(
+      "node.cluster", "Name of the cluster, as clients see it.",
+      [](Config & c) -> auto& { return c.node.cluster_id; }));
+  fields.push_back(name(
+      "node.region", "The data centre this node stands in; clients see it as the rack.",
+      [](Config & c) -> auto& { return c.node.region; }));
+  fields.push_back(path_name(
+      "node.data", "The data directory. One process may use it at a time.",
+      [](Config & c) -> auto& { return c.driver.disk.directory; }));
+}
+
+void add_admin_fields(std::vector<ConfigField>& fields) {
+  fields.push_back(address(
+      "admin.listen", "Health, metrics and /v1 over HTTP.",
+      [](Config & c) -> auto& { return c.admin.listen; }));
+  fields.push_back(yes_or_no(
+      "admin.insecure",
+      "Must be true to listen beyond loopback, because nothing asks who is calling.",
+      [](Config & c) -> auto& { return c.admin.insecure; }));
+  fields.push_back(number<size_t>(
+      "admin.connections", "More at once are closed.", 1, 10'000,
+      [](Config & c) -> auto& { return c.driver.admin->connections; }));
+  fields.push_back(size<size_t>(
+      "admin.request_size", "A larger request body is answered with 413.", kKiB, 64 * kMiB,
+      [](Config & c) -> auto& { return c.driver.admin->body_bytes; }));
+}
+
+void add_storage_fields(std::vector<ConfigField>& fields) {
+  using engine::FsyncPolicy;
+  fields.push_back(word<FsyncPolicy>(
+      "storage.fsync",
+      "When a record counts as stored. always: after fdatasync. interval: after the write, synced\n"
+      "every fsync_interval; a power loss may lose that much. never: the operating system decides.",
+      {{"always", FsyncPolicy::kAlways},
+       {"interval", FsyncPolicy::kInterval},
+       {"never", FsyncPolicy::kNever}},
+      [](Config & c) -> auto& { return c.node.fsync; }));
+  fields.push_back(duration(
+      "storage.fsync_interval", "Used by fsync: interval.", Duration::milliseconds(10),
+      Duration::seconds(3'600), [](Config & c) -> auto& { return c.node.fsync_interval; }));
+  fields.push_back(duration(
+      "storage.retention_check_interval", "How often old segments are looked for.", kSecond, kDay,
+      [](Config & c) -> auto& { return c.node.retention_check_interval; }));
+  fields.push_back(number<int>(
+      "storage.disk_workers", "Threads that wait for the disk.", 1, 64,
+      [](Config & c) -> auto& { return c.driver.disk.workers; }));
+}
+
+void add_topic_fields(std::vector<ConfigField>& fields) {
+  fields.push_back(yes_or_no(
+      "topics.auto_create", "Create a topic when a client first asks for it.",
+      [](Config & c) -> auto& { return c.node.auto_create_topics; }));
+  fields.push_back(number<int32_t>(
+      "topics.default_partitions", "Partitions of a topic when its creator does not say.", 1,
+      limits::kPartitionsPerTopic, [](Config & c) -> auto& { return c.node.default_partitions; }));
+}
+
+void add_group_fields(std::vector<ConfigField>& fields) {
+  fields.push_back(duration(
+      "groups.session_timeout_min", "Consumers that ask for a shorter session timeout are refused.",
+      Duration::milliseconds(1), kDay,
+      [](Config & c) -> auto& { return c.node.group_session_timeout_min; }));
+  fields.push_back(duration(
+      "groups.session_timeout_max", "Consumers that ask for a longer session timeout are refused.",
+      Duration::milliseconds(1), kDay,
+      [](Config & c) -> auto& { return c.node.group_session_timeout_max; }));
+  fields.push_back(duration(
+      "groups.initial_rebalance_delay",
+      "How long a new group waits for more members before its first assignment.", Duration{},
+      Duration::seconds(600),
+      [](Config & c) -> auto& { return c.node.group_initial_rebalance_delay; }));
+  fields.push_back(duration(
+      "groups.offsets_retention", "How long the positions of a group without members are kept.",
+      kSecond, kYear, [](Config & c) -> auto& { return c.node.offsets_retention; }));
+  fields.push_back(duration(
+      "producers.id_expiration", "How long an idle producer's deduplication window is kept.",
+      kSecond, kYear, [](Config & c) -> auto& { return c.node.producer_id_expiration; }));
+}
+
+void add_connection_limits(std::vector<ConfigField>& fields) {
+  fields.push_back(number<size_t>(
+      "limits.connections", "More client connections are closed as soon as they come in.", 1,
+      1'000'000, [](Config & c) -> auto& { return c.driver.network.connections; }));
+  fields.push_back(number<size_t>(
+      "limits.connections_per_address", "The same for one client address.", 1, 1'000'000,
+      [](Config & c) -> auto& { return c.driver.network.connections_per_address; }));
+  fields.push_back(number<uint32_t>(
+      "limits.accepts_per_second", "New connections per second and listener; further ones wait.", 1,
+      1'000'000, [](Config & c) -> auto& { return c.driver.network.accepts_per_second; }));
+  fields.push_back(size<size_t>(
+      "limits.request_size", "A larger request closes its connection.", kKiB, 1024 * kMiB,
+      [](Config & c) -> auto& { return c.driver.network.request_bytes; }));
+  fields.push_back(duration(
+      "limits.idle_connection", "A connection on which nothing moves for this long is closed.",
+      kSecond, kYear, [](Config & c) -> auto& { return c.driver.network.idle_max; }));
+  fields.push_back(duration(
+      "limits.stalled_connection",
+      "A connection that takes none of the bytes waiting for it for this long is closed.", kSecond,
+      kYear, [](Config & c) -> auto& { return c.driver.network.stalled_max; }));
+  fields.push_back(size<uint64_t>(
+      "limits.send_queue_per_connection",
+      "A connection with more bytes waiting for it is closed: it does not read.", kMiB, kTiB,
+      [](Config & c) -> auto& { return c.driver.network.send_queue_bytes; }));
+  fields.push_back(size<uint64_t>(
+      "limits.send_queues", "The same over all connections; the longest queue goes first.", kMiB,
+      kTiB, [](Config & c) -> auto& { return c.driver.network.send_queues_bytes; }));
+  fields.push_back(size<uint64_t>(
+      "limits.unanswered_per_connection",
+      "Bytes of requests not answered yet; beyond it nothing more is read from the connection.",
+      kMiB, kTiB,
+      [](Config & c) -> auto& { return c.node.limits.unanswered_bytes_per_connection; }));
+  fields.push_back(size<uint64_t>(
+      "limits.unanswered", "The same over all connections.", kMiB, kTiB,
+      [](Config & c) -> auto& { return c.node.limits.unanswered_bytes; }));
+}
+
+void add_storage_limits(std::vector<ConfigField>& fields) {
+  fields.push_back(number<int32_t>(
+      "limits.partitions", "More partitions on this node are refused (INVALID_PARTITIONS).", 1,
+      1'000'000, [](Config & c) -> auto& { return c.node.limits.partitions; }));
+  fields.push_back(size<uint64_t>(
+      "limits.recent_batches", "Memory for recent records, from which consumers at the end read.",
+      kMiB, kTiB, [](Config & c) -> auto& { return c.node.limits.recent_batches_bytes; }));
+  fields.push_back(number<size_t>(
+      "limits.open_files", "Data files kept open; the least recently used one is closed.", 16,
+      1'000'000, [](Config & c) -> auto& { return c.driver.disk.open_files; }));
+  fields.push_back(number<int32_t>(
+      "limits.groups", "More consumer groups are refused (GROUP_MAX_SIZE_REACHED).", 1, 10'000'000,
+      [](Config & c) -> auto& { return c.node.limits.groups; }));
+  fields.push_back(number<int32_t>(
+      "limits.members_per_group", "More members of a group are refused (GROUP_MAX_SIZE_REACHED).",
+      1, 100'000, [](Config & c) -> auto& { return c.node.limits.members_per_group; }));
+  fields.push_back(number<int32_t>(
+      "limits.producers",
+      "Producers whose deduplication window is kept; the least recently seen go first.", 1,
+      100'000'000, [](Config & c) -> auto& { return c.node.limits.producers; }));
+}
+
+void add_log_fields(std::vector<ConfigField>& fields) {
+  using port::Severity;
+  fields.push_back(word<Severity>(
+      "log.level", "debug, info, warning or error.",
+      {{"debug", Severity::kDebug},
+       {"info", Severity::kInfo},
+       {"warning", Severity::kWarning},
+       {"error", Severity::kError}},
+      [](Config & c) -> auto& { return c.log.level; }));
+  fields.push_back(word<os::LogFormat>(
+      "log.format", "text, or json: one object per line.",
+      {{"text", os::LogFormat::kText}, {"json", os::LogFormat::kJson}},
+      [](Config & c) -> auto& { return c.log.format; }));
+}
+
+}  // namespace
+
+const std::vector<ConfigField>& config_fields() {
+  static const std::vector<ConfigField> kFields = [] {
+    std::vector<ConfigField> fields;
+    add_node_fields(fields);
+    add_admin_fields(fields);
+    add_storage_fields(fields);
+    add_topic_fields(fields);
+    add_group_fields(fields);
+    add_connection_limits(fields);
+    add_storage_limits(fields);
+    add_log_fields(fields);
+    return fields;
+  }();
+  return kFields;
+}
+
+std::string section_description(const std::string& section) {
+  if (section == "admin") return "The admin port, for people, probes and the magpie command.";
+  if (section == "limits") return "What may be used; each line says what happens beyond it.";
+  return "";
+}
+
+}  // namespace magpie::server
