@@ -5,7 +5,8 @@
 - Every `make target` in a document exists in the Makefile.
 - README.zh-CN.md has the sections and the commands of README.md.
 - Links to files of this repository lead somewhere.
-- docs/operations/log-codes.md lists exactly the codes that the sources log.
+- docs/operations/log-codes.md, once there, lists exactly the codes that the sources log, and each
+  has the form `area.what`.
 - No file names the machine it was written on.
 """
 
@@ -19,7 +20,10 @@ FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 MAKE_CALL = re.compile(r"(?:^|[`\s(])make ([a-z][a-z-]*)(?=[`\s.,;:)]|$)")
 FOLDER_ROW = re.compile(r"^\|\s*L(\d+)\s*\|\s*`(\w+)`\s*\|", re.MULTILINE)
-LOG_CODE = re.compile(r'\bLogLine\s*\{[^;"]*"([^"]+)"|\blog_line\([^;"]*"([^"]+)"')
+# A severity and a code stand side by side wherever something is logged; closing a connection for a
+# bad request has its own helper.
+LOG_CODE = re.compile(r'\bSeverity::k\w+,\s*"([^"]+)"|\bclose\(broker, [^;"]*"([a-z_.]+)"')
+LOG_CODE_FORM = re.compile(r"[a-z]+\.[a-z_]+")  # area.what
 LOG_CODE_ROW = re.compile(r"^\|\s*`([^`]+)`\s*\|", re.MULTILINE)
 LOG_CODES = "docs/operations/log-codes.md"
 
@@ -120,6 +124,8 @@ def log_code_problems(tree: house.Tree) -> list[str]:
                 for code in sorted(set(used) - listed)]
     problems += [f"{LOG_CODES}: `{code}` is logged nowhere in src/"
                  for code in sorted(listed - set(used))]
+    problems += [f"{used[code]}: log code '{code}' should have the form area.what"
+                 for code in sorted(used) if not LOG_CODE_FORM.fullmatch(code)]
     return problems
 
 

@@ -41,6 +41,10 @@ class Docs(TreeTest):
         self.assertEqual(check_docs.check(self.tree), [])
         self.write(check_docs.LOG_CODES, "| code |\n")
         self.assert_complains(check_docs.check(self.tree), "lacks `log.torn`")
+        self.write("src/record/b.cc", 'note(port::Severity::kInfo,\n     "torn", t);\n')
+        self.write(check_docs.LOG_CODES, "| `log.torn` | … |\n| `torn` | … |\n")
+        self.assert_complains(check_docs.check(self.tree), "'torn' should have the form")
+        self.write("src/record/b.cc", "")
         self.write(check_docs.LOG_CODES, "| `log.torn` | … |\n| `log.gone` | … |\n")
         self.assert_complains(check_docs.check(self.tree), "`log.gone` is logged nowhere")
 

@@ -95,7 +95,8 @@ class Sources(TreeTest):
         self.assert_complains(self.problems("#include <atomic>\n"), "<atomic>")
         self.assertEqual(self.problems("#include <fstream>\n", "src/port/a_test.cc"), [])
         self.assert_complains(self.problems("#include <fstream>\n"), "<fstream>")
-        self.assert_complains(self.problems("#include <chrono>\n", "src/port/a_test.cc"), "<chrono>")
+        self.assert_complains(self.problems("#include <chrono>\n", "src/port/a_test.cc"),
+                              "<chrono>")
         self.assertEqual(self.problems("double x;\n", "src/base/byte_reader.h"), [])
         self.assertEqual(self.problems("double x;\n", "src/wire/fetch.h"), [])
 
