@@ -27,8 +27,8 @@ class ClusterControl {
 
   virtual ~ClusterControl() = default;
 
-  // What is committed and carried out: every partition of a topic in here is hosted and open, or
-  // known to be damaged.
+  // What is committed. `then` of the proposal that made a change is called once it is also carried
+  // out: new partitions are open (or known to be damaged), removed ones are gone.
   virtual const control::State& state() const = 0;
   virtual const control::Policy& policy() const = 0;
 

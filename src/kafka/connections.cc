@@ -6,11 +6,16 @@
 
 namespace magpie::kafka {
 
-void Connections::opened(const port::ConnectionOpened& event) {
-  const bool fresh =
-      connections_.emplace(event.connection, Connection{.info = {event.listener, event.peer}})
-          .second;
+void Connections::opened(const port::ConnectionOpened& event, port::Effects& effects) {
+  const auto [place, fresh] =
+      connections_.emplace(event.connection, Connection{.info = {event.listener, event.peer}});
   CHECK(fresh);
+  set_reading(event.connection, place->second, effects);
+}
+
+void Connections::set_serving(bool serving, port::Effects& effects) {
+  serving_ = serving;
+  for (auto& [id, connection] : connections_) set_reading(id, connection, effects);
 }
 
 void Connections::closed(port::ConnectionId connection) {
@@ -78,7 +83,7 @@ void Connections::set_reading(port::ConnectionId id, Connection& connection,
   // A connection with nothing unanswered may always send one request, whatever the others hold.
   const bool total_exceeded = unanswered_bytes_ > limits_.unanswered_bytes && own > 0;
   const bool own_exceeded = connection.reading ? own > own_limit : own > own_limit / 2;
-  const bool reading = !total_exceeded && !own_exceeded && !connection.peer_is_slow;
+  const bool reading = serving_ && !total_exceeded && !own_exceeded && !connection.peer_is_slow;
   if (reading == connection.reading) return;
   connection.reading = reading;
   effects.add(port::SetReading{id, reading});

@@ -36,10 +36,14 @@ class Connections {
     std::string peer;
   };
 
+  // Not serving until told.
   explicit Connections(ConnectionLimits limits) : limits_(limits) {}
 
-  void opened(const port::ConnectionOpened& event);
+  void opened(const port::ConnectionOpened& event, port::Effects& effects);
   void closed(port::ConnectionId connection);
+
+  // Whether requests are taken at all. While the node starts or stops they wait in the sockets.
+  void set_serving(bool serving, port::Effects& effects);
 
   // Nothing if the connection is unknown (its close was already reported).
   const Info* find(port::ConnectionId connection) const;
@@ -83,6 +87,7 @@ class Connections {
   ConnectionLimits limits_;
   std::map<port::ConnectionId, Connection> connections_;
   uint64_t unanswered_bytes_ = 0;
+  bool serving_ = false;
 };
 
 }  // namespace magpie::kafka

@@ -216,6 +216,15 @@ void FetchRequests::connection_closed(Broker& broker, port::ConnectionId connect
   }
 }
 
+void FetchRequests::answer_parked(Broker& broker) {
+  for (auto place = operations_.begin(); place != operations_.end();) {
+    const auto current = place++;
+    if (!current->second.parked) continue;
+    unpark(broker, current->first, current->second);
+    finish(broker, current);
+  }
+}
+
 void FetchRequests::tick(Broker& broker) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= broker.now.instant) {
     woken_.insert(deadlines_.begin()->second);

@@ -38,6 +38,9 @@ class FetchRequests {
 
   void connection_closed(Broker& broker, port::ConnectionId connection);
 
+  // Answers everything that is parked with what there is; the node stops.
+  void answer_parked(Broker& broker);
+
   void tick(Broker& broker);
   // The past if a woken fetch waits to be tried.
   Instant next_deadline() const;

@@ -1,10 +1,11 @@
 #include "kafka/group_requests.h"
 
-#include <string_view>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
 #include "control/topic_name.h"
+#include "kafka/cluster_control.h"
 #include "record/builder.h"
 
 namespace magpie::kafka {
@@ -29,6 +30,21 @@ Buffer build_batch(const std::vector<group::Record>& records, WallTime now) {
 }
 
 }  // namespace
+
+void GroupRequests::finish_loading(Broker& broker) {
+  group::Output out;
+  coordinator_.finish_loading(broker.now, out);
+  carry_out(broker, out);
+  for (const std::string& topic : coordinator_.topics_with_positions()) {
+    if (broker.control.state().find_topic(topic) == nullptr) topic_deleted(broker, topic);
+  }
+}
+
+void GroupRequests::stop(Broker& broker) {
+  group::Output out;
+  coordinator_.stop(out);
+  carry_out(broker, out);
+}
 
 void GroupRequests::topic_deleted(Broker& broker, const std::string& topic) {
   step(broker, group::TopicDeleted{topic});

@@ -33,6 +33,13 @@ class GroupRequests {
   // For queries, which are answered at once.
   const group::GroupCoordinator& coordinator() const { return coordinator_; }
 
+  // Every record of the internal topic was loaded: serve, and forget positions of topics that were
+  // deleted while their positions still stood.
+  void finish_loading(Broker& broker);
+
+  // The node stops: answers everything that waits.
+  void stop(Broker& broker);
+
   void topic_deleted(Broker& broker, const std::string& topic);
 
   // The internal partition settled one of our appends.

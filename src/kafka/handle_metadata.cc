@@ -13,6 +13,7 @@
 #include "kafka/cluster_control.h"
 #include "kafka/errors.h"
 #include "kafka/handlers.h"
+#include "kafka/partition_description.h"
 #include "kafka/reply.h"
 #include "wire/metadata.h"
 
@@ -22,33 +23,13 @@ namespace {
 using wire::ErrorCode;
 using TopicAnswer = wire::MetadataResponse::Topic;
 
-wire::MetadataResponse::Partition describe_partition(Broker& broker, const control::Topic& topic,
-                                                     int32_t index) {
-  wire::MetadataResponse::Partition answer;
-  answer.partition_index = index;
-  const NodeId node = topic.placement[static_cast<size_t>(index)];
-  answer.replica_nodes = {node.value};
-  const HostedPartition* hosted = broker.partitions.find(topic.name, PartitionIndex{index});
-  if (hosted == nullptr || !hosted->partition->is_readable()) {
-    // Naming a broker that cannot serve would send clients round in circles (pitfall 19).
-    answer.error_code = ErrorCode::kLeaderNotAvailable;
-    answer.leader_id = -1;
-    answer.offline_replicas = {node.value};
-    return answer;
-  }
-  answer.leader_id = node.value;
-  answer.leader_epoch = hosted->partition->leader_epoch().value;
-  answer.isr_nodes = {node.value};
-  return answer;
-}
-
 TopicAnswer describe_topic(Broker& broker, const control::Topic& topic, bool with_operations) {
   TopicAnswer answer;
   answer.name = topic.name;
   answer.topic_id = topic.id;
   answer.is_internal = control::is_internal_topic(topic.name);
   for (int32_t index = 0; index < topic.partition_count(); ++index) {
-    answer.partitions.push_back(describe_partition(broker, topic, index));
+    describe_partition(broker, topic, index, answer.partitions.emplace_back());
   }
   if (with_operations) answer.topic_authorized_operations = kAllTopicOperations;
   return answer;

@@ -30,7 +30,17 @@ HostedPartition* PartitionTable::find(std::string_view topic, PartitionIndex ind
   const auto partitions = by_topic_.find(topic);
   if (partitions == by_topic_.end()) return nullptr;
   const auto route = partitions->second.find(index);
-  return route == partitions->second.end() ? nullptr : find(route->second);
+  if (route == partitions->second.end()) return nullptr;
+  HostedPartition* hosted = find(route->second);
+  return hosted->published ? hosted : nullptr;
+}
+
+std::vector<HostedPartition*> PartitionTable::of_topic(std::string_view topic) {
+  std::vector<HostedPartition*> found;
+  const auto partitions = by_topic_.find(topic);
+  if (partitions == by_topic_.end()) return found;
+  for (const auto& [index, route] : partitions->second) found.push_back(find(route));
+  return found;
 }
 
 HostedPartition* PartitionTable::find(Route route) {

@@ -35,6 +35,7 @@ struct HostedPartition {
   std::unique_ptr<partition::Partition> partition;
   std::vector<uint64_t> waiting_fetches;  // operations to wake when the high watermark moves
   Instant deadline = Instant::never();    // as filed in the table
+  bool published = false;                 // clients may know of it: it was opened, well or not
   std::string failure;                    // why it is offline or read-only; empty when it is well
 };
 
@@ -50,11 +51,14 @@ class PartitionTable {
   HostedPartition& add(HostedPartition partition);
   Route next_route() { return next_route_++; }
 
+  // Every partition of the topic, published or not, by index.
+  std::vector<HostedPartition*> of_topic(std::string_view topic);
+
   // Refuses what the topic's partitions still owe (the events are queued) and forgets them. Disk
   // effects of theirs that come back later find no owner.
   void remove_topic(std::string_view topic, port::Effects& effects);
 
-  // Null if not hosted here.
+  // Null if not hosted here or not published yet.
   HostedPartition* find(std::string_view topic, PartitionIndex index);
   HostedPartition* find(Route route);
 
@@ -70,6 +74,7 @@ class PartitionTable {
     return action(*hosted.partition, out);
   }
 
+  bool has_events() const { return !events_.empty(); }
   // The oldest queued event, or nothing.
   std::optional<PartitionEvent> next_event();
 

@@ -12,6 +12,7 @@ enum class TicketKind : uint8_t {
   kFetch = 2,         // operation: a fetch request; item: one of its partitions
   kOffsetLookup = 3,  // operation: a ListOffsets request; item: one of its partitions
   kInternal = 4,      // operation: an append of this node's own records
+  kGroupLoad = 5,     // a read of the groups' records at start
 };
 
 struct Ticket {

@@ -5,7 +5,8 @@
 // Every disk effect names its completion; the reply of a produce request waits for that completion,
 // which is how "acknowledged before durable" is made impossible to write.
 //
-// Order: effects on one file are carried out in the order given. A write or truncate is finished
+// Order: effects on one file are carried out in the order given; an effect on a folder comes after
+// all earlier effects on files inside it, and before all later ones. A write or truncate is finished
 // when the operating system took it, or, with `sync`, when fdatasync covering it has returned. The
 // driver may cover many writes of a file by one fdatasync (group commit).
 #pragma once

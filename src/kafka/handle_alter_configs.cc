@@ -1,0 +1,29 @@
+// AlterConfigs (key 33): replace all values set for a topic.
+#include <utility>
+
+#include "kafka/config_alteration.h"
+#include "kafka/handlers.h"
+#include "wire/alter_configs.h"
+
+namespace magpie::kafka {
+
+void handle(Broker& broker, const Request& request, wire::AlterConfigsRequest body) {
+  const auto pending = gather<wire::AlterConfigsResponse>(request);
+  begin_alterations(body, pending->response);
+  for (size_t i = 0; i < body.resources.size(); ++i) {
+    if (pending->response.responses[i].error_code != wire::ErrorCode::kNone) continue;
+    control::AlterConfigs wanted;
+    wanted.topic = body.resources[i].resource_name;
+    wanted.validate_only = body.validate_only;
+    for (auto& config : body.resources[i].configs) {
+      wanted.configs.push_back({std::move(config.name), std::move(config.value)});
+    }
+    alter(broker, pending, i,
+          [wanted = std::move(wanted), &control = broker.control](const control::State& state) {
+            return control::decide_alter_configs(state, control.policy(), wanted);
+          });
+  }
+  one_done(broker, *pending);
+}
+
+}  // namespace magpie::kafka

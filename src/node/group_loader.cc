@@ -1,0 +1,105 @@
+#include "node/group_loader.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "kafka/cluster_control.h"
+#include "kafka/group_requests.h"
+#include "record/reader.h"
+#include "record/validate.h"
+
+namespace magpie::node {
+namespace {
+
+constexpr uint64_t kPieceBytes = 1024 * 1024;
+
+}  // namespace
+
+void GroupLoader::start(kafka::Broker& broker, kafka::HostedPartition& hosted) {
+  CHECK(!running_);
+  if (!hosted.partition->is_readable()) {
+    return fail(broker, fmt::format("partition {} is not readable", hosted.partition->label()));
+  }
+  route_ = hosted.route;
+  next_ = hosted.partition->log_start();
+  running_ = true;
+  read_next(broker);
+}
+
+void GroupLoader::tick(kafka::Broker& broker) {
+  if (due_) read_next(broker);
+}
+
+void GroupLoader::read_next(kafka::Broker& broker) {
+  due_ = false;
+  kafka::HostedPartition* hosted = broker.partitions.find(route_);
+  if (hosted == nullptr || !hosted->partition->is_readable()) {
+    return fail(broker, "the internal topic went away while it was read");
+  }
+  if (next_ >= hosted->partition->high_watermark()) return finish(broker);
+  const uint64_t ticket = kafka::Ticket{kafka::TicketKind::kGroupLoad, 0, 0}.pack();
+  auto batches = broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
+    return partition.read(broker.now, ticket, next_, kPieceBytes, true, out);
+  });
+  if (batches) take(broker, *batches);
+}
+
+void GroupLoader::read_done(kafka::Broker& broker, partition::ReadDone& done) {
+  if (!running_) return;
+  if (!done.status) return fail(broker, done.status.error().message);
+  take(broker, done.batches);
+}
+
+void GroupLoader::take(kafka::Broker& broker, const BufferChain& batches) {
+  // An empty piece below the high watermark: compaction removed all that is left.
+  if (batches.empty()) return finish(broker);
+  for (const Buffer& piece : batches) {
+    const auto split = record::split_batches(piece);
+    if (!split) return fail(broker, split.error().message);
+    for (const Buffer& batch : *split) {
+      const Status loaded = load(batch);
+      if (!loaded) return fail(broker, loaded.error().message);
+    }
+  }
+  due_ = true;
+}
+
+Status GroupLoader::load(const Buffer& batch) {
+  auto reader = record::RecordReader::open(batch);
+  if (!reader) return magpie::fail(reader.error());
+  for (;;) {
+    auto record = reader->next();
+    if (!record) return magpie::fail(record.error());
+    if (!*record) break;
+    group::Record stored;
+    stored.key = Buffer::copy_of((*record)->key.value_or(""));
+    if ((*record)->value) stored.value = Buffer::copy_of(*(*record)->value);
+    const Status loaded = coordinator_.load(stored);
+    if (!loaded) {
+      return magpie::fail(
+          loaded.error().kind,
+          fmt::format("record at offset {}: {}", (*record)->offset.value, loaded.error().message));
+    }
+  }
+  next_ = reader->header().next_offset();
+  return {};
+}
+
+void GroupLoader::finish(kafka::Broker& broker) {
+  running_ = false;
+  broker.groups.finish_loading(broker);
+}
+
+void GroupLoader::fail(kafka::Broker& broker, const std::string& reason) {
+  running_ = false;
+  failure_ = reason;
+  broker.effects.add(port::LogLine{
+      port::Severity::kError, "groups_not_loaded",
+      fmt::format("consumer groups are not served: {}. Records can still be produced and fetched; "
+                  "restore the internal topic and restart",
+                  reason)});
+}
+
+}  // namespace magpie::node

@@ -1,0 +1,220 @@
+// From the first read of the data directory to serving, and back to a clean stop.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "control/decide_topic.h"
+#include "control/topic_name.h"
+#include "kafka/dispatch.h"
+#include "log/segment_log.h"
+#include "node/machines.h"
+#include "node/settings.h"
+
+namespace magpie::node {
+namespace {
+
+constexpr const char* kCleanMarkPath = "control/clean-stop";
+// How long a stop waits for requests under way before it closes the partitions all the same.
+constexpr Duration kDrainLimit = Duration::seconds(10);
+
+control::ControllerConfig controller_config(const NodeConfig& config, log::FileIds& files) {
+  control::ControllerConfig controller;
+  controller.owner = kControllerOwner;
+  controller.identity_file = files.name(std::string(control::kIdentityPath));
+  controller.journal_file = files.name(std::string(control::kJournalPath));
+  controller.cluster_id = config.cluster_id;
+  controller.node_id = config.node_id;
+  controller.data_folders = {"topics", "quarantine"};
+  return controller;
+}
+
+EngineFactory segment_logs(log::FileIds& files) {
+  return [&files](const std::string& folder, uint32_t owner, const engine::EngineConfig& config) {
+    return std::make_unique<log::SegmentLog>(folder, owner, files, config);
+  };
+}
+
+}  // namespace
+
+Node::Machines::Machines(NodeConfig config, uint64_t seed)
+    : config_(std::move(config)),
+      broker_config_(broker_config(config_)),
+      random_(seed),
+      clean_mark_(file_ids_.name(kCleanMarkPath)),
+      connections_(connection_limits(config_)),
+      controller_(controller_config(config_, file_ids_), random_.fork()),
+      storage_(config_, partitions_, segment_logs(file_ids_)),
+      control_(controller_, storage_, policy(config_), random_.fork()),
+      coordinator_(group_config(config_), random_.next()),
+      group_loader_(coordinator_),
+      groups_(coordinator_) {}
+
+void Node::Machines::start(const Now& now, port::Effects& effects) {
+  kafka::Broker broker = broker_at(now, effects);
+  control::ControllerOutput out{effects, control_.events()};
+  controller_.start(out);
+  hand_around(broker);
+}
+
+Phase Node::Machines::phase() const {
+  switch (stage_) {
+    case Stage::kReadingState:
+    case Stage::kOpening:
+    case Stage::kCreatingGroups:
+      return Phase::kStarting;
+    case Stage::kRunning:
+      return Phase::kRunning;
+    case Stage::kDraining:
+    case Stage::kClosing:
+    case Stage::kMarking:
+      return Phase::kStopping;
+    case Stage::kStopped:
+      return Phase::kStopped;
+    case Stage::kFailed:
+      return Phase::kFailed;
+  }
+  CHECK(false);
+}
+
+void Node::Machines::fail(kafka::Broker& broker, std::string reason) {
+  broker.effects.add(port::LogLine{port::Severity::kError, "start_failed", reason});
+  failure_ = std::move(reason);
+  stage_ = Stage::kFailed;
+}
+
+// --- starting -----------------------------------------------------------------------------------
+
+void Node::Machines::ready(kafka::Broker& broker, const control::Ready& ready) {
+  CHECK(stage_ == Stage::kReadingState);
+  stage_ = Stage::kOpening;
+  broker.effects.add(
+      port::LogLine{port::Severity::kInfo, "state_read",
+                    fmt::format("node {} of cluster {} leads in epoch {}{}", config_.node_id.value,
+                                config_.cluster_id, ready.leadership.epoch.value,
+                                ready.created ? "; the data directory is new" : "")});
+  if (!ready.created) {
+    broker.effects.add(port::ReadFile{clean_mark_, 0, 1, {kLifecycleOwner, kCleanMarkRead, 0}});
+    broker.effects.add(port::RemoveFile{clean_mark_, {kLifecycleOwner, kCleanMarkRemoved, 0}});
+  }
+  storage_.start(broker, controller_.state(), ready.leadership.epoch);
+}
+
+// Takes the next stage whose time has come; called whenever everything has been handed around.
+void Node::Machines::advance(kafka::Broker& broker) {
+  switch (stage_) {
+    case Stage::kOpening:
+      if (storage_.idle()) create_groups_topic(broker);
+      return;
+    case Stage::kDraining:
+      if (produces_.in_progress() == 0 || drain_deadline_ <= broker.now.instant) {
+        close_partitions(broker);
+      }
+      return;
+    case Stage::kClosing:
+      if (!all_closed() || !controller_.idle()) return;
+      stage_ = Stage::kMarking;
+      broker.effects.add(port::ReplaceFile{
+          clean_mark_, {Buffer::copy_of("1\n")}, {kLifecycleOwner, kCleanMarkWritten, 0}});
+      return;
+    default:
+      return;
+  }
+}
+
+void Node::Machines::create_groups_topic(kafka::Broker& broker) {
+  stage_ = Stage::kCreatingGroups;
+  const std::string name(control::kConsumerOffsetsTopic);
+  if (controller_.state().find_topic(name) != nullptr) return serve(broker);
+  control::CreateTopic wanted;
+  wanted.name = name;
+  wanted.partitions = 1;
+  wanted.configs = {{"cleanup.policy", "compact"}, {"segment.bytes", "104857600"}};
+  wanted.by_node = true;
+  kafka::propose<control::TopicCreated>(
+      broker,
+      [this, wanted](const control::State& state) {
+        return control::decide_create_topic(state, control_.policy(), wanted, control_.random());
+      },
+      [this](kafka::Broker& late,
+             const tl::expected<control::TopicCreated, control::Refusal>& created) {
+        if (stage_ != Stage::kCreatingGroups) return;  // stopped meanwhile
+        if (!created) {
+          return fail(late, fmt::format("cannot create the internal topic {}: {}",
+                                        control::kConsumerOffsetsTopic, created.error().message));
+        }
+        serve(late);
+      });
+}
+
+void Node::Machines::serve(kafka::Broker& broker) {
+  stage_ = Stage::kRunning;
+  control_.prepare_producer_ids(broker);
+  load_groups(broker);
+  connections_.set_serving(true, broker.effects);
+  broker.effects.add(
+      port::LogLine{port::Severity::kInfo, "serving",
+                    fmt::format("serving {} partitions of {} topics", partitions_.size(),
+                                controller_.state().topics().size())});
+  for (auto& [connection, frame] : std::exchange(held_, {})) {
+    if (connections_.find(connection) == nullptr) continue;
+    kafka::dispatch(broker, connection, std::move(frame));
+  }
+}
+
+void Node::Machines::load_groups(kafka::Broker& broker) {
+  kafka::HostedPartition* hosted =
+      partitions_.find(control::kConsumerOffsetsTopic, PartitionIndex{0});
+  CHECK(hosted != nullptr);
+  group_loader_.start(broker, *hosted);
+}
+
+// --- stopping -----------------------------------------------------------------------------------
+
+void Node::Machines::begin_stop(kafka::Broker& broker) {
+  if (stage_ == Stage::kFailed) return;
+  broker.effects.add(port::LogLine{port::Severity::kInfo, "stopping", "asked to stop"});
+  held_.clear();
+  connections_.set_serving(false, broker.effects);
+  control::ControllerOutput out{broker.effects, control_.events()};
+  controller_.stop(out);
+  groups_.stop(broker);
+  fetches_.answer_parked(broker);
+  drain_deadline_ = broker.now.instant + kDrainLimit;
+  stage_ = Stage::kDraining;
+}
+
+void Node::Machines::close_partitions(kafka::Broker& broker) {
+  drain_deadline_ = Instant::never();
+  stage_ = Stage::kClosing;
+  for (auto& [route, hosted] : partitions_.all()) {
+    if (hosted.partition->state() == partition::PartitionState::kClosed) continue;
+    partitions_.call(hosted, broker.effects,
+                     [&](auto& partition, auto& out) { partition.close(broker.now, out); });
+  }
+}
+
+bool Node::Machines::all_closed() const {
+  return std::all_of(partitions_.all().begin(), partitions_.all().end(), [](const auto& entry) {
+    return entry.second.partition->state() == partition::PartitionState::kClosed;
+  });
+}
+
+void Node::Machines::lifecycle_done(kafka::Broker& broker, const port::DiskDone& done) {
+  switch (static_cast<LifecycleStep>(done.then.kind)) {
+    case kCleanMarkRead:
+      broker.effects.add(port::LogLine{port::Severity::kInfo, "previous_stop",
+                                       done.status ? "the previous stop was clean"
+                                                   : "the previous run was not stopped cleanly; "
+                                                     "the ends of the logs are checked"});
+      return;
+    case kCleanMarkRemoved:
+      return;
+    case kCleanMarkWritten:
+      stage_ = Stage::kStopped;
+      return;
+  }
+}
+
+}  // namespace magpie::node

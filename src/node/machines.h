@@ -1,0 +1,117 @@
+// The machines of one node and how events travel between them.
+//
+// routing.cc takes an event to the machine it is for and then hands around what the machines say
+// until nobody has anything to say; lifecycle.cc leads the node from the first read of its data
+// directory to serving and back to a clean stop.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/controller.h"
+#include "group/group_coordinator.h"
+#include "kafka/broker.h"
+#include "kafka/connections.h"
+#include "kafka/fetch_requests.h"
+#include "kafka/group_requests.h"
+#include "kafka/offset_lookups.h"
+#include "kafka/partition_table.h"
+#include "kafka/produce_requests.h"
+#include "kafka/record_deletions.h"
+#include "log/file_ids.h"
+#include "node/group_loader.h"
+#include "node/node.h"
+#include "node/node_control.h"
+#include "node/topic_storage.h"
+
+namespace magpie::node {
+
+inline constexpr uint32_t kControllerOwner = 1;
+inline constexpr uint32_t kLifecycleOwner = 3;
+
+class Node::Machines {
+ public:
+  Machines(NodeConfig config, uint64_t seed);
+
+  void start(const Now& now, port::Effects& effects);
+  void step(const Now& now, port::Event event, port::Effects& effects);
+  void tick(const Now& now, port::Effects& effects);
+  Instant next_deadline() const;
+
+  Phase phase() const;
+  const std::string& failure() const { return failure_; }
+
+ private:
+  enum class Stage {
+    kReadingState,    // identity and journal
+    kOpening,         // partitions
+    kCreatingGroups,  // the internal topic of consumer groups, if it does not exist
+    kRunning,         // serving; groups may still be loading
+    kDraining,        // stopping: requests under way are finished
+    kClosing,         // stopping: partitions are made durable
+    kMarking,         // stopping: the mark of a clean stop is written
+    kStopped,
+    kFailed,
+  };
+  enum LifecycleStep : uint32_t { kCleanMarkRead, kCleanMarkRemoved, kCleanMarkWritten };
+
+  kafka::Broker broker_at(const Now& now, port::Effects& effects);
+
+  // --- routing.cc ---
+  void on(kafka::Broker& broker, port::ConnectionOpened& event);
+  void on(kafka::Broker& broker, port::FrameReceived& event);
+  void on(kafka::Broker& broker, port::ConnectionClosed& event);
+  void on(kafka::Broker& broker, port::SendQueueChanged& event);
+  void on(kafka::Broker& broker, port::HttpRequestReceived& event);
+  void on(kafka::Broker& broker, port::DiskDone& event);
+  void on(kafka::Broker& broker, port::StopRequested& event);
+
+  void hand_around(kafka::Broker& broker);
+  void on_partition(kafka::Broker& broker, kafka::PartitionEvent event);
+  void on_settled(kafka::Broker& broker, const kafka::HostedPartition* hosted,
+                  partition::Settled& settled);
+  void on_read_done(kafka::Broker& broker, partition::ReadDone& done);
+  void on_controller(kafka::Broker& broker, control::ControllerEvent& event);
+
+  // --- lifecycle.cc ---
+  void ready(kafka::Broker& broker, const control::Ready& ready);
+  void advance(kafka::Broker& broker);
+  void create_groups_topic(kafka::Broker& broker);
+  void serve(kafka::Broker& broker);
+  void load_groups(kafka::Broker& broker);
+  void begin_stop(kafka::Broker& broker);
+  void close_partitions(kafka::Broker& broker);
+  void lifecycle_done(kafka::Broker& broker, const port::DiskDone& done);
+  void fail(kafka::Broker& broker, std::string reason);
+  bool all_closed() const;
+
+  const NodeConfig config_;
+  const kafka::BrokerConfig broker_config_;
+  Random random_;
+  log::FileIds file_ids_;
+  port::FileRef clean_mark_;
+
+  kafka::Connections connections_;
+  kafka::PartitionTable partitions_;
+  control::Controller controller_;
+  TopicStorage storage_;
+  NodeControl control_;
+  group::GroupCoordinator coordinator_;
+  GroupLoader group_loader_;
+  kafka::ProduceRequests produces_;
+  kafka::FetchRequests fetches_;
+  kafka::OffsetLookups offset_lookups_;
+  kafka::RecordDeletions record_deletions_;
+  kafka::GroupRequests groups_;
+
+  Stage stage_ = Stage::kReadingState;
+  std::string failure_;
+  bool stop_requested_ = false;
+  Instant drain_deadline_ = Instant::never();
+  // Frames that came before the node served.
+  std::vector<std::pair<port::ConnectionId, Buffer>> held_;
+};
+
+}  // namespace magpie::node

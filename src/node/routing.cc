@@ -1,0 +1,183 @@
+// Events to machines, and what machines say to each other.
+#include <fmt/format.h>
+
+#include <utility>
+#include <variant>
+
+#include "base/check.h"
+#include "kafka/dispatch.h"
+#include "node/machines.h"
+
+namespace magpie::node {
+
+kafka::Broker Node::Machines::broker_at(const Now& now, port::Effects& effects) {
+  return {now,       effects,  broker_config_,  connections_,      partitions_, control_,
+          produces_, fetches_, offset_lookups_, record_deletions_, groups_};
+}
+
+void Node::Machines::step(const Now& now, port::Event event, port::Effects& effects) {
+  kafka::Broker broker = broker_at(now, effects);
+  std::visit([&](auto& concrete) { on(broker, concrete); }, event);
+  hand_around(broker);
+}
+
+void Node::Machines::tick(const Now& now, port::Effects& effects) {
+  kafka::Broker broker = broker_at(now, effects);
+  if (controller_.next_deadline() <= now.instant) {
+    control::ControllerOutput out{effects, control_.events()};
+    controller_.tick(now, out);
+  }
+  partitions_.tick(now, effects);
+  group_loader_.tick(broker);
+  if (groups_.next_deadline() <= now.instant) groups_.tick(broker);
+  hand_around(broker);
+  // Last, so that one look serves everything that became readable in this turn.
+  if (fetches_.next_deadline() <= now.instant) fetches_.tick(broker);
+  hand_around(broker);
+}
+
+Instant Node::Machines::next_deadline() const {
+  return std::min({controller_.next_deadline(), partitions_.next_deadline(),
+                   fetches_.next_deadline(), groups_.next_deadline(), group_loader_.next_deadline(),
+                   drain_deadline_});
+}
+
+// --- from the world -----------------------------------------------------------------------------
+
+void Node::Machines::on(kafka::Broker& broker, port::ConnectionOpened& event) {
+  connections_.opened(event, broker.effects);
+}
+
+void Node::Machines::on(kafka::Broker& broker, port::FrameReceived& event) {
+  if (connections_.find(event.connection) == nullptr) return;
+  if (stage_ == Stage::kRunning) {
+    return kafka::dispatch(broker, event.connection, std::move(event.frame));
+  }
+  // A few frames may be on their way when reading is switched off. Those that come before the node
+  // serves wait; those that come when it stops are never answered, as if they had come a moment
+  // later.
+  const bool starting = phase() == Phase::kStarting;
+  if (starting) held_.emplace_back(event.connection, std::move(event.frame));
+}
+
+void Node::Machines::on(kafka::Broker& broker, port::ConnectionClosed& event) {
+  connections_.closed(event.connection);
+  fetches_.connection_closed(broker, event.connection);
+}
+
+void Node::Machines::on(kafka::Broker& broker, port::SendQueueChanged& event) {
+  connections_.send_queue_changed(event, broker.effects);
+}
+
+void Node::Machines::on(kafka::Broker& broker, port::HttpRequestReceived& event) {
+  const bool ready = stage_ == Stage::kRunning;
+  const bool known = event.target == "/healthz" || event.target == "/readyz";
+  const int status = !known ? 404 : ready || event.target == "/healthz" ? 200 : 503;
+  broker.effects.add(port::HttpRespond{event.exchange, status, "text/plain",
+                                       status == 200 ? "ok\n" : "not ready\n"});
+}
+
+void Node::Machines::on(kafka::Broker& broker, port::DiskDone& event) {
+  if (event.then.owner == kControllerOwner) {
+    control::ControllerOutput out{broker.effects, control_.events()};
+    return controller_.step(broker.now, event, out);
+  }
+  if (event.then.owner == kTopicStorageOwner) return storage_.step(broker, event);
+  if (event.then.owner == kLifecycleOwner) return lifecycle_done(broker, event);
+  kafka::HostedPartition* hosted = partitions_.find(event.then.owner);
+  if (hosted == nullptr) return;  // of a partition that was removed meanwhile
+  partitions_.call(*hosted, broker.effects,
+                   [&](auto& partition, auto& out) { partition.step(broker.now, event, out); });
+}
+
+void Node::Machines::on(kafka::Broker& broker, port::StopRequested&) {
+  if (stop_requested_) return;
+  stop_requested_ = true;
+  begin_stop(broker);
+}
+
+// --- between the machines -----------------------------------------------------------------------
+
+void Node::Machines::hand_around(kafka::Broker& broker) {
+  for (;;) {
+    if (auto event = partitions_.next_event()) {
+      on_partition(broker, std::move(*event));
+      continue;
+    }
+    if (!control_.events().empty()) {
+      std::vector<control::ControllerEvent> events = std::exchange(control_.events(), {});
+      for (control::ControllerEvent& event : events) on_controller(broker, event);
+      continue;
+    }
+    control_.check_carried_out(broker);
+    const Stage before = stage_;
+    advance(broker);
+    if (stage_ == before && control_.events().empty() && !partitions_.has_events()) return;
+  }
+}
+
+void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent event) {
+  kafka::HostedPartition* hosted = partitions_.find(event.route);
+  // Whoever waits for an answer gets it, also when the partition is gone.
+  if (auto* settled = std::get_if<partition::Settled>(&event.event)) {
+    return on_settled(broker, hosted, *settled);
+  }
+  if (hosted == nullptr) return;
+  if (std::get_if<partition::HighWatermarkMoved>(&event.event) != nullptr) {
+    fetches_.wake(*hosted);
+  } else if (auto* read = std::get_if<partition::ReadDone>(&event.event)) {
+    on_read_done(broker, *read);
+  } else if (auto* found = std::get_if<partition::TimestampFound>(&event.event)) {
+    offset_lookups_.found(broker, hosted, kafka::Ticket::unpack(found->ticket), *found);
+  } else if (std::get_if<partition::Trimmed>(&event.event) != nullptr) {
+    record_deletions_.trimmed(broker, *hosted);
+  } else if (auto* opened = std::get_if<partition::Opened>(&event.event)) {
+    storage_.opened(broker, *hosted, *opened);
+  } else if (auto* not_opened = std::get_if<partition::OpenFailed>(&event.event)) {
+    storage_.open_failed(broker, *hosted, *not_opened);
+  } else if (auto* failed = std::get_if<partition::StorageFailed>(&event.event)) {
+    hosted->failure = failed->error.message;
+    broker.effects.add(port::LogLine{
+        port::Severity::kError, "storage_failed",
+        fmt::format("partition {} takes no writes: {}. Reads go on; it is tried again every second",
+                    hosted->partition->label(), failed->error.message)});
+  } else if (std::get_if<partition::StorageRecovered>(&event.event) != nullptr) {
+    hosted->failure.clear();
+    broker.effects.add(
+        port::LogLine{port::Severity::kInfo, "storage_recovered",
+                      fmt::format("partition {} takes writes again", hosted->partition->label())});
+  }
+}
+
+void Node::Machines::on_settled(kafka::Broker& broker, const kafka::HostedPartition* hosted,
+                                partition::Settled& settled) {
+  const kafka::Ticket ticket = kafka::Ticket::unpack(settled.ticket);
+  if (ticket.kind == kafka::TicketKind::kInternal) return groups_.settled(broker, ticket, settled);
+  CHECK(ticket.kind == kafka::TicketKind::kProduce);
+  produces_.settled(broker, hosted, ticket, settled);
+}
+
+void Node::Machines::on_read_done(kafka::Broker& broker, partition::ReadDone& done) {
+  const kafka::Ticket ticket = kafka::Ticket::unpack(done.ticket);
+  if (ticket.kind == kafka::TicketKind::kGroupLoad) return group_loader_.read_done(broker, done);
+  CHECK(ticket.kind == kafka::TicketKind::kFetch);
+  fetches_.read_done(broker, ticket, done);
+}
+
+void Node::Machines::on_controller(kafka::Broker& broker, control::ControllerEvent& event) {
+  if (auto* came_up = std::get_if<control::Ready>(&event)) {
+    if (stage_ == Stage::kReadingState) ready(broker, *came_up);  // else: stopped meanwhile
+  } else if (auto* failed = std::get_if<control::StartFailed>(&event)) {
+    fail(broker, failed->error.message);
+  } else if (auto* applied = std::get_if<control::Applied>(&event)) {
+    control_.applied(*applied);
+    if (stage_ == Stage::kReadingState) return;  // start() looks at the whole state
+    for (const control::Difference& difference : applied->differences) {
+      storage_.apply(broker, difference);
+    }
+  } else if (auto* settled = std::get_if<control::Settled>(&event)) {
+    control_.settled(broker, *settled);
+  }
+}
+
+}  // namespace magpie::node
