@@ -37,13 +37,16 @@ struct Serve {
 
 // While nothing is loaded.
 struct Refuse {
+  CoordinatorState& state;
   Output& out;
 
   template <typename Request>
   void operator()(const Request& request) const {
     out.replies.push_back(refusal(request, GroupError::kNotCoordinator));
   }
-  void operator()(const TopicDeleted&) const { CHECK(false); }  // see finish_loading
+  void operator()(const TopicDeleted& event) const {
+    state.topics_deleted_early.insert(event.topic);
+  }
   void operator()(const AppendCommitted&) const {}
   void operator()(const AppendFailed&) const {}
 };
@@ -135,6 +138,8 @@ void GroupCoordinator::finish_loading(const Now& now, Output& out) {
   state_->serving = true;
   Turn turn{*state_, now, out};
   for (const auto& [id, stored] : state_->durable.groups()) begin_group(turn, id, stored);
+  for (const std::string& topic : state_->topics_deleted_early) forget_topic(turn, {topic});
+  state_->topics_deleted_early.clear();
   state_->sweep_at = now.instant + state_->config.retention_check_interval;
 }
 
@@ -150,6 +155,7 @@ void GroupCoordinator::stop(Output& out) {
   state_->timers = {};
   state_->appends.clear();
   state_->deletions.clear();
+  state_->topics_deleted_early.clear();
   state_->sweep_at = Instant::never();
   state_->sweep_from.clear();
 }
@@ -160,7 +166,7 @@ bool GroupCoordinator::is_serving() const {
 
 void GroupCoordinator::step(const Now& now, const Event& event, Output& out) {
   if (!state_->serving) {
-    std::visit(Refuse{out}, event);
+    std::visit(Refuse{*state_, out}, event);
     return;
   }
   Turn turn{*state_, now, out};

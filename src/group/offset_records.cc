@@ -6,149 +6,110 @@
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
 #include "base/check.h"
+#include "wire/group_metadata_key.h"
+#include "wire/group_metadata_value.h"
+#include "wire/offset_commit_key.h"
+#include "wire/offset_commit_value.h"
 
 namespace magpie::group {
 namespace {
 
-// Key versions say what the record is about; both position versions have the same layout.
-constexpr int16_t kPositionKeyOld = 0;
-constexpr int16_t kPositionKey = 1;
-constexpr int16_t kGroupKey = 2;
+// The version of a key says what the record is about; 0 and 1 have the same layout.
+constexpr int kPositionKey = 1;
+constexpr int kGroupKey = 2;
 
-constexpr int16_t kPositionValueWithExpiry = 1;
-constexpr int16_t kPositionValue = 3;
-constexpr int16_t kGroupValue = 3;
-constexpr int16_t kNewestValue = 4;  // the first with compact strings and tagged fields
+constexpr int kPositionValueWithExpiry = 1;
+constexpr int kPositionValue = 3;
+constexpr int kGroupValue = 3;
 
-void write_string(ByteWriter& writer, std::string_view text) {
-  CHECK(text.size() <= kRecordStringBytes);
-  writer.write_int16(static_cast<int16_t>(text.size()));
-  writer.write_text(text);
-}
-
-void write_string(ByteWriter& writer, const std::optional<std::string>& text) {
-  if (text) {
-    write_string(writer, std::string_view(*text));
-  } else {
-    writer.write_int16(-1);
-  }
-}
-
-void write_bytes(ByteWriter& writer, const Buffer& bytes) {
-  writer.write_int32(static_cast<int32_t>(bytes.size()));
-  writer.write_bytes(bytes.bytes());
-}
-
-Buffer finish(ByteWriter& writer) {
+template <typename Message>
+Buffer encode_versioned(const Message& message, int version) {
+  ByteWriter writer;
+  writer.write_int16(static_cast<int16_t>(version));
+  encode(writer, message, version);
   return flatten(writer.finish());
 }
 
-Buffer position_key(const std::string& group_id, const TopicPartition& at) {
-  ByteWriter writer;
-  writer.write_int16(kPositionKey);
-  write_string(writer, std::string_view(group_id));
-  write_string(writer, std::string_view(at.topic));
-  writer.write_int32(at.partition);
-  return finish(writer);
+// --- to the wire's structures and back -----------------------------------------------------------
+
+wire::OffsetCommitValue to_wire(const Position& position) {
+  wire::OffsetCommitValue value;
+  value.offset = position.offset.value;
+  value.leader_epoch = position.leader_epoch.value;
+  value.metadata = position.metadata;
+  value.commit_timestamp = position.committed_at.millis;
+  if (position.expires_at) value.expire_timestamp = position.expires_at->millis;
+  return value;
 }
 
-Buffer group_key(const std::string& group_id) {
-  ByteWriter writer;
-  writer.write_int16(kGroupKey);
-  write_string(writer, std::string_view(group_id));
-  return finish(writer);
+Position from_wire(wire::OffsetCommitValue value) {
+  Position position{Offset{value.offset}, LeaderEpoch{value.leader_epoch},
+                    std::move(value.metadata), WallTime{value.commit_timestamp}, std::nullopt};
+  if (value.expire_timestamp != -1) position.expires_at = WallTime{value.expire_timestamp};
+  return position;
 }
 
-Buffer position_value(const Position& position) {
-  const bool has_expiry = position.expires_at.has_value();
-  ByteWriter writer;
-  writer.write_int16(has_expiry ? kPositionValueWithExpiry : kPositionValue);
-  writer.write_int64(position.offset.value);
-  if (!has_expiry) writer.write_int32(position.leader_epoch.value);
-  write_string(writer, std::string_view(position.metadata));
-  writer.write_int64(position.committed_at.millis);
-  if (has_expiry) writer.write_int64(position.expires_at->millis);
-  return finish(writer);
-}
-
-Buffer group_value(const GroupMetadata& metadata) {
-  ByteWriter writer;
-  writer.write_int16(kGroupValue);
-  write_string(writer, std::string_view(metadata.protocol_type));
-  writer.write_int32(metadata.generation);
-  write_string(writer, metadata.protocol_name);
-  write_string(writer, metadata.leader);
-  writer.write_int64(metadata.state_since_millis);
-  writer.write_int32(static_cast<int32_t>(metadata.members.size()));
+wire::GroupMetadataValue to_wire(const GroupMetadata& metadata) {
+  wire::GroupMetadataValue value;
+  value.protocol_type = metadata.protocol_type;
+  value.generation = metadata.generation;
+  value.protocol = metadata.protocol_name;
+  value.leader = metadata.leader;
+  value.current_state_timestamp = metadata.state_since_millis;
   for (const MemberMetadata& member : metadata.members) {
-    write_string(writer, std::string_view(member.member_id));
-    write_string(writer, member.instance_id);
-    write_string(writer, std::string_view(member.client_id));
-    write_string(writer, std::string_view(member.client_host));
-    writer.write_int32(member.rebalance_timeout_ms);
-    writer.write_int32(member.session_timeout_ms);
-    write_bytes(writer, member.subscription);
-    write_bytes(writer, member.assignment);
+    value.members.push_back({member.member_id, member.instance_id, member.client_id,
+                             member.client_host, member.rebalance_timeout_ms,
+                             member.session_timeout_ms, member.subscription, member.assignment});
   }
-  return finish(writer);
+  return value;
 }
 
-// Reads the fields of one value; version 4 differs in how lengths are written and in the tagged
-// fields that end each struct.
-class ValueReader {
- public:
-  explicit ValueReader(const Buffer& value) : reader_(value), version_(reader_.read_int16()) {}
-
-  int16_t version() const { return version_; }
-  int32_t read_int32() { return reader_.read_int32(); }
-  int64_t read_int64() { return reader_.read_int64(); }
-
-  std::optional<std::string> read_nullable_string() {
-    const int64_t length = flexible() ? compact_length() : reader_.read_int16();
-    if (length < 0) return std::nullopt;
-    return std::string(reader_.read_text(static_cast<size_t>(length)));
-  }
-  std::string read_string() {
-    std::optional<std::string> text = read_nullable_string();
-    if (!text) reader_.set_failed();
-    return text.value_or("");
-  }
-  // Copied, so that a small piece does not keep a whole segment read alive.
-  Buffer read_bytes() {
-    const int64_t length = flexible() ? compact_length() : reader_.read_int32();
-    if (length < 0) reader_.set_failed();
-    return Buffer::copy_of(reader_.read_text(length < 0 ? 0 : static_cast<size_t>(length)));
-  }
-  // Every member takes more than one byte, so a count beyond the bytes left is malformed.
-  size_t read_count() {
-    const int64_t count = flexible() ? compact_length() : reader_.read_int32();
-    if (count < 0 || static_cast<uint64_t>(count) > reader_.remaining()) reader_.set_failed();
-    return reader_.ok() ? static_cast<size_t>(count) : 0;
-  }
-  void skip_tagged_fields() {
-    if (!flexible()) return;
-    const uint32_t count = reader_.read_unsigned_varint();
-    for (uint32_t i = 0; i < count && reader_.ok(); ++i) {
-      reader_.read_unsigned_varint();  // the tag
-      reader_.skip(reader_.read_unsigned_varint());
-    }
-  }
-  bool ok() const { return reader_.ok(); }
-  bool finished() const { return reader_.ok() && reader_.remaining() == 0; }
-
- private:
-  bool flexible() const { return version_ >= 4; }
-  int64_t compact_length() { return static_cast<int64_t>(reader_.read_unsigned_varint()) - 1; }
-
-  ByteReader reader_;
-  int16_t version_;
-};
-
-bool version_is_known(const ValueReader& reader) {
-  return reader.version() >= 0 && reader.version() <= kNewestValue;
+MemberMetadata from_wire(wire::GroupMetadataValueMember value) {
+  // Before JoinGroup 1 there was one timeout for both.
+  const int32_t rebalance_timeout =
+      value.rebalance_timeout == -1 ? value.session_timeout : value.rebalance_timeout;
+  // Bytes are copied, so that a member does not keep the read it came from in memory.
+  return {std::move(value.member_id),
+          std::move(value.group_instance_id),
+          std::move(value.client_id),
+          std::move(value.client_host),
+          rebalance_timeout,
+          value.session_timeout,
+          Buffer::copy_of(value.subscription.bytes()),
+          Buffer::copy_of(value.assignment.bytes())};
 }
 
-tl::unexpected<Error> newer_version(const char* what, int16_t version) {
+GroupMetadata from_wire(wire::GroupMetadataValue value) {
+  GroupMetadata metadata{std::move(value.protocol_type), value.generation,
+                         std::move(value.protocol),      std::move(value.leader),
+                         value.current_state_timestamp,  {}};
+  for (auto& member : value.members) metadata.members.push_back(from_wire(std::move(member)));
+  return metadata;
+}
+
+// --- checks --------------------------------------------------------------------------------------
+
+bool has_repeats(std::vector<std::string>& ids) {
+  std::sort(ids.begin(), ids.end());
+  return std::adjacent_find(ids.begin(), ids.end()) != ids.end();
+}
+
+// What Group relies on when it is built from stored metadata.
+bool is_consistent(const GroupMetadata& metadata) {
+  if (metadata.members.empty()) return true;
+  if (!metadata.protocol_name || !metadata.leader) return false;
+  std::vector<std::string> member_ids;
+  std::vector<std::string> instance_ids;
+  for (const MemberMetadata& member : metadata.members) {
+    member_ids.push_back(member.member_id);
+    if (member.instance_id) instance_ids.push_back(*member.instance_id);
+  }
+  const auto leader = std::find(member_ids.begin(), member_ids.end(), *metadata.leader);
+  if (leader == member_ids.end()) return false;
+  return !has_repeats(member_ids) && !has_repeats(instance_ids);
+}
+
+tl::unexpected<Error> newer_version(const char* what, int version) {
   return fail(ErrorKind::kUnsupported, std::string("consumer offsets: ") + what + " version " +
                                            std::to_string(version) +
                                            " is not known; it was written by a newer release");
@@ -159,131 +120,78 @@ tl::unexpected<Error> malformed(const char* what, const std::string& group_id) {
               std::string("consumer offsets: malformed ") + what + " of group '" + group_id + "'");
 }
 
-Result<Position> decode_position(const Buffer& value, const std::string& group_id) {
-  ValueReader reader(value);
-  if (reader.ok() && !version_is_known(reader)) {
-    return newer_version("position value", reader.version());
+// Reads a version and then the message, which must fill the bytes.
+template <typename Message>
+Result<Message> decode_value(const Buffer& bytes, const char* what, const std::string& group_id) {
+  ByteReader reader(bytes);
+  const int version = reader.read_int16();
+  if (!reader.ok()) return malformed(what, group_id);
+  if (version < Message::kLowestVersion || version > Message::kHighestVersion) {
+    return newer_version(what, version);
   }
-  Position position;
-  position.offset = Offset{reader.read_int64()};
-  if (reader.version() >= 3) position.leader_epoch = LeaderEpoch{reader.read_int32()};
-  position.metadata = reader.read_string();
-  position.committed_at = WallTime{reader.read_int64()};
-  if (reader.version() == kPositionValueWithExpiry) {
-    const int64_t expires_at = reader.read_int64();
-    if (expires_at != -1) position.expires_at = WallTime{expires_at};
+  Message message;
+  if (!decode(reader, message, version) || reader.remaining() != 0) {
+    return malformed(what, group_id);
   }
-  reader.skip_tagged_fields();
-  if (!reader.finished()) return malformed("position", group_id);
-  return position;
+  return message;
 }
 
-MemberMetadata decode_member(ValueReader& reader) {
-  MemberMetadata member;
-  member.member_id = reader.read_string();
-  if (reader.version() >= 3) member.instance_id = reader.read_nullable_string();
-  member.client_id = reader.read_string();
-  member.client_host = reader.read_string();
-  const int32_t rebalance_timeout_ms = reader.version() >= 1 ? reader.read_int32() : -1;
-  member.session_timeout_ms = reader.read_int32();
-  // Before JoinGroup 1 there was one timeout for both.
-  member.rebalance_timeout_ms =
-      rebalance_timeout_ms == -1 ? member.session_timeout_ms : rebalance_timeout_ms;
-  member.subscription = reader.read_bytes();
-  member.assignment = reader.read_bytes();
-  reader.skip_tagged_fields();
-  return member;
+Result<Change> decode_position(ByteReader& key, int version, const std::optional<Buffer>& value) {
+  wire::OffsetCommitKey about;
+  if (!decode(key, about, version) || key.remaining() != 0) return malformed("key", about.group);
+  TopicPartition at{std::move(about.topic), about.partition};
+  if (!value) return Change{std::move(about.group), PositionRemoved{std::move(at)}};
+  auto position = decode_value<wire::OffsetCommitValue>(*value, "position", about.group);
+  if (!position) return fail(position.error());
+  return Change{std::move(about.group),
+                PositionStored{std::move(at), from_wire(std::move(*position))}};
 }
 
-bool is_consistent(const GroupMetadata& metadata) {
-  if (metadata.members.empty()) return true;
-  if (!metadata.protocol_name || !metadata.leader) return false;
-  const auto has_id = [&](const MemberMetadata& m) { return m.member_id == *metadata.leader; };
-  if (std::none_of(metadata.members.begin(), metadata.members.end(), has_id)) return false;
-  std::vector<std::string> member_ids;
-  std::vector<std::string> instance_ids;
-  for (const MemberMetadata& member : metadata.members) {
-    member_ids.push_back(member.member_id);
-    if (member.instance_id) instance_ids.push_back(*member.instance_id);
-  }
-  const auto has_repeats = [](std::vector<std::string>& ids) {
-    std::sort(ids.begin(), ids.end());
-    return std::adjacent_find(ids.begin(), ids.end()) != ids.end();
-  };
-  return !has_repeats(member_ids) && !has_repeats(instance_ids);
-}
-
-Result<GroupMetadata> decode_group(const Buffer& value, const std::string& group_id) {
-  ValueReader reader(value);
-  if (reader.ok() && !version_is_known(reader)) {
-    return newer_version("group value", reader.version());
-  }
-  GroupMetadata metadata;
-  metadata.protocol_type = reader.read_string();
-  metadata.generation = reader.read_int32();
-  metadata.protocol_name = reader.read_nullable_string();
-  metadata.leader = reader.read_nullable_string();
-  if (reader.version() >= 2) metadata.state_since_millis = reader.read_int64();
-  const size_t count = reader.read_count();
-  for (size_t i = 0; i < count && reader.ok(); ++i) {
-    metadata.members.push_back(decode_member(reader));
-  }
-  reader.skip_tagged_fields();
-  if (!reader.finished() || !is_consistent(metadata)) return malformed("metadata", group_id);
-  return metadata;
+Result<Change> decode_group(ByteReader& key, const std::optional<Buffer>& value) {
+  wire::GroupMetadataKey about;
+  if (!decode(key, about, kGroupKey) || key.remaining() != 0) return malformed("key", about.group);
+  if (!value) return Change{std::move(about.group), GroupRemoved{}};
+  auto stored = decode_value<wire::GroupMetadataValue>(*value, "metadata", about.group);
+  if (!stored) return fail(stored.error());
+  GroupMetadata metadata = from_wire(std::move(*stored));
+  if (!is_consistent(metadata)) return malformed("metadata", about.group);
+  return Change{std::move(about.group), GroupStored{std::move(metadata)}};
 }
 
 }  // namespace
 
 Record encode(const Change& change) {
-  const std::string& group_id = change.group_id;
+  CHECK(change.group_id.size() <= kRecordStringBytes);
+  const auto position_key = [&](const TopicPartition& at) {
+    return encode_versioned(wire::OffsetCommitKey{change.group_id, at.topic, at.partition},
+                            kPositionKey);
+  };
   if (const auto* stored = std::get_if<PositionStored>(&change.what)) {
-    return {position_key(group_id, stored->at), position_value(stored->position)};
+    const bool has_expiry = stored->position.expires_at.has_value();
+    return {position_key(stored->at),
+            encode_versioned(to_wire(stored->position),
+                             has_expiry ? kPositionValueWithExpiry : kPositionValue)};
   }
   if (const auto* removed = std::get_if<PositionRemoved>(&change.what)) {
-    return {position_key(group_id, removed->at), std::nullopt};
+    return {position_key(removed->at), std::nullopt};
   }
+  const Buffer group_key = encode_versioned(wire::GroupMetadataKey{change.group_id}, kGroupKey);
   if (const auto* stored = std::get_if<GroupStored>(&change.what)) {
-    return {group_key(group_id), group_value(stored->metadata)};
+    return {group_key, encode_versioned(to_wire(stored->metadata), kGroupValue)};
   }
   CHECK(std::holds_alternative<GroupRemoved>(change.what));
-  return {group_key(group_id), std::nullopt};
+  return {group_key, std::nullopt};
 }
 
 Result<Change> decode(const Record& record) {
   ByteReader key(record.key);
-  const int16_t version = key.read_int16();
-  if (key.ok() && (version < kPositionKeyOld || version > kGroupKey)) {
+  const int version = key.read_int16();
+  if (!key.ok()) return malformed("key", "");
+  if (version < wire::OffsetCommitKey::kLowestVersion || version > kGroupKey) {
     return newer_version("key", version);
   }
-  const auto read_string = [&key] {
-    const int16_t length = key.read_int16();
-    if (length < 0) key.set_failed();
-    return std::string(key.read_text(length < 0 ? 0 : static_cast<size_t>(length)));
-  };
-  Change change;
-  change.group_id = read_string();
-  TopicPartition at;
-  if (version != kGroupKey) {
-    at.topic = read_string();
-    at.partition = key.read_int32();
-  }
-  if (!key.ok() || key.remaining() != 0) return malformed("key", change.group_id);
-
-  if (version == kGroupKey && record.value) {
-    Result<GroupMetadata> metadata = decode_group(*record.value, change.group_id);
-    if (!metadata) return fail(metadata.error());
-    change.what = GroupStored{std::move(*metadata)};
-  } else if (version == kGroupKey) {
-    change.what = GroupRemoved{};
-  } else if (record.value) {
-    Result<Position> position = decode_position(*record.value, change.group_id);
-    if (!position) return fail(position.error());
-    change.what = PositionStored{std::move(at), std::move(*position)};
-  } else {
-    change.what = PositionRemoved{std::move(at)};
-  }
-  return change;
+  if (version == kGroupKey) return decode_group(key, record.value);
+  return decode_position(key, version, record.value);
 }
 
 }  // namespace magpie::group

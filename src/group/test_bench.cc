@@ -11,6 +11,10 @@ TestBench::TestBench(GroupConfig group_config, uint64_t seed)
     : config(group_config),
       coordinator(std::make_unique<GroupCoordinator>(group_config, seed)),
       seed_(seed) {
+  finish_loading();
+}
+
+void TestBench::finish_loading() {
   coordinator->finish_loading(now, out_);
   collect();
 }
@@ -73,7 +77,11 @@ void TestBench::restart() {
   undecided.clear();
   coordinator = std::make_unique<GroupCoordinator>(config, ++seed_);
   for (const Record& record : log) CHECK(coordinator->load(record).has_value());
-  coordinator->finish_loading(now, out_);
+  finish_loading();
+}
+
+void TestBench::stop() {
+  coordinator->stop(out_);
   collect();
 }
 

@@ -55,6 +55,8 @@ class TestBench {
   void advance(Duration by);
   // A crash: what waits is lost, the log is what remains.
   void restart();
+  void stop();
+  void finish_loading();
 
   Now now{Instant{0}, WallTime{1'700'000'000'000}};
   GroupConfig config;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,7 @@ struct CoordinatorState {
   GroupConfig config;
   Random random;
   bool serving = false;
+  std::set<std::string> topics_deleted_early;  // before everything was loaded
 
   DurableGroups durable;
   std::map<std::string, Group, std::less<>> groups;
