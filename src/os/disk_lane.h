@@ -46,13 +46,18 @@ struct Lane {
   OpenFileRef open_file;               // empty until first used and after it was closed
   std::vector<FileOperation> waiting;  // in the order given
   bool busy = false;                   // somebody carries out a group or an exclusive operation
-  uint32_t reads = 0;                  // reads under way
+  uint32_t reads = 0;                  // reads under way …
+  uint64_t read_end = 0;               // … and where the last of them ends
   uint32_t exclusive = 0;              // exclusive operations and barriers, waiting or under way
   uint32_t writes = 0;                 // writes waiting or under way …
   uint64_t lowest_write = std::numeric_limits<uint64_t>::max();  // … and where the first one begins
   std::list<Lane*>::iterator recent;
 
   bool idle() const { return !busy && reads == 0 && waiting.empty(); }
+  // A write must not change what an earlier read is still looking at.
+  bool read_under_way_at(const port::WriteFile& write) const {
+    return reads > 0 && write.position < read_end;
+  }
 };
 
 // Writes and syncs of one file that are carried out together.

@@ -60,7 +60,8 @@ DiskQueue::~DiskQueue() {
 void DiskQueue::submit(port::WriteFile effect) {
   Lock lock(mutex_);
   Lane& lane = lane_of(effect.file);
-  const bool at_once = !effect.sync && lane.idle() && !held(effect.file->path) &&
+  const bool at_once = !effect.sync && !lane.busy && lane.waiting.empty() &&
+                       !lane.read_under_way_at(effect) && !held(effect.file->path) &&
                        size_of(effect.bytes) <= config_.inline_write_bytes;
   if (!at_once) {
     push(lane, std::move(effect));
@@ -92,7 +93,7 @@ void DiskQueue::submit(port::ReadFile effect) {
     start_read(lane, std::move(effect));
     return;
   }
-  ++lane.reads;
+  begin_read(lane, effect);
   lock.unlock();
   std::optional<Buffer> data = store_->read_cached(*file, effect.position, effect.length);
   lock.lock();
@@ -100,7 +101,7 @@ void DiskQueue::submit(port::ReadFile effect) {
     finish_read(lane, file, {.then = effect.then, .data = std::move(*data)});
     return;
   }
-  --lane.reads;
+  end_read(lane);
   start_read(lane, std::move(effect));
 }
 
@@ -200,6 +201,8 @@ void DiskQueue::advance(Lane& lane) {
       lane.waiting.erase(lane.waiting.begin());
       start_read(lane, std::move(effect));
     } else if (!is_exclusive(next)) {
+      const auto* write = std::get_if<port::WriteFile>(&next);
+      if (write != nullptr && lane.read_under_way_at(*write)) return;
       lane.busy = true;
       ready_.push_back(&lane);
       wake_worker();
@@ -216,8 +219,21 @@ void DiskQueue::advance(Lane& lane) {
   retire_if_idle(lane);
 }
 
-void DiskQueue::start_read(Lane& lane, port::ReadFile effect) {
+void DiskQueue::begin_read(Lane& lane, const port::ReadFile& effect) {
+  constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+  const uint64_t end =
+      effect.length > kMax - effect.position ? kMax : effect.position + effect.length;
+  lane.read_end = lane.reads == 0 ? end : std::max(lane.read_end, end);
   ++lane.reads;
+}
+
+void DiskQueue::end_read(Lane& lane) {
+  CHECK(lane.reads > 0);
+  --lane.reads;
+}
+
+void DiskQueue::start_read(Lane& lane, port::ReadFile effect) {
+  begin_read(lane, effect);
   add_job([this, &lane, file = lane.open_file, effect = std::move(effect)]() mutable {
     run_read(lane, std::move(file), effect);
   });
@@ -286,7 +302,7 @@ void DiskQueue::finish(Group& group) {
 void DiskQueue::finish_read(Lane& lane, const OpenFileRef& file, port::DiskDone done) {
   report(std::move(done));
   remember_open(lane, file);
-  --lane.reads;
+  end_read(lane);
   advance(lane);
 }
 

@@ -45,6 +45,8 @@ class DiskQueue {
   void retire_if_idle(Lane& lane);
   void push(Lane& lane, FileOperation operation);
   void advance(Lane& lane);
+  void begin_read(Lane& lane, const port::ReadFile& effect);
+  void end_read(Lane& lane);
   void start_read(Lane& lane, port::ReadFile effect);
   void start_exclusive(Lane& lane);
   bool held(const std::string& path) const;

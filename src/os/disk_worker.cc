@@ -71,12 +71,14 @@ Group DiskQueue::take_group(Lane& lane) {
   for (; end != lane.waiting.end() && bytes < kGroupBytes; ++end) {
     const auto* write = std::get_if<port::WriteFile>(&*end);
     if (write == nullptr && !std::holds_alternative<port::SyncFile>(*end)) break;
+    if (write != nullptr && lane.read_under_way_at(*write)) break;
     if (write != nullptr) bytes += size_of(write->bytes);
     group.needs_sync = group.needs_sync || waits_for_sync(*end);
   }
   group.operations.assign(std::make_move_iterator(lane.waiting.begin()),
                           std::make_move_iterator(end));
   lane.waiting.erase(lane.waiting.begin(), end);
+  CHECK(!group.operations.empty());
   return group;
 }
 

@@ -14,7 +14,7 @@ constexpr mode_t kFolderMode = 0750;
 }  // namespace
 
 int FileCalls::open(int folder, const char* path, int flags) {
-  return ::openat(folder, path, flags | O_CLOEXEC | O_NOFOLLOW, kFileMode);
+  return ::openat(folder, path, flags | O_CLOEXEC, kFileMode);
 }
 
 ssize_t FileCalls::write_at(int file, const iovec* pieces, int count, uint64_t position) {

@@ -191,9 +191,9 @@ class Reader {
   }
 
   void problem(const YAML::Node& node, const std::string& field, std::string text) {
-    const int line = line_of(node);
+    // A value that is not there has no place of its own.
     const auto known = lines_.find(field);
-    const int best = line > 0 ? line : known != lines_.end() ? known->second : 1;
+    const int best = node.IsNull() && known != lines_.end() ? known->second : line_of(node);
     problems_.push_back({fmt::format("{}:{}", name_, best), best, field, std::move(text)});
   }
 
