@@ -15,6 +15,12 @@ import processes
 import toolchain
 
 
+# What the clients' own suites expect of a broker: topics made by a first use have four partitions,
+# and members that join a group within a moment of each other meet in its first generation.
+PARTITIONS = 4
+REBALANCE_DELAY_MS = 1000
+
+
 class DidNotStart(Exception):
     """The broker under test did not begin to accept connections."""
 
@@ -48,6 +54,7 @@ class Broker:
         self.auto_create = auto_create
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
+        self.advertised = self.bootstrap
         self.log = paths.LOGS / f"{label}-{self.kind}.log"
 
     def __enter__(self):
@@ -108,13 +115,26 @@ class Magpie(Broker):
         binary = os.environ.get("MAGPIE_BINARY") or paths.REPOSITORY / "build/release/magpie"
         if not os.path.exists(binary):
             raise DidNotStart(f"{binary} does not exist: run `make build` first")
-        self.admin_port = free_port()
-        self.process = processes.start(
-            [binary, "serve", "--data", self.data, "--kafka", self.bootstrap,
-             "--admin", f"127.0.0.1:{self.admin_port}"], self.log)
+        config = self.data / "magpie.yaml"
+        config.write_text(f"""
+listeners:
+  - name: kafka
+    listen: {self.bootstrap}
+    advertised: {self.advertised}
+admin:
+  listen: 127.0.0.1:{free_port()}
+node:
+  data: {self.data / "magpie"}
+topics:
+  auto_create: {str(self.auto_create).lower()}
+  default_partitions: {PARTITIONS}
+groups:
+  initial_rebalance_delay: {REBALANCE_DELAY_MS}ms
+""")
+        self.process = processes.start([binary, "serve", "--config", config], self.log)
 
     def segments(self, topic, partition):
-        return sorted((self.data / "topics" / f"{topic}-{partition}").glob("*.log"))
+        return sorted((self.data / "magpie" / "topics").glob(f"{topic}-{partition}/*.log"))
 
 
 class Kafka(Broker):
@@ -131,7 +151,7 @@ class Kafka(Broker):
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
             "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners":
-                f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller}",
+                f"PLAINTEXT://{self.advertised},CONTROLLER://127.0.0.1:{controller}",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
@@ -144,9 +164,9 @@ class Kafka(Broker):
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "share.coordinator.state.topic.num.partitions": 4,
-            "group.initial.rebalance.delay.ms": 0,
+            "group.initial.rebalance.delay.ms": REBALANCE_DELAY_MS,
             "auto.create.topics.enable": "true" if self.auto_create else "false",
-            "num.partitions": 4,
+            "num.partitions": PARTITIONS,
             "num.network.threads": 2,
             "num.io.threads": 2,
             "log.cleaner.dedupe.buffer.size": 4194304,

@@ -64,6 +64,11 @@ def finish(reports):
                   f"{len(item.of(NOT_APPLICABLE))} not applicable, "
                   f"{item.preparing + item.running:.0f} s")
         print(f"  {item.name}: {counts}")
+    for item in reports:
+        for result in item.of(FAILED):
+            print(f"FAILED {item.name} {result.test}")
+        if item.skipped:
+            print(f"SKIPPED {item.name}: {item.skipped}")
     print(f"{beside} tests do not apply to this broker (reasons above)")
     print(f"{passed} passed, {failed} failed, {len(skipped)} skipped", flush=True)
     return 1 if failed else 0

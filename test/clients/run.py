@@ -16,11 +16,19 @@ import time
 
 import brokers
 import kcat_smoke
+import librdkafka_suite
+import program_suite
 import report
 import suite as suites
 import toolchain
 
-ALL = [kcat_smoke.KcatSmoke]
+ALL = [
+    kcat_smoke.KcatSmoke,
+    librdkafka_suite.Librdkafka,
+    librdkafka_suite.LibrdkafkaNoAutoCreate,
+    program_suite.KafkaPython,
+    program_suite.KafkaJs,
+]
 
 
 def _arguments(argv):

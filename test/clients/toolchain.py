@@ -24,25 +24,38 @@ def _say(text):
 
 def need(command, package):
     """Path of `command`; installs the Debian package `package` if it is missing."""
+    if not shutil.which(command):
+        apt_get(package)
     found = shutil.which(command)
-    if found:
-        return found
+    if not found:
+        raise Unavailable(f"the Debian package {package} did not bring {command}")
+    return found
+
+
+def need_python(module, package):
+    """Makes `module` importable by Debian's own Python, from the Debian package `package`."""
+    probe = ["/usr/bin/python3", "-c", f"import {module}"]
+    if not processes.run(probe, 60).ok:
+        apt_get(package)
+        if not processes.run(probe, 60).ok:
+            raise Unavailable(f"the Debian package {package} did not bring the module {module}")
+
+
+def need_header(header, package):
+    """Makes /usr/include/`header` exist, from the Debian package `package`."""
+    if not os.path.exists(f"/usr/include/{header}"):
+        apt_get(package)
+
+
+def apt_get(*packages):
+    """Installs Debian packages, with one update of the lists if the first try fails."""
     if os.geteuid() == 0:
         apt = ["apt-get"]
     elif shutil.which("sudo") and processes.run(["sudo", "-n", "true"], 10).ok:
         apt = ["sudo", "-n", "apt-get"]
     else:
-        raise Unavailable(f"{command} is missing (Debian package {package}) and we are not root")
-    _say(f"installing {package}")
-    apt_get(apt, package)
-    found = shutil.which(command)
-    if not found:
-        raise Unavailable(f"package {package} did not bring {command}")
-    return found
-
-
-def apt_get(apt, *packages):
-    """Installs Debian packages, with one update of the lists if the first try fails."""
+        raise Unavailable(f"{' '.join(packages)} (Debian) is missing and we are not root")
+    _say(f"installing {' '.join(packages)}")
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     install = apt + ["install", "-y", "--no-install-recommends", *packages]
     if processes.run(install, 600, env=env).ok:
@@ -116,6 +129,17 @@ def kafka_jars(version):
     return piece.path / "jars"
 
 
+def kafka_scripts(version):
+    """A directory with bin/kafka-topics.sh, as some tests of other clients expect to find it."""
+    jars = kafka_jars(version)
+    script = paths.CACHE / f"kafka-scripts-{version}" / "bin" / "kafka-topics.sh"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(f'#!/bin/sh\nexec java -cp "{jars}/*" org.apache.kafka.tools.TopicCommand'
+                      ' "$@"\n')
+    script.chmod(0o755)
+    return script.parent.parent
+
+
 def npm_package(name, into):
     """Unpacks the npm package `name` at its pinned version into `into`, without its scripts."""
     npm = need("npm", "npm")
@@ -136,12 +160,16 @@ def npm_package(name, into):
 
 def librdkafka():
     """Source tree of librdkafka from the npm package node-rdkafka, library and tests built."""
-    recipe = {"node-rdkafka": paths.VERSIONS["npm"]["node-rdkafka"], "build": 1}
+    recipe = {"node-rdkafka": paths.VERSIONS["npm"]["node-rdkafka"], "build": 2}
     with Piece("node-rdkafka", recipe) as piece:
         root = piece.path / "deps" / "librdkafka"
         if piece.missing:
             compiler = need("gcc", "gcc"), need("g++", "g++")
             make = need("make", "make")
+            for header, package in (("zstd.h", "libzstd-dev"), ("lz4.h", "liblz4-dev"),
+                                    ("zlib.h", "zlib1g-dev"), ("openssl/ssl.h", "libssl-dev"),
+                                    ("rapidjson/schema.h", "rapidjson-dev")):
+                need_header(header, package)
             npm_package("node-rdkafka", piece.path)
             _say("building librdkafka and its tests")
             cached = ["ccache "] if shutil.which("ccache") else [""]
