@@ -54,6 +54,14 @@ TEST(Decode, AnArrayThatClaimsMoreThanTheBytesHoldIsRefused) {
   EXPECT_FALSE(decodes<FetchRequest>("ffffffff 00000000 00000000 00000000 00 7fffffff", 4));
 }
 
+// Refusing late would be no help: a million topics of Fetch take 70 MB.
+TEST(Decode, NothingIsAllocatedForElementsThatCannotBeThere) {
+  FetchRequest request;
+  ByteReader in(from_hex("ffffffff 00000000 00000000 00000000 00 000f4240 0003 'foo'"));
+  EXPECT_FALSE(decode(in, request, 4));
+  EXPECT_EQ(request.topics.capacity(), 0u);
+}
+
 // Empty strings are one byte each on the wire and much more in memory.
 TEST(Decode, MoreElementsThanTheLimitAreRefused) {
   const auto names = [](size_t count) {

@@ -9,6 +9,7 @@
 #include "wire/describe_topic_partitions.h"
 #include "wire/fetch.h"
 #include "wire/find_coordinator.h"
+#include "wire/heartbeat.h"
 #include "wire/hex.h"
 #include "wire/metadata.h"
 #include "wire/offset_commit_key.h"
@@ -155,6 +156,16 @@ TEST(Golden, CreateTopicsRequest) {
   expect_bytes(request, 2,
                "00000001 | 0001 't' ffffffff ffff | 00000001 00000000 00000002 00000001 00000002"
                "| 00000002 000e 'cleanup.policy' 0007 'compact' 0001 'x' ffff | 0000ea60 | 01");
+}
+
+// The examples of docs/formats/schema.md.
+TEST(Golden, HeartbeatRequest) {
+  HeartbeatRequest request;
+  request.group_id = "g";
+  request.generation_id = 7;
+  request.member_id = "m";
+  expect_bytes(request, 3, "00 01 67 | 00 00 00 07 | 00 01 6d | ff ff");
+  expect_bytes(request, 4, "02 67 | 00 00 00 07 | 02 6d | 00 | 00");
 }
 
 TEST(Golden, AStructureThatMayBeNullIsPrecededByOneByte) {
