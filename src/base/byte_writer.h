@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -61,7 +62,10 @@ void ByteWriter::write_big_endian(T value) {
   for (size_t i = 0; i < sizeof(T); ++i) {
     field[i] = static_cast<std::byte>(static_cast<uint64_t>(value) >> (8 * (sizeof(T) - 1 - i)));
   }
-  open_.insert(open_.end(), field, field + sizeof(T));
+  // Not insert(): where g++ 12 inlines it at -O2, it warns of an overflow that is not there.
+  const size_t end = open_.size();
+  open_.resize(end + sizeof(T));
+  std::memcpy(open_.data() + end, field, sizeof(T));
 }
 
 }  // namespace magpie
