@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -27,6 +28,7 @@ class UsageWindow {
 
   void start() {
     client_start_ = process_usage(0).value_or(ProcessUsage{}).cpu_seconds;
+    if (broker_pid_ != 0) threads_start_ = thread_cpu_seconds(broker_pid_);
     broker_start_ = sample_broker();
   }
 
@@ -39,12 +41,21 @@ class UsageWindow {
         process_usage(0).value_or(ProcessUsage{}).cpu_seconds - client_start_;
     if (broker_pid_ == 0) return;
     report.broker_cpu_seconds = sample_broker() - broker_start_;
+    report.broker_busiest_thread_cpu_seconds = busiest_thread();
     report.broker_sampled = true;
     report.broker_resident_bytes = resident_;
     report.broker_anonymous_bytes = anonymous_;
   }
 
  private:
+  double busiest_thread() {
+    double most = 0;
+    for (const auto& [thread, seconds] : thread_cpu_seconds(broker_pid_)) {
+      most = std::max(most, seconds - threads_start_[thread]);
+    }
+    return most;
+  }
+
   double sample_broker() {
     if (broker_pid_ == 0) return 0;
     const ProcessUsage usage = process_usage(broker_pid_).value_or(ProcessUsage{});
@@ -56,6 +67,7 @@ class UsageWindow {
   const int32_t broker_pid_;
   double client_start_ = 0;
   double broker_start_ = 0;
+  std::map<int32_t, double> threads_start_;
   uint64_t resident_ = 0;
   uint64_t anonymous_ = 0;
   int samples_ = 0;

@@ -4,9 +4,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 namespace magpie::bench {
 namespace {
@@ -15,19 +18,19 @@ std::string proc_path(int32_t pid, const char* file) {
   return pid == 0 ? fmt::format("/proc/self/{}", file) : fmt::format("/proc/{}/{}", pid, file);
 }
 
-// Fields 14 to 17 of proc(5) stat: utime, stime, cutime, cstime in clock ticks. The command name
-// before them is in brackets and may hold spaces and brackets itself.
-double ticks_from_stat(const std::string& stat) {
+// Sum of fields 14 to `last` of proc(5) stat, which are utime, stime, cutime, cstime in clock
+// ticks. The command name before them is in brackets and may hold spaces and brackets itself.
+double seconds_from_stat(const std::string& stat, int last) {
   std::istringstream fields(stat.substr(stat.rfind(')') + 1));
   std::string skipped;
   for (int field = 3; field < 14; ++field) fields >> skipped;
   double total = 0;
-  for (int field = 14; field <= 17; ++field) {
+  for (int field = 14; field <= last; ++field) {
     double ticks = 0;
     fields >> ticks;
     total += ticks;
   }
-  return total;
+  return total / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
 }  // namespace
@@ -39,7 +42,7 @@ Result<ProcessUsage> process_usage(int32_t pid) {
     return fail(ErrorKind::kNotFound, fmt::format("no process {}", pid));
   }
   ProcessUsage usage;
-  usage.cpu_seconds = ticks_from_stat(stat) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  usage.cpu_seconds = seconds_from_stat(stat, 17);
 
   std::ifstream status_file(proc_path(pid, "status"));
   for (std::string line; std::getline(status_file, line);) {
@@ -51,6 +54,18 @@ Result<ProcessUsage> process_usage(int32_t pid) {
     if (name == "RssAnon:") usage.resident_anonymous_bytes = kibibytes * 1024;
   }
   return usage;
+}
+
+std::map<int32_t, double> thread_cpu_seconds(int32_t pid) {
+  std::map<int32_t, double> threads;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(proc_path(pid, "task"), ignored)) {
+    std::ifstream stat_file(entry.path() / "stat");
+    std::string stat;
+    if (!std::getline(stat_file, stat)) continue;  // ended meanwhile
+    threads[std::atoi(entry.path().filename().c_str())] = seconds_from_stat(stat, 15);
+  }
+  return threads;
 }
 
 int64_t monotonic_nanoseconds() {

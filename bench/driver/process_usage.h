@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 
 #include "base/result.h"
 
@@ -16,6 +17,10 @@ struct ProcessUsage {
 
 // pid 0 means this process. kNotFound when there is no such process.
 Result<ProcessUsage> process_usage(int32_t pid);
+
+// User and system seconds of every living thread, by thread id. Empty when there is no such
+// process.
+std::map<int32_t, double> thread_cpu_seconds(int32_t pid);
 
 // Monotonic time in nanoseconds; the same clock for every thread of this process.
 int64_t monotonic_nanoseconds();

@@ -52,6 +52,7 @@ std::string to_json(const Settings& settings, const Report& report) {
   if (report.broker_sampled) {
     json["broker_cpu_seconds"] = report.broker_cpu_seconds;
     json["broker_cpu_seconds_per_gigabyte"] = report.broker_cpu_seconds / gigabytes;
+    json["broker_busiest_thread_cpu_seconds"] = report.broker_busiest_thread_cpu_seconds;
     json["broker_resident_bytes"] = report.broker_resident_bytes;
     json["broker_anonymous_bytes"] = report.broker_anonymous_bytes;
   }

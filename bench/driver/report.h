@@ -24,7 +24,8 @@ struct Report {
   double client_cpu_seconds = 0;  // with mock brokers: theirs too
   bool broker_sampled = false;
   double broker_cpu_seconds = 0;
-  uint64_t broker_resident_bytes = 0;  // the highest seen
+  double broker_busiest_thread_cpu_seconds = 0;  // tells a busy loop from several idle ones
+  uint64_t broker_resident_bytes = 0;            // the highest seen
   uint64_t broker_anonymous_bytes = 0;
 };
 

@@ -121,10 +121,10 @@ class Magpie(Peer):
         self.admin = f"127.0.0.1:{_free_port()}"
         self._config = self.data / "magpie.yaml"
         self._config.write_text(
-            f"data: {self.data / 'data'}\n"
-            f"kafka: {self.bootstrap}\n"
-            f"admin: {self.admin}\n"
-            f"fsync: {self.fsync}\n")
+            f"node:\n  data: {self.data / 'data'}\n"
+            f"listeners:\n  - name: kafka\n    listen: {self.bootstrap}\n"
+            f"admin:\n  listen: {self.admin}\n"
+            f"storage:\n  fsync: {self.fsync}\n")
 
     def command(self):
         return [self.binary, "serve", "--config", self._config]
@@ -132,7 +132,7 @@ class Magpie(Peer):
     @classmethod
     def version(cls):
         """What the binary says it is."""
-        answer = subprocess.run([cls.binary, "--version"], capture_output=True, text=True,
+        answer = subprocess.run([cls.binary, "version"], capture_output=True, text=True,
                                 timeout=10)
         return answer.stdout.strip() or "unknown"
 

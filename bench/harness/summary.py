@@ -77,14 +77,14 @@ class Summary:
         return {}
 
     def cores(self, peer, fsync, kind, case):
-        """(client, broker, everything else) in cores used during that case, or None."""
+        """(client, broker, broker's busiest thread, everything else) in cores, or None."""
         seconds = self.get(peer, fsync, kind, case, "seconds")
-        client = self.get(peer, fsync, kind, case, "client_cpu_seconds")
-        broker = self.get(peer, fsync, kind, case, "broker_cpu_seconds")
+        used = [self.get(peer, fsync, kind, case, f"{part}_cpu_seconds")
+                for part in ("client", "broker", "broker_busiest_thread")]
         other = self.get(peer, fsync, kind, case, "other_cores")
-        if not (seconds and client and broker and other):
+        if not (seconds and all(used) and other):
             return None
-        return client / seconds, broker / seconds, other.median
+        return (*(part / seconds for part in used), other.median)
 
     def highest(self, peer, metric):
         """The highest value of a figure over all runs of a peer, or None."""

@@ -34,12 +34,12 @@ def cores_sentence(summary, fsync, kind, case):
     used = summary.cores("magpie", fsync, kind, case)
     if used is None:
         return ""
-    client, broker, other = used
+    client, broker, busiest, other = used
     total = summary.found["machine"]["cores"]
-    spent = (f"of {total} cores the client used {client:.2f}, Magpie {broker:.2f}, "
-             f"kernel threads and others {other:.2f}")
-    if broker >= 0.9:
-        cause = "Magpie's thread is fully used"
+    spent = (f"of {total} cores the client used {client:.2f}, Magpie {broker:.2f} (its busiest "
+             f"thread {busiest:.2f}), kernel threads and others {other:.2f}")
+    if busiest >= 0.9:
+        cause = "Magpie's busiest thread is fully used"
     elif client + broker + other >= 0.92 * total:
         cause = "the processor is fully used, most of it by the client" if client > broker else \
             "the processor is fully used"

@@ -12,6 +12,7 @@ def produce(peer, fsync, case, megabytes, cpu=0.5, round_number=0):
     return run(peer, fsync, "produce", case, round_number, settings=_settings(case),
                megabytes_per_second=megabytes, messages_per_second=megabytes * 1000, seconds=1.0,
                client_cpu_seconds=0.9, broker_cpu_seconds=0.5, other_cores=0.1,
+               broker_busiest_thread_cpu_seconds=0.4,
                broker_cpu_seconds_per_gigabyte=cpu, broker_resident_bytes=100 * 2**20, failed=0)
 
 
@@ -25,6 +26,7 @@ def follow(peer, fsync, case, p99):
     latency = {"p50_ms": p99 / 4, "p99_ms": p99, "p99_9_ms": p99 * 2, "max_ms": p99 * 4}
     return run(peer, fsync, "follow", case, messages_per_second=1000.0, seconds=5.0,
                client_cpu_seconds=1.0, broker_cpu_seconds=0.5, other_cores=0.1,
+               broker_busiest_thread_cpu_seconds=0.4,
                megabytes_per_second=1.0, end_to_end_latency=latency)
 
 
