@@ -130,7 +130,7 @@ void MemoryEngine::find_timestamp(const Now&, uint64_t ticket, int64_t timestamp
 void MemoryEngine::find_max_timestamp(const Now&, uint64_t ticket, Offset limit, Output& out) {
   TimestampFound found{.ticket = ticket, .status = {}, .offset = std::nullopt};
   found.status = each_record(batches(), limit, [&](const auto&, const record::RecordView& record) {
-    if (record.offset >= start() && (!found.offset || record.timestamp > found.timestamp)) {
+    if (record.offset >= start() && record.timestamp > found.timestamp) {
       found.offset = record.offset;
       found.timestamp = record.timestamp;
     }

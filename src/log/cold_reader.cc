@@ -1,0 +1,167 @@
+#include "log/cold_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "log/batch_scan.h"
+
+namespace magpie::log {
+namespace {
+
+constexpr uint64_t kReadMin = 4 * 1024;
+constexpr uint64_t kReadMax = 8 * 1024 * 1024;
+
+}  // namespace
+
+void ColdReader::read(Step& step, const engine::Read& read) {
+  auto job = std::make_shared<Job>(Job{.read = read, .segment = {}});
+  job->read.limit = std::min(read.limit, state_.durable_end);
+  locate(step, job);
+}
+
+void ColdReader::locate(Step& step, const JobRef& job) {
+  const engine::Read& read = job->read;
+  if (read.from < state_.start) {
+    return answer(step, job,
+                  fail(ErrorKind::kNotFound, fmt::format("offset {} is below the log start {}",
+                                                         read.from.value, state_.start.value)));
+  }
+  const size_t index = state_.first_above(read.from);
+  if (read.from >= read.limit || index == state_.segments.size() ||
+      state_.segments[index].base >= read.limit) {
+    return answer(step, job, BufferChain{});
+  }
+  Segment& segment = state_.segments[index];
+  job->segment = segment.base;
+  uint64_t skip = 0;
+  if (const Hint* hint = find_hint(read.from); hint != nullptr && hint->segment == segment.base) {
+    job->position = hint->position;
+  } else if (read.from <= segment.base) {
+    job->position = 0;
+  } else if (const auto position = segment.index.position_of(read.from)) {
+    indexes_.touch(segment);
+    job->position = *position;
+    skip = static_cast<uint64_t>(std::max(state_.config.index_interval_bytes, 0));
+  } else {
+    return indexes_.load(step, segment.base, [this, job](Step& later, const Status& status) {
+      if (!status) return answer(later, job, fail(status.error()));
+      locate(later, job);
+    });
+  }
+  ask(step, job, std::clamp(read.max_bytes, kReadMin, kReadMax) + skip);
+}
+
+void ColdReader::ask(Step& step, const JobRef& job, uint64_t length) {
+  Segment& segment = *state_.find_segment(job->segment);
+  job->layout = state_.layout;
+  job->requested = std::min(length, state_.durable_size_of(segment) - job->position);
+  auto on_done = [this, job](Step& later, const port::DiskDone& done) {
+    on_data(later, job, done);
+  };
+  step.ask(port::ReadFile{state_.log_file(segment), job->position, job->requested,
+                          state_.disk.then(std::move(on_done))});
+}
+
+ColdReader::Gathered ColdReader::gather(const Job& job, const Buffer& data) const {
+  Gathered gathered;
+  gathered.next = job.segment;
+  uint64_t bytes = 0;
+  while (gathered.end < data.size()) {
+    const BatchLook look = look_at_batch(data.bytes(), gathered.end, gathered.next);
+    if (look.kind == BatchLook::Kind::kDamaged) {
+      gathered.damage = look.damage;
+      return gathered;
+    }
+    const engine::Read& read = job.read;
+    const bool has_header = look.needed != record::kBatchHeaderBytes;
+    if (has_header && look.header.next_offset() > read.from) {
+      const uint64_t size = look.header.size_bytes();
+      const bool fits =
+          bytes + size <= read.max_bytes || (gathered.batches.empty() && read.at_least_one);
+      gathered.full = look.header.next_offset() > read.limit || !fits;
+      if (gathered.full) return gathered;
+      if (look.kind == BatchLook::Kind::kWhole) {
+        gathered.batches.push_back(data.slice(gathered.end, size));
+        bytes += size;
+      }
+    }
+    if (look.kind == BatchLook::Kind::kShort) {
+      gathered.needed = look.needed;
+      return gathered;
+    }
+    gathered.end += look.header.size_bytes();
+    gathered.next = look.header.next_offset();
+  }
+  return gathered;
+}
+
+void ColdReader::on_data(Step& step, const JobRef& job, const port::DiskDone& done) {
+  if (state_.layout != job->layout) return locate(step, job);
+  if (!done.status) return answer(step, job, fail(done.status.error()));
+  Gathered gathered = gather(*job, done.data);
+  // What came before the damage is good; the damage is met again by the next read.
+  if (!gathered.batches.empty()) {
+    remember(*job, gathered);
+    return answer(step, job, std::move(gathered.batches));
+  }
+  if (gathered.damage != nullptr) return on_damage(step, job, gathered);
+  if (gathered.full) return answer(step, job, BufferChain{});
+  const Segment& segment = *state_.find_segment(job->segment);
+  const bool file_ended = gathered.end == 0 && done.data.size() < job->requested;
+  job->position += std::exchange(gathered.end, 0);
+  const uint64_t left = state_.durable_size_of(segment) - job->position;
+  if (left == 0) {
+    // The rest of this segment was compacted away; go on in the next one.
+    job->read.from = &segment == &state_.active() ? job->read.limit : segment.next;
+    return locate(step, job);
+  }
+  if (file_ended || gathered.needed > left) {
+    gathered.damage = "the file is shorter than it should be";
+    return on_damage(step, job, gathered);
+  }
+  ask(step, job, std::max(gathered.needed, kReadMin));
+}
+
+void ColdReader::on_damage(Step& step, const JobRef& job, const Gathered& gathered) {
+  if (state_.find_segment(job->segment)->swapping) {
+    // The name may already mean the other file. Look again when the swap is over.
+    parked_.push_back(job);
+    return;
+  }
+  answer(step, job,
+         fail(ErrorKind::kCorrupt,
+              fmt::format("{} is damaged at byte {} (offset {}): {}. Restore the file from another "
+                          "copy",
+                          state_.path_of(job->segment, FileKind::kLog),
+                          job->position + gathered.end, gathered.next.value, gathered.damage)));
+}
+
+void ColdReader::on_swapped(Step& step) {
+  for (const JobRef& job : std::exchange(parked_, {})) locate(step, job);
+}
+
+void ColdReader::answer(Step& step, const JobRef& job, Result<BufferChain> batches) {
+  engine::ReadDone done{.ticket = job->read.ticket, .status = {}, .batches = {}};
+  if (batches) {
+    done.batches = std::move(*batches);
+  } else {
+    done.status = fail(std::move(batches.error()));
+  }
+  step.tell(std::move(done));
+}
+
+const ColdReader::Hint* ColdReader::find_hint(Offset from) const {
+  for (const Hint& hint : hints_) {
+    if (hint.next == from && hint.layout == state_.layout && hint.position > 0) return &hint;
+  }
+  return nullptr;
+}
+
+void ColdReader::remember(const Job& job, const Gathered& gathered) {
+  hints_[next_hint_] = {gathered.next, job.segment, job.position + gathered.end, job.layout};
+  next_hint_ = (next_hint_ + 1) % hints_.size();
+}
+
+}  // namespace magpie::log

@@ -1,0 +1,310 @@
+#include "log/tail_cutter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/check.h"
+
+namespace magpie::log {
+namespace {
+
+constexpr size_t kHeadersPerEvent = 4'096;
+
+}  // namespace
+
+bool TailCutter::under_way() const {
+  return state_.phase == Phase::kCutting || state_.phase == Phase::kReopening;
+}
+
+port::Completion TailCutter::then(Next next) {
+  return state_.disk.then([this, next = std::move(next)](Step& step, const port::DiskDone& done) {
+    if (!under_way()) return;
+    if (!done.status) return give_up(step, done.status.error());
+    next(step);
+  });
+}
+
+void TailCutter::checkpoint(Step& step, Next next) {
+  checkpointer_.request(step, [this, next = std::move(next)](Step& later, const Status& status) {
+    if (!under_way()) return;
+    if (!status) return give_up(later, status.error());
+    next(later);
+  });
+}
+
+void TailCutter::give_up(Step& step, const Error& error) {
+  CHECK(under_way());
+  state_.phase = Phase::kFailed;
+  step.tell(engine::Failed{state_.durable_end, error});
+}
+
+// --- cut -----------------------------------------------------------------------------------------
+
+void TailCutter::cut(Step& step, Offset end) {
+  CHECK(state_.phase == Phase::kOpen && state_.start <= end && end <= appender_.end());
+  state_.phase = Phase::kCutting;
+  // What is left must be durable before a checkpoint can say so. If that fails the log fails.
+  appender_.when_quiet(step, [this, end](Step& later) {
+    appender_.sync(later, [this, end](Step& last, const Status& status) {
+      if (status && under_way()) find_border(last, end);
+    });
+  });
+}
+
+// Reads the segment that holds the border, to learn position, index and largest timestamp there.
+void TailCutter::find_border(Step& step, Offset end) {
+  auto& segments = state_.segments;
+  size_t count = segments.size();
+  while (count > 0 && segments[count - 1].base >= end) --count;
+  if (count == 0 || segments[count - 1].next <= end) {
+    return checkpointer_.when_idle(step,
+                                   [this, end](Step& later) { cut_memory(later, end, nullptr); });
+  }
+  Segment& holder = segments[count - 1];
+  auto rest = std::make_shared<Segment>(holder.base);
+  scan_segment(
+      step, state_.disk,
+      {.file = state_.log_file(holder), .from = 0, .to = holder.size, .lowest = holder.base},
+      [this, end, rest](Step&, const ScannedBatch& batch) {
+        if (batch.header.base_offset >= end) return false;
+        extend(*rest, batch.header, state_.config.index_interval_bytes);
+        return true;
+      },
+      [this, end, rest](Step& later, const ScanEnd& found) {
+        if (!under_way()) return;
+        if (found.kind == ScanEnd::Kind::kDamaged || found.kind == ScanEnd::Kind::kReadFailed) {
+          return give_up(later, to_error(found, state_.path_of(rest->base, FileKind::kLog)));
+        }
+        checkpointer_.when_idle(later, [this, end, rest](Step& last) {
+          if (under_way()) cut_memory(last, end, rest);
+        });
+      });
+}
+
+// Takes everything beyond `end` out of memory. `rest` is what the segment that holds the border
+// becomes; none if the border lies between segments.
+void TailCutter::cut_memory(Step& step, Offset end, const std::shared_ptr<Segment>& rest) {
+  auto& segments = state_.segments;
+  // A segment of which nothing would be left goes, too: the next one is named after its offset.
+  const bool keep_rest = rest != nullptr && rest->size > 0;
+  const Offset doom_from = rest != nullptr && !keep_rest ? rest->base : end;
+  while (!segments.empty() && segments.back().base >= doom_from) {
+    doomed_.push_back(std::move(segments.back()));
+    segments.pop_back();
+  }
+  if (keep_rest) {
+    Segment& active = segments.back();
+    active.size = rest->size;
+    active.next = end;
+    active.largest = rest->largest;
+    active.index = std::move(rest->index);
+  } else if (segments.empty() || segments.back().next < end) {
+    segments.emplace_back(end);
+  }
+  state_.recent.cut(end);
+  state_.compacted_to = std::min(state_.compacted_to, end);
+  checkpointer_.forget_beyond(end);
+  ++state_.layout;
+  appender_.resume(step.now);
+  cutting_ = true;
+  settle_files(step, [this](Step& later) {
+    replay(later, [this](Step& last) {
+      state_.phase = Phase::kOpen;
+      last.tell(engine::CutDone{state_.active().next});
+    });
+  });
+}
+
+void TailCutter::settle_files(Step& step, Next next) {
+  if (!cutting_) return shorten_active(step, std::move(next));
+  checkpointer_.set_discard_beyond(true);
+  checkpoint(step, [this, next = std::move(next)](Step& later) {
+    shorten_active(later, [this, next](Step& shortened) {
+      remove_stale_index(shortened, [this, next](Step& indexed) {
+        remove_doomed(indexed, [this, next](Step& removed) {
+          checkpointer_.set_discard_beyond(false);
+          checkpoint(removed, [this, next](Step& last) {
+            cutting_ = false;
+            next(last);
+          });
+        });
+      });
+    });
+  });
+}
+
+void TailCutter::shorten_active(Step& step, Next next) {
+  Segment& active = state_.active();
+  if (active.size > 0) {
+    return step.ask(
+        port::TruncateFile{state_.log_file(active), active.size, then(std::move(next))});
+  }
+  if (!active.log_file) return next(step);
+  // A file whose pages may be in doubt is not used again: the next write makes a new one.
+  const port::FileRef old = std::exchange(active.log_file, nullptr);
+  step.ask(port::RemoveFile{old, then(std::move(next))});
+}
+
+// Emptied first: a removal may be undone by a crash, and a segment that comes back must be empty.
+void TailCutter::remove_doomed(Step& step, Next next) {
+  if (doomed_.empty()) return next(step);
+  Segment& segment = doomed_.back();
+  const std::vector<port::FileRef> files = {state_.log_file(segment), state_.index_file(segment),
+                                            state_.time_index_file(segment)};
+  auto emptied = then([this, files, next = std::move(next)](Step& later) {
+    doomed_.back().size = 0;
+    remove_files(later, files, [this, next](Step& last) {
+      doomed_.pop_back();
+      remove_doomed(last, next);
+    });
+  });
+  if (segment.size > 0) return step.ask(port::TruncateFile{files.front(), 0, emptied});
+  step.ask(port::RemoveFile{files.front(), emptied});
+}
+
+void TailCutter::remove_files(Step& step, std::vector<port::FileRef> files, Next next) {
+  if (files.empty()) return next(step);
+  const port::FileRef file = files.back();
+  files.pop_back();
+  auto removed = then([this, files = std::move(files), next = std::move(next)](Step& later) {
+    remove_files(later, files, next);
+  });
+  step.ask(port::RemoveFile{file, removed});
+}
+
+// The index files of a segment whose index was made anew hold entries that are no longer true.
+void TailCutter::remove_stale_index(Step& step, Next next) {
+  Segment& active = state_.active();
+  if (active.index.stored() != StoredIndex{}) return next(step);
+  const std::vector<port::FileRef> files = {state_.index_file(active),
+                                            state_.time_index_file(active)};
+  active.index_file.reset();
+  active.time_index_file.reset();
+  remove_files(step, files, std::move(next));
+}
+
+// --- reopen --------------------------------------------------------------------------------------
+
+void TailCutter::reopen(Step& step) {
+  CHECK(state_.phase == Phase::kFailed);
+  state_.phase = Phase::kReopening;
+  settle_files(step, [this](Step& later) {
+    rewrite_unsynced(later, [this](Step& last) { seal_active(last); });
+  });
+}
+
+// Bytes that were reported durable without a sync are brought to the disk for certain.
+void TailCutter::rewrite_unsynced(Step& step, Next next) {
+  Segment& active = state_.active();
+  const Appender::Synced& synced = appender_.synced();
+  const bool partly = synced.segment == active.base;
+  const ScanRange range{.file = state_.log_file(active),
+                        .from = partly ? synced.size : 0,
+                        .to = active.size,
+                        .lowest = partly ? synced.end : active.base};
+  if (range.from >= range.to) return next(step);
+  auto written = std::make_shared<Status>();
+  auto visit = [this, written](Step& later, const ScannedBatch& batch) {
+    auto on_done = [written](Step&, const port::DiskDone& done) {
+      if (!done.status) *written = done.status;
+    };
+    later.ask(port::WriteFile{state_.log_file(state_.active()),
+                              batch.position,
+                              {batch.bytes},
+                              false,
+                              state_.disk.then(std::move(on_done))});
+    return true;
+  };
+  auto on_end = [this, written, next = std::move(next)](Step& later, const ScanEnd& end) {
+    if (!under_way()) return;
+    if (end.kind == ScanEnd::Kind::kReadFailed) return give_up(later, end.error);
+    if (end.kind == ScanEnd::Kind::kDamaged) drop_lost(later, end);
+    // In the order of the file, so all writes have ended when the sync has.
+    auto synced_all = then([this, written, next](Step& last) {
+      if (!*written) return give_up(last, written->error());
+      shorten_active(last, next);
+    });
+    later.ask(port::SyncFile{state_.log_file(state_.active()), synced_all});
+  };
+  scan_segment(step, state_.disk, range, std::move(visit), std::move(on_end));
+}
+
+void TailCutter::drop_lost(Step& step, const ScanEnd& end) {
+  Segment& active = state_.active();
+  step.note(
+      port::Severity::kError, "log_unsynced_lost",
+      fmt::format("{}: records from offset {} to {} were acknowledged before they were "
+                  "synced (fsync policy interval or never), and the device lost them",
+                  state_.path_of(active.base, FileKind::kLog), end.next.value, active.next.value));
+  active.size = end.position;
+  active.next = end.next;
+  active.index.cut(end.position);
+  state_.recent.cut(end.next);
+  ++state_.layout;
+}
+
+// What was written since the last good sync shares pages with what the kernel may have given up on;
+// new batches go to a new file.
+void TailCutter::seal_active(Step& step) {
+  Segment& active = state_.active();
+  if (active.size > 0) {
+    active.index.seal(active.largest);
+    const Offset base = active.next;
+    state_.segments.emplace_back(base);
+  }
+  appender_.resume(step.now);
+  checkpoint(step, [this](Step& later) {
+    replay(later, [this](Step& last) {
+      state_.phase = Phase::kOpen;
+      last.tell(engine::Opened{state_.start, state_.active().next, 0});
+    });
+  });
+}
+
+// --- replay --------------------------------------------------------------------------------------
+
+void TailCutter::replay(Step& step, Next next) {
+  step.tell(
+      engine::ReplayBegan{state_.replay_from(), state_.saved ? state_.saved->state : Buffer()});
+  replay_segment(step, state_.first_above(state_.replay_from()), std::move(next));
+}
+
+void TailCutter::replay_segment(Step& step, size_t index, Next next) {
+  if (index >= state_.segments.size()) return next(step);
+  Segment& segment = state_.segments[index];
+  const bool starts_here = state_.saved && state_.saved->segment == segment.base &&
+                           state_.saved->position <= segment.size;
+  auto headers = std::make_shared<std::vector<record::BatchHeader>>();
+  auto flush = [headers](Step& later) {
+    if (!headers->empty()) later.tell(engine::Replayed{std::exchange(*headers, {})});
+  };
+  scan_segment(
+      step, state_.disk,
+      {.file = state_.log_file(segment),
+       .from = starts_here ? state_.saved->position : 0,
+       .to = segment.size,
+       .lowest = segment.base},
+      [headers, flush, from = state_.replay_from()](Step& later, const ScannedBatch& batch) {
+        if (batch.header.base_offset < from) return true;
+        headers->push_back(batch.header);
+        if (headers->size() == kHeadersPerEvent) flush(later);
+        return true;
+      },
+      [this, flush, base = segment.base, next = std::move(next)](Step& later, const ScanEnd& end) {
+        flush(later);
+        if (!under_way()) return;
+        if (end.kind != ScanEnd::Kind::kComplete) {
+          return give_up(later, to_error(end, state_.path_of(base, FileKind::kLog)));
+        }
+        const Segment* done = state_.find_segment(base);
+        // Trimmed away meanwhile: then the next one is the first.
+        const size_t following =
+            done == nullptr ? 0 : static_cast<size_t>(done - state_.segments.data()) + 1;
+        replay_segment(later, following, next);
+      });
+}
+
+}  // namespace magpie::log
