@@ -201,12 +201,16 @@ class External(Broker):
         return []
 
 
+def kind(name):
+    """The kind of broker that `--broker NAME` means: "magpie", "kafka" or "external"."""
+    if name not in ("magpie", "kafka") and not name.rpartition(":")[2].isdigit():
+        raise ValueError(f"--broker takes magpie, kafka or HOST:PORT, not {name}")
+    return "external" if ":" in name else name
+
+
 def choose(name, label, auto_create=True):
-    """The broker that `--broker NAME` means: magpie, kafka, or HOST:PORT."""
-    if name == "magpie":
-        return Magpie(label, auto_create)
-    if name == "kafka":
-        return Kafka(label, auto_create)
-    if ":" in name:
+    """The broker that `--broker NAME` means, not started yet."""
+    chosen = kind(name)
+    if chosen == "external":
         return External(label, name, auto_create)
-    raise ValueError(f"--broker takes magpie, kafka or HOST:PORT, not {name}")
+    return (Magpie if chosen == "magpie" else Kafka)(label, auto_create)

@@ -1,8 +1,8 @@
 """librdkafka's own integration tests, built from the npm package node-rdkafka.
 
 One test here is one number of that suite (all functions of the number), run by its test-runner in
-quick mode. 0081 is one number for all of the admin interface, ACL and SCRAM included, so it is
-split by its subtests.
+quick mode. Two long numbers, 0081 for all of the admin interface, ACL and SCRAM included, and 0113
+for cooperative rebalancing, are split by their subtests.
 """
 
 import os
@@ -19,10 +19,16 @@ from suite import Failed, NotApplicable, Suite
 _BEHAVES_LIKE = "4.0.0"
 _TIMEOUT = 240
 # Test nothing at all in quick mode, so they run in full.
-_NOT_QUICK = ("0018", "0019", "0026", "0045", "0050", "0061", "0082", "0089", "0102", "0122",
-              "0132", "0137")
-# Create their topics with Kafka's own kafka-topics.sh.
-_NEED_SCRIPTS = ("0052", "0077")
+_NOT_QUICK = ("0018", "0019", "0026", "0045", "0050", "0061", "0082", "0089", "0102", "0113",
+              "0122", "0132", "0137")
+# Split into their subtests: where the calls of them begin in the source, and what a call looks like.
+_SPLIT = {"0081": ("void do_test_apis(", r"^\s*(do_test_(?!apis)\w+)\("),
+          "0113": ("int main_0113_cooperative_rebalance(", r"^ +([a-z]_\w+)\(")}
+# One of six variations of 50 seconds each.
+_SUBTEST_FILTERS = {
+    "u_multiple_subscription_changes": "use_rebalance_cb: 1, subscription_variation: 1"}
+# Call Kafka's own kafka-topics.sh.
+_NEED_SCRIPTS = ("0045", "0052", "0077")
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _CAUSE = re.compile(r'^### Test "(.*?)" failed at (\S+?) at .*?###\n(.*)$', re.MULTILINE)
 
@@ -56,14 +62,17 @@ class Librdkafka(Suite):
         numbers = _numbers(self._root, self.scenario)
         self._local = {number for number, local in numbers.items() if local}
         return [test for number in numbers
-                for test in (self._subtests(number) if number == "0081" else [number])]
+                for test in self._subtests(number)]
 
     def _subtests(self, number):
-        source, = (self._root / "tests").glob(f"{number}-*.c")
-        calls = source.read_text().partition("void do_test_apis(")[2]
-        found = dict.fromkeys(re.findall(r"^\s*do_test_(\w+)\(", calls, re.MULTILINE))
-        found.pop("apis")
-        return [f"{number}/{name}" for name in found]
+        """The subtests that the main function of a number calls; none for most numbers."""
+        if number not in _SPLIT:
+            return [number]
+        source, = (self._root / "tests").glob(f"{number}-*.c*")
+        begin, call = _SPLIT[number]
+        calls = source.read_text().partition(begin)[2]
+        return [f"{number}/{name}"
+                for name in dict.fromkeys(re.findall(call, calls, re.MULTILINE))]
 
     def run(self, broker, test):
         number, _, subtest = test.partition("/")
@@ -79,17 +88,17 @@ class Librdkafka(Suite):
         if number in _NEED_SCRIPTS:
             env.update(KAFKA_PATH=str(self._scripts), BROKERS=broker.bootstrap)
         if subtest:
-            env["SUBTESTS"] = f"do_test_{subtest}:"
+            env["SUBTESTS"] = _SUBTEST_FILTERS.get(subtest, f"{subtest}:")
         done = processes.run(
             ["./test-runner", "-p1", "-V", _BEHAVES_LIKE, "-s", self.scenario,
              *([] if number in self._local else ["-L"]), *([] if number in _NOT_QUICK else ["-Q"])],
             _TIMEOUT, cwd=self._root / "tests", env=env)
         log = paths.LOGS / self.name / f"{broker.kind}-{test.replace('/', '-')}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(_COLORS.sub("", done.output))
         output = _COLORS.sub("", done.output)
+        log.write_text(output)
         self._judge(done, output, log)
-        if subtest and f"[ do_test_{subtest}:" not in output:
+        if subtest and f"[ {subtest}:" not in output:
             raise NotApplicable("left out by the suite in quick mode")
 
     def _judge(self, done, output, log):

@@ -15,6 +15,8 @@ import sys
 import time
 
 import brokers
+import java_dump_suite
+import java_suite
 import kcat_smoke
 import librdkafka_suite
 import program_suite
@@ -28,6 +30,9 @@ ALL = [
     librdkafka_suite.LibrdkafkaNoAutoCreate,
     program_suite.KafkaPython,
     program_suite.KafkaJs,
+    java_suite.JavaTools,
+    java_suite.JavaToolsOld,
+    java_dump_suite.DumpLog,
 ]
 
 
@@ -47,9 +52,9 @@ def _arguments(argv):
     return parsed
 
 
-def _run(kind, options):
+def _run(make, options):
     """Runs one suite from preparation to summary; returns its report.SuiteReport."""
-    suite = kind()
+    suite = make()
     print(f"\n== {suite.name}: {suite.title}", flush=True)
     begin = time.monotonic()
     try:
@@ -63,8 +68,10 @@ def _run(kind, options):
         broker.keep_data = options.keep
         return broker
 
+    kind = brokers.kind(options.broker)
+    table = {} if options.all else suites.not_applicable(suite.name, kind)
     try:
-        results = suites.run_suite(suite, open_broker, options.only, options.all,
+        results = suites.run_suite(suite, open_broker, table, options.only,
                                    again=not options.once)
     except (brokers.DidNotStart, toolchain.Unavailable) as cause:
         results = [suites.Result("(start of the broker)", suites.FAILED, str(cause), 0.0)]
