@@ -30,12 +30,11 @@ MaybeRefusal name_refusal(const State& state, const CreateTopic& request) {
                    fmt::format("'{}' is an internal topic; the cluster creates it when it needs it",
                                request.name)};
   }
-  for (const auto& [name, topic] : state.topics()) {
-    if (!topic_names_collide(name, request.name)) continue;
+  if (const Topic* other = state.find_collision(request.name)) {
     return Refusal{RefusalCode::kInvalidTopic,
                    fmt::format("topic '{}' collides with the existing topic '{}': names that "
                                "differ only in '.' and '_' cannot be told apart in metrics",
-                               request.name, name)};
+                               request.name, other->name)};
   }
   return std::nullopt;
 }

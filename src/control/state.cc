@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "base/check.h"
 #include "control/keys.h"
+#include "control/topic_name.h"
 #include "control/values.h"
 
 namespace magpie::control {
@@ -163,6 +163,7 @@ void State::replace_topic(std::string_view name, Topic* topic,
   if (held != topics_.end()) {
     Topic& old = held->second;
     count_partitions(old, -1);
+    metric_names_.erase({metric_topic_name(name), old.name});
     // Another topic may have taken over the id in the same revision.
     if (const auto id = names_by_id_.find(old.id); id->second == name) names_by_id_.erase(id);
     const bool same = topic != nullptr && topic->id == old.id;
@@ -174,6 +175,7 @@ void State::replace_topic(std::string_view name, Topic* topic,
 
   const std::string added = topic->name;
   count_partitions(*topic, +1);
+  metric_names_.emplace(metric_topic_name(name), added);
   names_by_id_.insert_or_assign(topic->id, added);
   if (!first_new) {
     differences.push_back(TopicAdded{added});
@@ -213,6 +215,15 @@ const Topic* State::find_topic(std::string_view name) const {
 const Topic* State::find_topic(const Uuid& id) const {
   const auto found = names_by_id_.find(id);
   return found == names_by_id_.end() ? nullptr : find_topic(found->second);
+}
+
+const Topic* State::find_collision(std::string_view name) const {
+  const std::string metric = metric_topic_name(name);
+  for (auto at = metric_names_.lower_bound({metric, ""}); at != metric_names_.end(); ++at) {
+    if (at->first != metric) break;
+    if (at->second != name) return find_topic(at->second);
+  }
+  return nullptr;
 }
 
 const ConfigValues& State::topic_configs(std::string_view topic) const {

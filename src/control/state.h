@@ -17,8 +17,10 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -85,6 +87,8 @@ class State {
   // Null if there is none.
   const Topic* find_topic(std::string_view name) const;
   const Topic* find_topic(const Uuid& id) const;
+  // A topic with another name and the same metric name (topic_name.h); null if there is none.
+  const Topic* find_collision(std::string_view name) const;
   // Values set for a topic; empty if none are.
   const ConfigValues& topic_configs(std::string_view topic) const;
 
@@ -132,6 +136,7 @@ class State {
   // Views of the entries.
   Topics topics_;
   std::map<Uuid, std::string> names_by_id_;
+  std::set<std::pair<std::string, std::string>> metric_names_;  // with the topic's name
   std::map<std::string, ConfigValues, std::less<>> topic_configs_;
   ConfigValues no_configs_;  // stays empty
   std::map<NodeId, int64_t> partitions_by_node_;

@@ -97,6 +97,19 @@ TEST(State, LetsAnIdMoveToAnotherName) {
   EXPECT_EQ(state.topics().size(), 1u);
 }
 
+TEST(State, FindsTopicsThatCollide) {
+  State state;
+  ASSERT_TRUE(state.apply(1, {put(topic("a.b", 1, {1})), put(topic("a-b", 2, {1}))}));
+  EXPECT_EQ(state.find_collision("a_b")->name, "a.b");
+  EXPECT_EQ(state.find_collision("a.b"), nullptr) << "a topic does not collide with itself";
+  EXPECT_EQ(state.find_collision("a_b_"), nullptr);
+  EXPECT_EQ(state.find_collision("a_"), nullptr);
+  ASSERT_TRUE(state.apply(2, {put(topic("a_b", 3, {1}))}));
+  EXPECT_EQ(state.find_collision("a.b")->name, "a_b");
+  ASSERT_TRUE(state.apply(3, {remove("a.b"), remove("a_b")}));
+  EXPECT_EQ(state.find_collision("a_b"), nullptr);
+}
+
 TEST(State, KeepsKeysItDoesNotKnow) {
   State state;
   ASSERT_TRUE(state.apply(1, {{"regions/bj", "{\"v\":9}"}}));

@@ -14,10 +14,6 @@ bool is_legal(char c) {
          c == '_' || c == '-';
 }
 
-char unified(char c) {
-  return c == '.' ? '_' : c;
-}
-
 }  // namespace
 
 std::optional<std::string> topic_name_problem(std::string_view name) {
@@ -33,10 +29,10 @@ std::optional<std::string> topic_name_problem(std::string_view name) {
   return std::nullopt;
 }
 
-bool topic_names_collide(std::string_view one, std::string_view other) {
-  return one.size() == other.size() && one != other &&
-         std::equal(one.begin(), one.end(), other.begin(),
-                    [](char a, char b) { return unified(a) == unified(b); });
+std::string metric_topic_name(std::string_view name) {
+  std::string metric(name);
+  std::replace(metric.begin(), metric.end(), '.', '_');
+  return metric;
 }
 
 bool is_internal_topic(std::string_view name) {

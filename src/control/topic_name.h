@@ -11,9 +11,9 @@ namespace magpie::control {
 // 1 to 249 characters of [a-zA-Z0-9._-], and not "." or "..".
 std::optional<std::string> topic_name_problem(std::string_view name);
 
-// True if the names differ only in '.' against '_'. Metric names of Kafka's tools use '_' for both,
-// so Kafka refuses the second of two such topics.
-bool topic_names_collide(std::string_view one, std::string_view other);
+// The name as Kafka's tools show it in metric names, where '.' becomes '_'. Of two topics with the
+// same such name Kafka refuses the second.
+std::string metric_topic_name(std::string_view name);
 
 // True for the topics that the cluster keeps for itself. Clients are told so in Metadata.
 bool is_internal_topic(std::string_view name);

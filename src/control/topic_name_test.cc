@@ -28,12 +28,9 @@ TEST(TopicName, AllowsExactlyTheCharactersOfThePattern) {
   }
 }
 
-TEST(TopicName, CollidesOnlyWhereDotsAndUnderscoresDiffer) {
-  EXPECT_TRUE(topic_names_collide("a.b", "a_b"));
-  EXPECT_TRUE(topic_names_collide("a.b_c", "a_b.c"));
-  EXPECT_FALSE(topic_names_collide("a.b", "a.b"));
-  EXPECT_FALSE(topic_names_collide("a.b", "a-b"));
-  EXPECT_FALSE(topic_names_collide("a.b", "a_b_"));
+TEST(TopicName, UnifiesDotsAndUnderscores) {
+  EXPECT_EQ(metric_topic_name("a.b_c-d"), "a_b_c-d");
+  EXPECT_EQ(metric_topic_name("plain"), "plain");
 }
 
 TEST(TopicName, KnowsInternalTopics) {
