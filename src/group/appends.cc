@@ -36,6 +36,18 @@ void unmark_changing(Group& group, const std::vector<Change>& changes) {
   }
 }
 
+const char* to_text(AppendFailure failure) {
+  switch (failure) {
+    case AppendFailure::kNotDurable:
+      return "the partition did not make them durable";
+    case AppendFailure::kNotLeader:
+      return "this node does not lead the partition";
+    case AppendFailure::kTooLarge:
+      return "they do not fit into one batch";
+  }
+  CHECK(false);
+}
+
 struct Continue {
   Turn& turn;
   Group& group;
@@ -92,9 +104,8 @@ void finish_append(Turn& turn, AppendId id, std::optional<AppendFailure> failure
   if (failure) {
     ++turn.state.statistics.appends_failed;
     turn.log(port::Severity::kWarning, "group.append_failed",
-             "group '" + pending.group_id + "': " + std::to_string(pending.changes.size()) +
-                 " records could not be stored; " + to_string(member_error(*failure)) +
-                 " was answered and clients try again");
+             "group '" + pending.group_id + "': records could not be stored (" + to_text(*failure) +
+                 "); whoever waits for them is told so");
   } else {
     for (const Change& change : pending.changes) turn.state.durable.apply(change);
   }

@@ -66,13 +66,12 @@ size_t expire(Turn& turn, Group& group, size_t limit) {
                             group.appends.empty() && group.pending_members().empty();
   if (nothing_left) {
     turn.log(port::Severity::kInfo, "group.expired",
-             "group '" + group.id() + "' has no members and its last " + std::to_string(count) +
-                 " positions have expired; it is removed");
+             "group '" + group.id() + "' has no members and no positions any more; it is removed");
     changes.push_back({group.id(), GroupRemoved{}});
     begin_removal(turn, group, std::move(changes), HeldRemoval{});
   } else if (count > 0) {
     turn.log(port::Severity::kInfo, "group.positions_expired",
-             "group '" + group.id() + "': " + std::to_string(count) + " positions have expired");
+             "group '" + group.id() + "': positions that expired: " + std::to_string(count));
     append(turn, group, std::move(changes), NobodyWaits{});
   }
   return count + (nothing_left ? 1 : 0);

@@ -148,14 +148,16 @@ Member& Group::replace_static(const std::string& old_member_id, const std::strin
   return placed.position->second;
 }
 
-size_t Group::awaiting_join_count() const {
+size_t Group::staying_count() const {
   return static_cast<size_t>(std::count_if(members_.begin(), members_.end(), [](const auto& entry) {
-    return entry.second.awaiting_join.has_value();
+    return entry.second.awaiting_join || entry.second.is_static();
   }));
 }
 
 bool Group::has_all_joined() const {
-  return pending_members_.empty() && awaiting_join_count() == members_.size();
+  return pending_members_.empty() &&
+         std::all_of(members_.begin(), members_.end(),
+                     [](const auto& entry) { return entry.second.awaiting_join.has_value(); });
 }
 
 bool Group::owes_any_sync() const {

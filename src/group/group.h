@@ -96,7 +96,8 @@ class Group {
 
   // --- rebalance -------------------------------------------------------------------------------
 
-  size_t awaiting_join_count() const;
+  // Members that have rejoined, and static ones, which may do so later.
+  size_t staying_count() const;
   bool has_all_joined() const;
   bool owes_any_sync() const;
   // The longest time any member wants for rejoining.

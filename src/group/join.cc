@@ -32,21 +32,17 @@ GroupError check_request(const GroupConfig& config, const JoinGroup& request) {
   return GroupError::kNone;
 }
 
-// While members rejoin, those who are late lose their place when the limit was lowered; otherwise a
-// known member always has one (Kafka, group.max.size).
+// While members rejoin, places go to those who come first: dynamic members that have not come back
+// do not count, because the end of the joining phase removes them. Otherwise a known member always
+// has a place.
 bool has_place_for(const Group& group, const std::string& member_id, size_t limit) {
   const Member* member = group.find(member_id);
-  switch (group.state()) {
-    case GroupState::kEmpty:
-    case GroupState::kDead:
-      return true;
-    case GroupState::kPreparingRebalance:
-      return (member != nullptr && member->awaiting_join) || group.awaiting_join_count() < limit;
-    case GroupState::kCompletingRebalance:
-    case GroupState::kStable:
-      return member != nullptr || group.members().size() < limit;
+  if (group.is(GroupState::kPreparingRebalance)) {
+    if (member != nullptr && member->awaiting_join) return true;
+    const bool keeps_place = member != nullptr && member->is_static();
+    return group.staying_count() - (keeps_place ? 1 : 0) < limit;
   }
-  return false;
+  return member != nullptr || group.members().size() < limit;
 }
 
 void give_up_place(Turn& turn, Group& group, const JoinGroup& request) {

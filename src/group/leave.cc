@@ -37,7 +37,7 @@ void leave_all(Turn& turn, Group& group, const LeaveGroup& request, LeaveGroupRe
   }
   const size_t gone = members_before - group.members().size();
   if (gone > 0) {
-    rebalance(turn, group, std::to_string(gone) + " members left");
+    rebalance(turn, group, "members that left: " + std::to_string(gone));
   } else {
     complete_join_if_all_joined(turn, group);  // an id that was given out may have been the last
   }

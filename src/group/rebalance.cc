@@ -126,8 +126,8 @@ void prepare_rebalance(Turn& turn, Group& group, const std::string& reason) {
   turn.cancel(group, TimerKind::kSync);
   group.transition_to(GroupState::kPreparingRebalance, turn.now.wall);
   turn.log(port::Severity::kInfo, "group.rebalance",
-           "group '" + group.id() + "' leaves generation " + std::to_string(group.generation()) +
-               ": " + reason);
+           "group '" + group.id() + "' begins a rebalance after generation " +
+               std::to_string(group.generation()) + ": " + reason);
   if (group.is_initial_rebalance()) {
     begin_initial_delay(turn, group);
   } else {
@@ -220,8 +220,9 @@ void on_sync_timeout(Turn& turn, Group& group) {
     ++turn.state.statistics.members_expired;
     drop_member(turn, group, id, GroupError::kUnknownMemberId);
   }
-  prepare_rebalance(turn, group,
-                    std::to_string(late.size()) + " members never asked for their assignment");
+  prepare_rebalance(
+      turn, group,
+      "members that never asked for their assignment are removed: " + std::to_string(late.size()));
 }
 
 }  // namespace magpie::group

@@ -148,8 +148,8 @@ void finish_assignments(Turn& turn, Group& group, AppendId id, HeldAssignments h
   ++turn.state.statistics.rebalances;
   turn.log(port::Severity::kInfo, "group.stable",
            "group '" + group.id() + "' is stable in generation " +
-               std::to_string(group.generation()) + " with " +
-               std::to_string(group.members().size()) + " members");
+               std::to_string(group.generation()) +
+               ", members: " + std::to_string(group.members().size()));
   answer_waiting(turn, group);
 }
 
