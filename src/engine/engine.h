@@ -52,6 +52,8 @@ struct EngineConfig {
   uint64_t recent_bytes = 4 * 1024 * 1024;            // batches kept in memory for tail reads
   // cleanup.policy contains compact: offsets missing between batches are normal, not damage.
   bool may_have_gaps = false;
+  // Compaction waits until this part of what it would read is new (min.cleanable.dirty.ratio).
+  int32_t min_dirty_percent = 50;
 };
 
 // --- requests ----------------------------------------------------------------------------------
@@ -193,9 +195,9 @@ class Engine {
   virtual Offset retained_start(const Now& now, const Retention& retention, Offset limit) const = 0;
 
   // Keeps, for each key, only the last record below `limit` (cleanup.policy=compact), as far as
-  // segments that are no longer written reach. A tombstone goes once `tombstone_age` has passed
-  // since compaction first saw it (delete.retention.ms, KIP-534). Cheap if there is nothing to do.
-  // Ends with Compacted. REQUIRES: no compaction is under way.
+  // segments that are no longer written and the saved checkpoint reach. A tombstone goes once
+  // `tombstone_age` has passed since compaction first saw it (delete.retention.ms, KIP-534). Cheap
+  // if there is nothing to do. Ends with Compacted. REQUIRES: no compaction is under way.
   virtual void compact(const Now& now, Offset limit, Duration tombstone_age, Output& out) = 0;
 
   // Stores the partition's own state as it is after the batch that ends at `at`, so that replay can

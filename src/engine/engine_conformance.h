@@ -207,6 +207,7 @@ class EngineConformance : public testing::TestWithParam<HarnessFactory> {
   }
 
   void compact(Offset limit, Duration tombstone_age) {
+    save_checkpoint(engine().end(), "s");
     Output out = harness_->out();
     engine().compact(now(), limit, tombstone_age, out);
     harness_->settle();

@@ -28,7 +28,7 @@ struct MemoryImage {
   Buffer checkpoint;  // empty: none was saved
 };
 
-class MemoryEngine final : public Engine {
+class MemoryEngine : public Engine {
  public:
   // `image` must outlive the engine.
   explicit MemoryEngine(MemoryImage& image, const EngineConfig& config = {});

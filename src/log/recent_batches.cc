@@ -28,6 +28,13 @@ void RecentBatches::shrink(Offset keep_from) {
   if (entries_.empty()) entries_.clear();
 }
 
+void RecentBatches::forget_below(Offset start) {
+  while (!entries_.empty() && entries_.front().next <= start) {
+    held_ -= entries_.front().batch.block_size();
+    entries_.pop_front();
+  }
+}
+
 void RecentBatches::cut(Offset end) {
   while (!entries_.empty() && entries_.back().next > end) {
     held_ -= entries_.back().batch.block_size();

@@ -28,6 +28,9 @@ class RecentBatches {
   // Forgets the oldest beyond the limit, but nothing at or above `keep_from`.
   void shrink(Offset keep_from);
 
+  // Forgets what lies wholly below `start`: it was rewritten on disk.
+  void forget_below(Offset start);
+
   // Forgets everything at and above `end`.
   void cut(Offset end);
 

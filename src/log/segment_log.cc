@@ -16,14 +16,15 @@ constexpr uint64_t kScannedBytesMax = 1024 * 1024;
 }  // namespace
 
 SegmentLog::SegmentLog(std::string folder, uint32_t owner, FileIds& file_ids,
-                       const engine::EngineConfig& config)
+                       const engine::EngineConfig& config, const HashSeed& seed)
     : state_(std::move(folder), owner, file_ids, config),
       appender_(state_),
       checkpointer_(state_, appender_),
       indexes_(state_),
       cold_reader_(state_, indexes_),
       search_(state_, indexes_),
-      tail_cutter_(state_, appender_, checkpointer_) {}
+      tail_cutter_(state_, appender_, checkpointer_),
+      compactor_(state_, checkpointer_, cold_reader_, seed) {}
 
 // --- opening and closing -------------------------------------------------------------------------
 
@@ -176,8 +177,13 @@ Offset SegmentLog::retained_start(const Now& now, const engine::Retention& reten
   return start;
 }
 
-void SegmentLog::compact(const Now&, Offset, Duration, engine::Output& out) {
-  out.events.emplace_back(engine::Compacted{});
+void SegmentLog::compact(const Now& now, Offset limit, Duration tombstone_age,
+                         engine::Output& out) {
+  Step step{now, out};
+  if (state_.phase != Phase::kOpen) {
+    return step.tell(engine::Compacted{fail(ErrorKind::kUnavailable, "the log is not writable")});
+  }
+  compactor_.start(step, std::min(limit, state_.durable_end), tombstone_age);
 }
 
 // --- the world -----------------------------------------------------------------------------------

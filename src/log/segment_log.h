@@ -28,6 +28,7 @@
 #include "log/appender.h"
 #include "log/checkpointer.h"
 #include "log/cold_reader.h"
+#include "log/compactor.h"
 #include "log/file_ids.h"
 #include "log/index_loader.h"
 #include "log/log_state.h"
@@ -40,9 +41,10 @@ namespace magpie::log {
 class SegmentLog final : public engine::Engine {
  public:
   // `folder` is the partition's, relative to the data directory ("topics/orders-0"); nobody else
-  // writes there. `owner` goes into every completion. `file_ids` must outlive the log.
+  // writes there. `owner` goes into every completion. `file_ids` must outlive the log. `seed`
+  // should not be known to whoever writes records of a compacted topic (key_hash.h).
   SegmentLog(std::string folder, uint32_t owner, FileIds& file_ids,
-             const engine::EngineConfig& config);
+             const engine::EngineConfig& config, const HashSeed& seed = {});
 
   void open(const Now& now, engine::OpenMode mode, engine::Output& out) override;
   void reopen(const Now& now, engine::Output& out) override;
@@ -86,6 +88,7 @@ class SegmentLog final : public engine::Engine {
   ColdReader cold_reader_;
   TimestampSearch search_;
   TailCutter tail_cutter_;
+  Compactor compactor_;
   std::unique_ptr<Opening> opening_;  // while opening
   bool closing_ = false;
 };
