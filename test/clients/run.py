@@ -15,6 +15,7 @@ import sys
 import time
 
 import brokers
+import franz_go_suite
 import java_dump_suite
 import java_suite
 import kcat_smoke
@@ -29,6 +30,7 @@ ALL = [
     librdkafka_suite.Librdkafka,
     librdkafka_suite.LibrdkafkaNoAutoCreate,
     program_suite.KafkaPython,
+    franz_go_suite.FranzGo,
     program_suite.KafkaJs,
     java_suite.JavaTools,
     java_suite.JavaToolsOld,

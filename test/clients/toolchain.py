@@ -7,6 +7,7 @@ asked for it is reported as skipped with that reason.
 
 import json
 import os
+import re
 import shutil
 import tarfile
 
@@ -191,3 +192,22 @@ def node_modules(names, directory):
             for name in names:
                 npm_package(name, piece.path / "node_modules" / name)
     return piece.path
+
+
+def go_test(module, package, name):
+    """The compiled test program of a Go package, with the versions of `module`/go.mod."""
+    go = need("go", "golang-go")
+    needed = re.search(r"^go (\d+)\.(\d+)", (module / "go.mod").read_text(), re.MULTILINE)
+    said = processes.run([go, "env", "GOVERSION"], 60).output.strip()
+    version = re.match(r"go(\d+)\.(\d+)", said)
+    if not version or tuple(map(int, version.groups())) < tuple(map(int, needed.groups())):
+        raise Unavailable(f"Go {'.'.join(needed.groups())} is needed, here is {said or 'none'}")
+    recipe = {"go": said, "modules": (module / "go.sum").read_text(), "package": package}
+    with Piece(name, recipe) as piece:
+        program = piece.path / "tests"
+        if piece.missing:
+            _say(f"Go modules and tests of {package}")
+            _must("Go modules", [go, "mod", "download"], 600, cwd=module)
+            _must(f"tests of {package}", [go, "test", "-c", "-p", "2", "-o", program, package],
+                  1200, cwd=module)
+    return program
