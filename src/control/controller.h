@@ -44,7 +44,7 @@ struct ControllerConfig {
   uint32_t owner = 0;           // routing number of its completions
   port::FileRef identity_file;  // kIdentityPath
   port::FileRef journal_file;   // kJournalPath
-  std::string cluster_id;       // at most kClusterIdBytesMax bytes
+  std::string cluster_id;       // see cluster_id_problem()
   NodeId node_id;
   // Folders that hold records. A directory with one of them but without an identity is not new.
   std::vector<std::string> data_folders;

@@ -44,6 +44,9 @@ Controller::Controller(ControllerConfig config, Random random)
 
 void Controller::start(ControllerOutput& out) {
   CHECK(phase_ == Phase::kStarting && !identity_);
+  if (auto problem = cluster_id_problem(config_.cluster_id)) {
+    return fail_start(Error{ErrorKind::kInvalidArgument, std::move(*problem)}, out);
+  }
   out.effects.add(port::ListFolder{"", completion(kListRoot)});
 }
 

@@ -246,6 +246,15 @@ TEST_F(ControllerTest, RefusesAnotherDirectory) {
   EXPECT_EQ(start_well(), LeaderEpoch{2});
 }
 
+TEST_F(ControllerTest, RefusesAClusterIdThatCannotBeStored) {
+  for (const std::string& bad : {std::string(), std::string(256, 'x'), std::string("a b")}) {
+    cluster_id_ = bad;
+    EXPECT_NE(start_badly().message.find("cluster_id"), std::string::npos);
+  }
+  cluster_id_ = std::string(255, 'x');
+  EXPECT_EQ(start_well(), LeaderEpoch{1});
+}
+
 TEST_F(ControllerTest, NeverReadsAMissingFileAsEmpty) {
   start_well();
   const auto files = disk_.files;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/crc32c.h"
+#include "control/journal_format.h"
 
 namespace magpie::control {
 namespace {
@@ -45,6 +46,20 @@ tl::unexpected<Error> mismatch(std::string_view path, std::string_view field,
 }
 
 }  // namespace
+
+std::optional<std::string> cluster_id_problem(std::string_view cluster_id) {
+  if (cluster_id.empty()) return "cluster_id is empty";
+  if (cluster_id.size() > kClusterIdBytesMax) {
+    return fmt::format("cluster_id has {} characters; at most {} are allowed", cluster_id.size(),
+                       kClusterIdBytesMax);
+  }
+  for (const char c : cluster_id) {
+    const bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '.' || c == '_' || c == '-';
+    if (!legal) return "cluster_id may contain only ASCII letters and digits, '.', '_' and '-'";
+  }
+  return std::nullopt;
+}
 
 std::string encode_identity(const Identity& identity) {
   Json fields = {{"format", kDataFormat},

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,10 @@ struct Identity {
 
   bool operator==(const Identity&) const = default;
 };
+
+// What is wrong with a cluster id that someone chose, as a sentence; nothing if it can be used: 1
+// to 255 characters of [a-zA-Z0-9._-].
+std::optional<std::string> cluster_id_problem(std::string_view cluster_id);
 
 // One line of JSON with a checksum.
 std::string encode_identity(const Identity& identity);

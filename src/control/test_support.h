@@ -114,6 +114,20 @@ class MemoryDisk {
     return completions;
   }
 
+  // The machine stops with these effects under way: of each write, any part may have reached the
+  // disk; a replacement has happened or not.
+  void crash(port::Effects& effects, Random& random) {
+    for (const port::Effect& effect : effects.list()) {
+      if (const auto* write = std::get_if<port::WriteFile>(&effect)) {
+        const Buffer bytes = flatten(write->bytes);
+        files[write->file->path] += bytes.text().substr(0, random.below(bytes.size() + 1));
+      } else if (const auto* replace = std::get_if<port::ReplaceFile>(&effect)) {
+        if (random.chance(1, 2)) files[replace->file->path] = flatten(replace->bytes).text();
+      }
+    }
+    effects.clear();
+  }
+
  private:
   Status write_status() {
     ++writes;
