@@ -47,7 +47,7 @@ class KafkaPython(ProgramSuite):
     title = f"kafka-python {paths.VERSIONS['python3-kafka']} (Debian package), programs of ours"
 
     def prepare(self):
-        for module in ("kafka", "snappy", "lz4"):
+        for module in ("kafka", "snappy", "lz4", "zstandard"):
             toolchain.need_python(module, f"python3-{module}")
 
     def command(self):

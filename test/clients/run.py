@@ -22,6 +22,7 @@ import kcat_smoke
 import librdkafka_suite
 import program_suite
 import report
+import schema_suite
 import suite as suites
 import toolchain
 
@@ -35,6 +36,7 @@ ALL = [
     java_suite.JavaTools,
     java_suite.JavaToolsOld,
     java_dump_suite.DumpLog,
+    schema_suite.Schema,
 ]
 
 
@@ -46,6 +48,7 @@ def _arguments(argv):
     parser.add_argument("--keep", action="store_true", help="keep the broker's data directory")
     parser.add_argument("--all", action="store_true", help="also tests known not to apply")
     parser.add_argument("--once", action="store_true", help="no second run for a failed test")
+    parser.add_argument("--minutes", type=float, default=33, help="no test begins after that")
     parser.add_argument("--write-docs", action="store_true", help="renew docs/compatibility.md")
     parsed = parser.parse_args(argv)
     unknown = set(parsed.suite) - {kind.name for kind in ALL}
@@ -66,6 +69,8 @@ def _run(make, options):
     prepared = time.monotonic()
 
     def open_broker():
+        if not suite.needs_broker:
+            return brokers.NoBroker()
         broker = brokers.choose(options.broker, suite.name, suite.auto_create)
         broker.keep_data = options.keep
         return broker
@@ -73,7 +78,7 @@ def _run(make, options):
     kind = brokers.kind(options.broker)
     table = {} if options.all else suites.not_applicable(suite.name, kind)
     try:
-        results = suites.run_suite(suite, open_broker, table, options.only,
+        results = suites.run_suite(suite, open_broker, table, options.deadline, options.only,
                                    again=not options.once)
     except (brokers.DidNotStart, toolchain.Unavailable) as cause:
         results = [suites.Result("(start of the broker)", suites.FAILED, str(cause), 0.0)]
@@ -83,6 +88,7 @@ def _run(make, options):
 def main(argv):
     """Entry point; returns the exit code."""
     options = _arguments(argv)
+    options.deadline = time.monotonic() + 60 * options.minutes
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = [kind for kind in ALL if not options.suite or kind.name in options.suite]
     reports = []

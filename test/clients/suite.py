@@ -40,7 +40,7 @@ class Suite:
     name = ""
     title = ""
     lanes = 1
-    needs_segments = False
+    needs_broker = True
     auto_create = True
 
     def prepare(self):
@@ -101,11 +101,12 @@ def show(result):
               flush=True)
 
 
-def run_suite(suite, open_broker, table, only=None, again=True):
+def run_suite(suite, open_broker, table, deadline, only=None, again=True):
     """Runs a prepared suite; returns its results in the order of its tests.
 
     `open_broker` makes a new broker; a second one is made if the first dies. `table` says which
-    tests do not apply and why. `only` keeps the tests whose name contains it, also those.
+    tests do not apply and why. No test begins after `deadline` (monotonic seconds); what is left
+    then counts as failed. `only` keeps the tests whose name contains it, also those in the table.
     """
     names = suite.tests()
     results = {}
@@ -114,28 +115,33 @@ def run_suite(suite, open_broker, table, only=None, again=True):
     for name in [name for name in names if name in table and not only]:
         results[name] = Result(name, NOT_APPLICABLE, table[name], 0.0)
     left = [name for name in names if name not in results]
-    lanes = suite.lanes
-    while left:
+    while left and time.monotonic() < deadline:
         with open_broker() as broker:
-            for result in _run_lanes(suite, broker, left, lanes):
+            failed = []
+            for result in _run_lanes(suite, broker, left, deadline):
                 results[result.test] = result
+                failed += [result.test] if result.status == FAILED else []
                 show(result)
-            done = [name for name in left if name in results]
             left = [name for name in left if name not in results]
-            failed = [name for name in done if results[name].status == FAILED]
-            if again and lanes > 1 and broker.alive():
-                for name in failed:
+            for name in failed if again and suite.lanes > 1 else []:
+                if broker.alive() and time.monotonic() < deadline:
                     results[name] = _second_run(suite, broker, results[name])
+    for name in left:
+        results[name] = Result(name, FAILED, "not run: the time limit was reached", 0.0)
     return [results[name] for name in names]
 
 
-def _run_lanes(suite, broker, names, lanes):
-    """Yields results as tests end; starts no further test once the broker has died."""
+def _run_lanes(suite, broker, names, deadline):
+    """Yields results as tests end; begins none once the broker has died or the time is over."""
     waiting = list(reversed(names))
     running = set()
-    with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
-        while running or (waiting and broker.alive()):
-            while waiting and len(running) < lanes and broker.alive():
+
+    def more():
+        return waiting and broker.alive() and time.monotonic() < deadline
+
+    with concurrent.futures.ThreadPoolExecutor(suite.lanes) as pool:
+        while running or more():
+            while len(running) < suite.lanes and more():
                 running.add(pool.submit(_run_one, suite, broker, waiting.pop()))
             ended, running = concurrent.futures.wait(
                 running, return_when=concurrent.futures.FIRST_COMPLETED)

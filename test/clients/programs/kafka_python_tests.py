@@ -271,6 +271,32 @@ def test_message_format_1_is_refused(broker):
     assert [record.value for record in read(open_consumer(broker, topic), 1)] == [b"new"]
 
 
+def test_compaction(broker):
+    topic = make_topic(broker, "compaction", **{
+        "cleanup.policy": "compact", "segment.ms": "1000", "min.cleanable.dirty.ratio": "0.001",
+        "min.compaction.lag.ms": "0"})
+    producer = KafkaProducer(bootstrap_servers=broker)
+    for number in range(1000):
+        producer.send(topic, b"value %d" % number, key=b"key %d" % (number % 10), partition=0)
+    producer.flush(30)
+
+    def compacted():
+        producer.send(topic, b"turns to a new segment", key=b"other", partition=0).get(20)
+        end = open_consumer(broker, topic).end_offsets([TopicPartition(topic, 0)])
+        records = {}
+        for record in open_consumer(broker, topic, consumer_timeout_ms=20_000):
+            records[record.offset] = record
+            if record.offset + 1 == list(end.values())[0]:
+                break
+        kept = {offset: record for offset, record in records.items() if record.key != b"other"}
+        last = {record.key: record.value for record in kept.values()}
+        assert last == {b"key %d" % (number % 10): b"value %d" % number
+                        for number in range(990, 1000)}, last
+        return sorted(kept) == list(range(990, 1000))
+
+    _until(lambda: compacted() or time.sleep(1), "older values are still there", 90)
+
+
 def test_group_commits_and_resumes(broker):
     topic, group = make_topic(broker, "resume", 2), unique("group")
     sent = values(60)
