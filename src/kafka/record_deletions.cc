@@ -63,15 +63,19 @@ void RecordDeletions::remove(Broker& broker, Operation& operation, Item& item,
                          [&](auto& called, auto& out) { called.trim(broker.now, wanted, out); });
 }
 
-void RecordDeletions::trimmed(Broker& broker, const HostedPartition& hosted) {
-  const Offset start = hosted.partition->log_start();
+void RecordDeletions::trimmed(Broker& broker, const HostedPartition& hosted,
+                              const partition::Trimmed& trimmed) {
   for (auto place = operations_.begin(); place != operations_.end();) {
     const auto current = place++;
     for (Item& item : current->second.items) {
-      if (!item.waiting || item.route != hosted.route || start < item.wanted) continue;
+      if (!item.waiting || item.route != hosted.route || trimmed.asked < item.wanted) continue;
       item.waiting = false;
       --current->second.waiting;
-      item.answer->low_watermark = start.value;
+      if (trimmed.start < item.wanted) {
+        item.answer->error_code = ErrorCode::kKafkaStorageError;
+      } else {
+        item.answer->low_watermark = trimmed.start.value;
+      }
     }
     finish_if_complete(broker, current);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kafka/broker.h"
+#include "partition/messages.h"
 #include "wire/delete_records.h"
 
 namespace magpie::kafka {
@@ -15,8 +16,8 @@ class RecordDeletions {
   // Answers once every partition's new start is durable.
   void start(Broker& broker, const Request& request, const wire::DeleteRecordsRequest& body);
 
-  // A partition's log start moved, by this or by retention.
-  void trimmed(Broker& broker, const HostedPartition& hosted);
+  // A partition's log start moved, by this or by retention, or could not be moved.
+  void trimmed(Broker& broker, const HostedPartition& hosted, const partition::Trimmed& trimmed);
 
   // `hosted` is about to be removed or lost its storage: its deletions are answered with an error.
   void partition_lost(Broker& broker, const HostedPartition& hosted);

@@ -19,11 +19,15 @@ constexpr const char* kCleanMarkPath = "control/clean-stop";
 // How long a stop waits for requests under way before it closes the partitions all the same.
 constexpr Duration kDrainLimit = Duration::seconds(10);
 
+port::FileRef name_file(log::FileIds& files, std::string_view path) {
+  return std::make_shared<const port::FileName>(port::FileName{files.next(), std::string(path)});
+}
+
 control::ControllerConfig controller_config(const NodeConfig& config, log::FileIds& files) {
   control::ControllerConfig controller;
   controller.owner = kControllerOwner;
-  controller.identity_file = files.name(std::string(control::kIdentityPath));
-  controller.journal_file = files.name(std::string(control::kJournalPath));
+  controller.identity_file = name_file(files, control::kIdentityPath);
+  controller.journal_file = name_file(files, control::kJournalPath);
   controller.cluster_id = config.cluster_id;
   controller.node_id = config.node_id;
   controller.data_folders = {"topics", "quarantine"};
@@ -42,7 +46,7 @@ Node::Machines::Machines(NodeConfig config, uint64_t seed)
     : config_(std::move(config)),
       broker_config_(broker_config(config_)),
       random_(seed),
-      clean_mark_(file_ids_.name(kCleanMarkPath)),
+      clean_mark_(name_file(file_ids_, kCleanMarkPath)),
       connections_(connection_limits(config_)),
       controller_(controller_config(config_, file_ids_), random_.fork()),
       storage_(config_, partitions_, segment_logs(file_ids_)),

@@ -129,8 +129,8 @@ void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent e
     on_read_done(broker, *read);
   } else if (auto* found = std::get_if<partition::TimestampFound>(&event.event)) {
     offset_lookups_.found(broker, hosted, kafka::Ticket::unpack(found->ticket), *found);
-  } else if (std::get_if<partition::Trimmed>(&event.event) != nullptr) {
-    record_deletions_.trimmed(broker, *hosted);
+  } else if (auto* trimmed = std::get_if<partition::Trimmed>(&event.event)) {
+    record_deletions_.trimmed(broker, *hosted, *trimmed);
   } else if (auto* opened = std::get_if<partition::Opened>(&event.event)) {
     storage_.opened(broker, *hosted, *opened);
   } else if (auto* not_opened = std::get_if<partition::OpenFailed>(&event.event)) {

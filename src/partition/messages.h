@@ -81,7 +81,9 @@ struct TimestampFound {
   std::optional<Offset> offset;
   int64_t timestamp = -1;
 };
+// The log begins at `start` now. Lower than `asked` if that could not be made durable.
 struct Trimmed {
+  Offset asked;
   Offset start;
 };
 // Writes fail (or work again). Says why once, not per batch.

@@ -191,6 +191,7 @@ void Partition::trim(const Now& now, Offset start, Output& out) {
   CHECK(is_readable() && start <= high_watermark_);
   std::vector<engine::Event> events;
   engine::Output engine_out{out.effects, events};
+  trims_.push_back(start);
   engine_->trim(now, start, engine_out);
   drain(now, events, out);
 }
@@ -214,7 +215,10 @@ void Partition::upkeep(const Now& now, engine::Output& out) {
   producers_.expire(now.instant, config_.producer_expiration);
   if (config_.delete_old) {
     const Offset start = engine_->retained_start(now, config_.retention, high_watermark_);
-    if (start > engine_->start()) engine_->trim(now, start, out);
+    if (start > engine_->start()) {
+      trims_.push_back(start);
+      engine_->trim(now, start, out);
+    }
   }
   if (config_.compact && !compacting_) {
     compacting_ = true;
@@ -294,6 +298,8 @@ Status Partition::restore_state(const Now& now, const Buffer& state) {
 void Partition::drain(const Now& now, std::vector<engine::Event>& events, Output& out) {
   // A reaction may ask the engine for more, which appends to the list.
   for (size_t i = 0; i < events.size(); ++i) {
+    // Closed for good: what the engine still finishes concerns nobody any more.
+    if (state_ == PartitionState::kClosed) return;
     engine::Event event = std::move(events[i]);
     std::visit([&](auto& concrete) { on(now, concrete, out); }, event);
   }
@@ -359,8 +365,10 @@ void Partition::on(const Now&, engine::ReadDone& event, Output& out) {
 void Partition::on(const Now&, engine::CutDone&, Output&) {}
 
 void Partition::on(const Now&, engine::Trimmed& event, Output& out) {
+  CHECK(!trims_.empty());
   epochs_.trim(event.start);
-  out.events.emplace_back(Trimmed{event.start});
+  out.events.emplace_back(Trimmed{trims_.front(), event.start});
+  trims_.pop_front();
 }
 
 void Partition::on(const Now&, engine::TimestampFound& event, Output& out) {

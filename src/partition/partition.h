@@ -150,6 +150,7 @@ class Partition {
   std::deque<Waiting> waiting_;  // ordered by `needs`
   Instant next_upkeep_ = Instant::never();
   Instant next_reopen_ = Instant::never();
+  std::deque<Offset> trims_;  // asked for, oldest first
   bool compacting_ = false;
   Status restored_;  // of the partition's own state, in the replay under way
 };
