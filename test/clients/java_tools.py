@@ -134,7 +134,7 @@ class Watched:
         return found
 
     def wait_for(self, complaint, condition, patience=60):
-        """Waits until condition() holds; fails with `complaint` if it does not, or the tool died."""
+        """Waits until condition() holds; fails with `complaint` if not, or if the tool died."""
         deadline = time.monotonic() + patience
         while not condition():
             if time.monotonic() > deadline or self._process.poll() not in (None, 0):

@@ -21,7 +21,7 @@ _TIMEOUT = 240
 # Test nothing at all in quick mode, so they run in full.
 _NOT_QUICK = ("0018", "0019", "0026", "0045", "0050", "0061", "0082", "0089", "0102", "0113",
               "0122", "0132", "0137")
-# Split into their subtests: where the calls of them begin in the source, and what a call looks like.
+# Split into subtests: where the calls of them begin in the source, and what a call looks like.
 _SPLIT = {"0081": ("void do_test_apis(", r"^\s*(do_test_(?!apis)\w+)\("),
           "0113": ("int main_0113_cooperative_rebalance(", r"^ +([a-z]_\w+)\(")}
 # One of six variations of 50 seconds each.

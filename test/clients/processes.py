@@ -31,7 +31,7 @@ def start(command, log_path, cwd=None, env=None, stdin=None):
 
 
 def stop(process, patience=15.0):
-    """Asks with SIGTERM, insists with SIGKILL after `patience` seconds. True if asking was enough."""
+    """Asks with SIGTERM, insists with SIGKILL after `patience` seconds. True if asking did it."""
     if process.poll() is not None:
         return True
     os.killpg(process.pid, signal.SIGTERM)

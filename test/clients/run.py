@@ -3,8 +3,8 @@
 
     run.py [suite ...] [--only TEST] [--broker magpie|kafka|HOST:PORT] [--keep] [--all]
 
-Without a suite all are run. For every suite the lists of passed, failed and not applicable tests are
-printed, with reasons; a suite whose toolchain cannot be had here is skipped, with the reason. The
+Without a suite all are run. For every suite the lists of passed, failed and not applicable tests
+are printed, with reasons; a suite whose toolchain cannot be had here is skipped, with the reason. The
 last line is `N passed, N failed, N skipped`; the exit code is 0 only if nothing failed. See
 CONTRIBUTING.md and docs/compatibility.md.
 """

@@ -44,7 +44,7 @@ class Suite:
     auto_create = True
 
     def prepare(self):
-        """Fetches what the tests need; raises toolchain.Unavailable with the reason if it cannot."""
+        """Fetches what the tests need; toolchain.Unavailable says why it cannot."""
 
     def tests(self):
         """Names of all tests, in the order to run them."""

@@ -7,7 +7,6 @@ asked for it is reported as skipped with that reason.
 
 import json
 import os
-import re
 import shutil
 import tarfile
 
@@ -197,11 +196,8 @@ def node_modules(names, directory):
 def go_test(module, package, name):
     """The compiled test program of a Go package, with the versions of `module`/go.mod."""
     go = need("go", "golang-go")
-    needed = re.search(r"^go (\d+)\.(\d+)", (module / "go.mod").read_text(), re.MULTILINE)
-    said = processes.run([go, "env", "GOVERSION"], 60).output.strip()
-    version = re.match(r"go(\d+)\.(\d+)", said)
-    if not version or tuple(map(int, version.groups())) < tuple(map(int, needed.groups())):
-        raise Unavailable(f"Go {'.'.join(needed.groups())} is needed, here is {said or 'none'}")
+    # In the module's folder, because Go from 1.21 on fetches the toolchain that go.mod asks for.
+    said = _must("Go", [go, "env", "GOVERSION"], 300, cwd=module).output.strip()
     recipe = {"go": said, "modules": (module / "go.sum").read_text(), "package": package}
     with Piece(name, recipe) as piece:
         program = piece.path / "tests"
