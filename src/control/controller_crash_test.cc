@@ -145,14 +145,14 @@ class Story {
 TEST(ControllerCrash, KeepsItsPromisesThroughFaults) {
   size_t acknowledged = 0;
   int32_t starts = 0;
-  for (uint64_t seed = 0; seed < 150; ++seed) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
     Story story(seed);
     ASSERT_EQ(story.violation(300), "") << "seed " << seed;
     acknowledged += story.acknowledged();
     starts += story.starts();
   }
-  EXPECT_GT(acknowledged, 3'000u) << "the stories say little";
-  EXPECT_GT(starts, 1'000) << "the stories say little";
+  EXPECT_GT(acknowledged, 1'000u) << "the stories say little";
+  EXPECT_GT(starts, 400) << "the stories say little";
 }
 
 // A story can fail: with these bugs it does.

@@ -152,7 +152,7 @@ TEST(JournalFormat, RefusesEveryFlippedBit) {
 TEST(JournalFormat, DoesNotTakeDamageForPartOfATornEnd) {
   const Written written = write_journal(random_history(9, 12).second);
   const size_t last = written.ends[written.ends.size() - 2];
-  for (const size_t kept : {1, 2, 3, 7, 11, 12, 20}) {
+  for (const size_t kept : {1, 3, 12, 20}) {
     for (const bool zeros : {false, true}) {
       std::string torn = written.bytes.substr(0, last + kept);
       if (zeros) torn += std::string(600, '\0');
