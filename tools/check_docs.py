@@ -4,9 +4,8 @@
 - ARCHITECTURE.md names exactly the folders of src/LAYERS, in the rows of its table of folders.
 - Every `make target` in a document exists in the Makefile.
 - README.zh-CN.md has the sections and the commands of README.md.
-- Links to files of this repository lead somewhere.
-- docs/operations/log-codes.md, once there, lists exactly the codes that the sources log, and each
-  has the form `area.what`.
+- Links to files of this repository lead somewhere, and every page under docs/ is linked to.
+- docs/operations/log-codes.md, once there, lists exactly the codes that the sources log.
 - No file names the machine it was written on.
 """
 
@@ -23,7 +22,6 @@ FOLDER_ROW = re.compile(r"^\|\s*L(\d+)\s*\|\s*`(\w+)`\s*\|", re.MULTILINE)
 # A severity and a code stand side by side wherever something is logged; closing a connection for a
 # bad request has its own helper.
 LOG_CODE = re.compile(r'\bSeverity::k\w+,\s*"([^"]+)"|\bclose\(broker, [^;"]*"([a-z_.]+)"')
-LOG_CODE_FORM = re.compile(r"[a-z]+\.[a-z_]+")  # area.what
 LOG_CODE_ROW = re.compile(r"^\|\s*`([^`]+)`\s*\|", re.MULTILINE)
 LOG_CODES = "docs/operations/log-codes.md"
 
@@ -109,6 +107,15 @@ def link_problems(tree: house.Tree) -> list[str]:
     return problems
 
 
+def lost_page_problems(tree: house.Tree) -> list[str]:
+    linked = {(path.parent / target.split("#")[0]).resolve()
+              for path in documents(tree)
+              for target in LINK.findall(FENCE.sub("", house.read(path)))}
+    return [f"{tree.name(path)}: no document links to this page; add it to docs/README.md or to "
+            "the README.md beside it"
+            for path in tree.files(".md", under="docs") if path.resolve() not in linked]
+
+
 def log_code_problems(tree: house.Tree) -> list[str]:
     path = tree.source / LOG_CODES
     if not path.exists():
@@ -124,8 +131,6 @@ def log_code_problems(tree: house.Tree) -> list[str]:
                 for code in sorted(set(used) - listed)]
     problems += [f"{LOG_CODES}: `{code}` is logged nowhere in src/"
                  for code in sorted(listed - set(used))]
-    problems += [f"{used[code]}: log code '{code}' should have the form area.what"
-                 for code in sorted(used) if not LOG_CODE_FORM.fullmatch(code)]
     return problems
 
 
@@ -146,7 +151,7 @@ def machine_problems(tree: house.Tree) -> list[str]:
 
 def check(tree: house.Tree) -> list[str]:
     return (folder_problems(tree) + make_problems(tree) + translation_problems(tree) +
-            link_problems(tree) + log_code_problems(tree) + machine_problems(tree))
+            link_problems(tree) + lost_page_problems(tree) + log_code_problems(tree) + machine_problems(tree))
 
 
 if __name__ == "__main__":
