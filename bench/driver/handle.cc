@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <utility>
@@ -10,6 +11,9 @@ namespace magpie::bench {
 namespace {
 
 using Property = std::pair<const char*, std::string>;
+
+constexpr uint64_t kQueueKibibytesMin = 32 * 1'024;
+constexpr uint64_t kQueueKibibytesMax = 128 * 1'024;
 
 // Properties of the command line come last, so that they win.
 Result<Properties> make_properties(const Settings& settings,
@@ -36,6 +40,16 @@ Result<Handle> make_handle(rd_kafka_type_t type, Properties properties) {
   if (handle == nullptr) return fail(ErrorKind::kInvalidArgument, reason.data());
   static_cast<void>(properties.release());
   return Handle(handle);
+}
+
+// Room for twice what may be in flight, shared by the producers: more would only be waited for at
+// the end of a run against a slow broker.
+uint64_t queue_kibibytes(const Settings& settings) {
+  const uint64_t in_flight =
+      uint64_t{2} * static_cast<uint64_t>(settings.in_flight) * settings.batch_bytes / 1'024;
+  const auto producers = static_cast<uint64_t>(settings.producers);
+  return std::max(std::clamp(in_flight, kQueueKibibytesMin, kQueueKibibytesMax) / producers,
+                  kQueueKibibytesMin / 2);
 }
 
 }  // namespace
@@ -69,7 +83,7 @@ Result<Handle> make_producer(const Settings& settings, DeliveryCallback callback
                  {"batch.num.messages", "1000000"},  // so that bytes decide
                  {"max.in.flight", fmt::format("{}", settings.idempotent ? 5 : settings.in_flight)},
                  {"queue.buffering.max.messages", "500000"},
-                 {"queue.buffering.max.kbytes", "131072"},
+                 {"queue.buffering.max.kbytes", fmt::format("{}", queue_kibibytes(settings))},
                  {"message.timeout.ms", "60000"},
                  {"socket.nagle.disable", "true"}});
   if (!properties) return fail(properties.error());

@@ -27,7 +27,7 @@ class Produce:
     idempotent: bool = False
     stick: int = 0  # bytes to one partition before the next; 0: a batch
     budget: int = 4 * GIGABYTE
-    seconds: float = 4
+    seconds: float = 3.5
     warmup: float = 0.5
     ceiling: bool = False  # also run against the mock broker
 
@@ -128,7 +128,7 @@ class Plan:
 
 
 FULL = Plan(PRODUCE, CONSUME, PEAK, HALF, LIGHT, rounds=3, ceiling_rounds=3, touch=None,
-            warmup_seconds=8, idle_seconds=3, minutes=38)
+            warmup_seconds=12, idle_seconds=3, minutes=38)
 
 
 def _short(case):

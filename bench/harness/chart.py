@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 _COLOURS = ("#2266cc", "#d07a2c", "#8a8f98", "#5b9a68")
 _WIDTH = 860
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 16, 64, 58
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 16, 64, 62
 _PLOT_HEIGHT = 260
 
 
@@ -62,7 +62,7 @@ class Chart:
     def _legend(self):
         x = _WIDTH - _RIGHT
         for name, colour in reversed(list(zip(self.series, _COLOURS))):
-            x -= 8 * len(name) + 28
+            x -= 8 * len(name) + 30
             self.lines.append(f'<rect x="{x}" y="32" width="12" height="12" fill="{colour}"/>')
             self._text(x + 17, 42, name, "start")
 

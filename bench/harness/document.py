@@ -235,20 +235,28 @@ def _latency_chart(summary):
     for fsync in _fsyncs(summary):
         for case, word in ((cases.LIGHT.name, "light"), (cases.HALF.name, "half peak")):
             for percentile in ("p50", "p99", "p99_9"):
-                groups.append(f"{percentile.replace('_', '.')}\n{word}\nfsync {fsync}")
+                groups.append(f"{percentile.replace('_', '.')}\n{word}\n{fsync}")
                 for row, peer in enumerate(("magpie", "kafka")):
                     values[row].append(summary.latency(peer, fsync, case, percentile))
-    return chart.Chart("End-to-end latency", "milliseconds, logarithmic, less is better", groups,
+    return chart.Chart("End-to-end latency", "milliseconds, logarithmic, less is better; last "
+                       "line: fsync", groups,
                        ["Magpie", "Kafka"], values, logarithmic=True)
 
 
+_PROCESSOR = (("produce", "1k-p16", "produce\n1 KiB"), ("produce", "100b-p16", "produce\n100 B"),
+              ("produce", "1k-p16-batch16k", "batch\n16 KiB"),
+              ("consume", "cached", "consume\ncached"), ("consume", "cold", "consume\ncold"))
+
+
 def _processor_chart(summary):
-    wanted = [(fsync, "produce", case, f"produce {case}") for fsync in _fsyncs(summary)
-              for case in ("1k-p16", "100b-p16", "1k-p16-batch16k")]
-    wanted += [("never", "consume", "cached", "consume"), ("never", "consume", "cold",
-                                                          "consume cold")]
-    groups = [f"{name}\nfsync {fsync}" for fsync, _, _, name in wanted]
-    values = [[summary.broker_cpu(peer, fsync, case, kind) for fsync, kind, case, _ in wanted]
-              for peer in ("magpie", "kafka")]
-    return chart.Chart("Processor time of the broker", "CPU seconds per GB of payload, less is "
-                       "better", groups, ["Magpie", "Kafka"], values)
+    groups, values = [], [[], []]
+    for fsync in _fsyncs(summary):
+        for kind, case, words in _PROCESSOR:
+            found = [summary.broker_cpu(peer, fsync, case, kind) for peer in ("magpie", "kafka")]
+            if any(found):
+                groups.append(f"{words}\n{fsync}")
+                for row, spread in enumerate(found):
+                    values[row].append(spread)
+    unit = "CPU seconds per GB of payload, logarithmic, less is better; last line: fsync"
+    return chart.Chart("Processor time of the broker", unit, groups, ["Magpie", "Kafka"], values,
+                       logarithmic=True)

@@ -54,17 +54,17 @@ def _perf(options):
         if options.direction == "consume":
             client.run("produce", [*case.options(), "--topic", "profile"], options.seconds)
         command = [options.driver, options.direction, "--brokers", peer.bootstrap, "--topic",
-                   "profile", "--seconds", options.seconds, "--partitions", options.partitions]
-        command += (["--message-bytes", options.message_bytes]
+                   "profile", "--seconds", options.seconds]
+        command += (["--message-bytes", options.message_bytes, "--partitions", options.partitions]
                     if options.direction == "consume" else case.options())
         data = _OUTPUT / f"{options.direction}.data"
         subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-g", "-o", data,
                         "-p", str(peer.pid), "--", *map(str, command)], check=True)
-    for title, sort in (("by part", "dso"), ("by function", "dso,symbol")):
+    for title, fields in (("by part", "overhead,dso"), ("by function", "overhead,dso,sym")):
         report = subprocess.run(["perf", "report", "-i", data, "--no-children", "--stdio", "-g",
-                                 "none", "--percent-limit", "0.5", "--sort", sort],
+                                 "none", "--percent-limit", "0.5", "-F", fields],
                                 capture_output=True, text=True, check=True).stdout
-        lines = [line.rstrip() for line in report.splitlines()
+        lines = [" ".join(line.split()) for line in report.splitlines()
                  if line.strip() and not line.startswith("#")]
         print(f"\n{title}\n" + "\n".join(lines[:40]))
     print(f"\nmore: perf report -i {data}")

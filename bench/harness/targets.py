@@ -41,8 +41,8 @@ def cores_sentence(summary, fsync, kind, case):
     if busiest >= 0.9:
         cause = "Magpie's busiest thread is fully used"
     elif client + broker + other >= 0.92 * total:
-        cause = "the processor is fully used, most of it by the client" if client > broker else \
-            "the processor is fully used"
+        most = max((client, "the client"), (broker, "Magpie"), (other, "others"))[1]
+        cause = f"the processor is fully used, most of it by {most}"
     elif fsync == "always":
         cause = "waiting for fdatasync"
     else:
