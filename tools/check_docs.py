@@ -150,8 +150,9 @@ def machine_problems(tree: house.Tree) -> list[str]:
 
 
 def check(tree: house.Tree) -> list[str]:
-    return (folder_problems(tree) + make_problems(tree) + translation_problems(tree) +
-            link_problems(tree) + lost_page_problems(tree) + log_code_problems(tree) + machine_problems(tree))
+    rules = (folder_problems, make_problems, translation_problems, link_problems,
+             lost_page_problems, log_code_problems, machine_problems)
+    return [problem for rule in rules for problem in rule(tree)]
 
 
 if __name__ == "__main__":
