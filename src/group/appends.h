@@ -41,7 +41,6 @@ struct HeldReplacement {
   JoinGroup request;
   std::string old_member_id;
   std::string new_member_id;
-  int32_t generation = 0;
 };
 // The whole group is removed, by expiry (no deletion) or by a DeleteGroups request.
 struct HeldRemoval {

@@ -139,6 +139,35 @@ TEST(Expiry, APositionWithACommitUnderWayIsLeftAlone) {
   EXPECT_EQ(position(bench, "g", kOrders0), 2);
 }
 
+TEST(Expiry, AGroupWithACommitUnderWayIsNotRemoved) {
+  TestBench bench(one_hour());
+  bench.send(committing("g", "", -1, kOrders0, 1));
+  bench.advance(minutes(59));
+  bench.holds_appends = true;
+  bench.send(committing("g", "", -1, kReturns0, 2));
+  bench.advance(minutes(2));
+  EXPECT_EQ(state_of(bench, "g"), "Empty");
+  bench.settle();
+  EXPECT_EQ(position(bench, "g", kOrders0), -1);
+  EXPECT_EQ(position(bench, "g", kReturns0), 2);
+  EXPECT_EQ(state_of(bench, "g"), "Empty");
+}
+
+TEST(Expiry, AGroupThatHasGivenOutAnIdIsNotRemoved) {
+  TestBench bench(one_hour());
+  bench.send(committing("g", "", -1, kOrders0, 1));
+  bench.advance(minutes(59));
+  JoinGroup join = joining("g", "a");
+  join.session_timeout_ms = 300'000;
+  join.requires_member_id = true;
+  join.member_id = bench.ask<JoinGroupReply>(join).member_id;
+  bench.advance(minutes(2));
+  EXPECT_EQ(position(bench, "g", kOrders0), -1);
+  const ReplyToken token = bench.send(join);
+  bench.advance(Duration::milliseconds(3'000));
+  EXPECT_EQ(bench.reply<JoinGroupReply>(token).error, GroupError::kNone);
+}
+
 TEST(Expiry, ARemovalThatCannotBeStoredIsTriedAgain) {
   TestBench bench(one_hour());
   bench.send(committing("g", "", -1, kOrders0, 1));

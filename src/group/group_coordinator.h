@@ -27,6 +27,13 @@
 // are the composer's questions. It never assigns partitions itself (the newer consumer protocol,
 // KIP-848) and knows no transactions.
 //
+// Where it differs from Kafka on purpose: while loading it answers NOT_COORDINATOR; a static
+// member's new id is stored before the old one is fenced, not after; a group that nothing is stored
+// about vanishes instead of being stored as empty; a commit from outside prolongs the life of an
+// empty group's position; a static member can come back to a full group; a request that its client
+// has repeated is answered (REBALANCE_IN_PROGRESS, or FENCED_INSTANCE_ID for a static member that
+// joined anew) instead of being forgotten.
+//
 // Driving it: load() every record of the internal topic in order, then finish_loading(); until then
 // every request is answered NOT_COORDINATOR, because not every client retries
 // COORDINATOR_LOAD_IN_PROGRESS. Then step() for every event, and tick() when next_deadline() has

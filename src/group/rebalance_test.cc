@@ -194,6 +194,19 @@ TEST(Rebalance, VersionZeroHasTheSessionTimeoutForRejoining) {
   EXPECT_TRUE(bench.is_answered(a));
 }
 
+TEST(Rebalance, WaitsNoLongerForAnIdThatExpired) {
+  TestBench bench;
+  const FormedGroup group = form_group(bench, "g", {"a"});
+  JoinGroup pending = joining("g", "b");
+  pending.requires_member_id = true;
+  bench.send(pending);
+  const ReplyToken rejoin = bench.send(joining("g", "a", group.members[0]));
+  bench.advance(millis(9'999));
+  EXPECT_FALSE(bench.is_answered(rejoin));
+  bench.advance(millis(1));
+  EXPECT_EQ(bench.reply<JoinGroupReply>(rejoin).error, GroupError::kNone);
+}
+
 // The client side is cooperative: it keeps consuming while it rejoins, and needs to be told of the
 // rebalance by heartbeats and to be allowed to commit until the new generation begins (KIP-429).
 TEST(Rebalance, CooperativeMembersCommitWhileTheyRejoin) {

@@ -55,7 +55,7 @@ void replace_in_stable_group(Turn& turn, Group& group, const std::string& old_me
   }
   group.replacement_append =
       append(turn, group, {{group.id(), GroupStored{next.snapshot(next.assignments())}}},
-             HeldReplacement{request, old_member_id, member_id, group.generation()});
+             HeldReplacement{request, old_member_id, member_id});
 }
 
 // Before version 9 there is no way to tell a leader that it need not assign again; naming its
@@ -125,8 +125,8 @@ void finish_replacement(Turn& turn, Group& group, HeldReplacement held,
   std::deque<JoinGroup> waiting = std::exchange(group.waiting_joins, {});
   const std::string* current = group.static_member(*held.request.instance_id);
   const bool superseded = current != nullptr && *current != held.old_member_id;
-  const bool unchanged = current != nullptr && !superseded && group.is(GroupState::kStable) &&
-                         group.generation() == held.generation;
+  // A later stable generation would have been stored after this append, and decided after it.
+  const bool unchanged = current != nullptr && !superseded && group.is(GroupState::kStable);
   if (failure) {
     reply_join_error(turn, held.request.token, "", member_error(*failure));
   } else if (superseded) {

@@ -225,6 +225,31 @@ TEST(StaticMember, IfNoneComesBackTheGroupWaitsUntilTheirSessionsEnd) {
   EXPECT_EQ(state_of(bench, "g"), "Empty");
 }
 
+TEST(StaticMember, OneThatCameBackHasASessionOfItsOwn) {
+  TestBench bench;
+  form_static(bench);
+  bench.advance(Duration::milliseconds(5'000));
+  bench.send(joining_static("g", "i2"));
+  bench.advance(Duration::milliseconds(5'000));  // i1 is silent for too long, i2 is not
+  EXPECT_EQ(bench.coordinator->describe("g").members.at(0).instance_id, "i2");
+  bench.advance(Duration::milliseconds(5'000));
+  EXPECT_EQ(state_of(bench, "g"), "Empty");
+}
+
+TEST(StaticMember, OneThatComesBackTwiceWhileOthersRejoinIsKeptWaiting) {
+  TestBench bench;
+  const FormedGroup group = form_group(bench, "g", {"b"});
+  bench.send(joining_static("g", "i1"));
+  const ReplyToken token = bench.send(joining_static("g", "i1"));
+  for (int i = 0; i < 4; ++i) {
+    bench.advance(Duration::milliseconds(5'000));
+    bench.send(beating("g", group.members[0], 1));
+  }
+  EXPECT_FALSE(bench.is_answered(token));
+  bench.send(joining("g", "b", group.members[0]));
+  EXPECT_EQ(bench.reply<JoinGroupReply>(token).error, GroupError::kNone);
+}
+
 TEST(StaticMember, AFullGroupStillLetsItComeBack) {
   GroupConfig config;
   config.limits.members_per_group = 2;

@@ -154,6 +154,22 @@ TEST(Sync, WithoutRoomForAnAppendTheLeaderTriesAgain) {
   EXPECT_EQ(bench.reply<SyncGroupReply>(again).error, GroupError::kNone);
 }
 
+TEST(Sync, WhoWaitedLongerThanItsSessionHasANewOneAfterwards) {
+  TestBench bench;
+  const Joined members = join_two(bench);
+  const ReplyToken follower = bench.send(syncing("g", members.follower, 1));
+  for (int i = 0; i < 4; ++i) {
+    bench.advance(Duration::milliseconds(5'000));
+    bench.send(beating("g", members.leader, 1));
+  }
+  bench.send(syncing("g", members.leader, 1));
+  EXPECT_EQ(bench.reply<SyncGroupReply>(follower).error, GroupError::kNone);
+  bench.advance(Duration::milliseconds(9'999));
+  EXPECT_EQ(state_of(bench, "g"), "Stable");
+  bench.advance(Duration::milliseconds(1));
+  EXPECT_EQ(state_of(bench, "g"), "Empty");
+}
+
 TEST(Heartbeat, TellsHowTheGroupStands) {
   TestBench bench;
   const auto beat = [&](const Heartbeat& request) {
