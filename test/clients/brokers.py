@@ -4,6 +4,7 @@ A broker is started for one suite on free loopback ports with an empty data dire
 the id of the process that was started. Its output stays in build/clients/logs.
 """
 
+import collections
 import os
 import shutil
 import socket
@@ -19,6 +20,12 @@ import toolchain
 # and members that join a group within a moment of each other meet in its first generation.
 PARTITIONS = 4
 REBALANCE_DELAY_MS = 1000
+
+
+# What a suite may ask for: topics made by their first use, and how often old segments are looked
+# for. Suites with records from the past need that to be rare, suites about cleaning need it often.
+Settings = collections.namedtuple("Settings", "auto_create check_retention_ms",
+                                  defaults=(True, 300_000))
 
 
 class DidNotStart(Exception):
@@ -49,9 +56,9 @@ class Broker:
     data = None
     keep_data = False
 
-    def __init__(self, label, auto_create=True):
+    def __init__(self, label, settings=Settings()):
         self.label = label
-        self.auto_create = auto_create
+        self.settings = settings
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.advertised = self.bootstrap
@@ -125,8 +132,10 @@ admin:
   listen: 127.0.0.1:{free_port()}
 node:
   data: {self.data / "magpie"}
+storage:
+  retention_check_interval: {self.settings.check_retention_ms}ms
 topics:
-  auto_create: {str(self.auto_create).lower()}
+  auto_create: {str(self.settings.auto_create).lower()}
   default_partitions: {PARTITIONS}
 groups:
   initial_rebalance_delay: {REBALANCE_DELAY_MS}ms
@@ -165,10 +174,11 @@ class Kafka(Broker):
             "share.coordinator.state.topic.min.isr": 1,
             "share.coordinator.state.topic.num.partitions": 4,
             "group.initial.rebalance.delay.ms": REBALANCE_DELAY_MS,
-            "auto.create.topics.enable": "true" if self.auto_create else "false",
+            "auto.create.topics.enable": str(self.settings.auto_create).lower(),
             "num.partitions": PARTITIONS,
             "num.network.threads": 2,
             "num.io.threads": 2,
+            "log.retention.check.interval.ms": self.settings.check_retention_ms,
             "log.cleaner.backoff.ms": 1000,
             "log.cleaner.dedupe.buffer.size": 4194304,
         }
@@ -190,8 +200,8 @@ class Kafka(Broker):
 class External(Broker):
     """A broker that someone else runs; its data directory is out of reach."""
 
-    def __init__(self, label, address, auto_create=True):
-        super().__init__(label, auto_create)
+    def __init__(self, label, address):
+        super().__init__(label)
         self.bootstrap = address
         self.port = int(address.rsplit(":", 1)[1])
 
@@ -223,9 +233,9 @@ def kind(name):
     return "external" if ":" in name else name
 
 
-def choose(name, label, auto_create=True):
+def choose(name, label, settings=Settings()):
     """The broker that `--broker NAME` means, not started yet."""
     chosen = kind(name)
     if chosen == "external":
-        return External(label, name, auto_create)
-    return (Magpie if chosen == "magpie" else Kafka)(label, auto_create)
+        return External(label, name)
+    return (Magpie if chosen == "magpie" else Kafka)(label, settings)

@@ -1,8 +1,8 @@
 """librdkafka's own integration tests, built from the npm package node-rdkafka.
 
 One test here is one number of that suite (all functions of the number), run by its test-runner in
-quick mode. Two long numbers, 0081 for all of the admin interface, ACL and SCRAM included, and 0113
-for cooperative rebalancing, are split by their subtests.
+quick mode. Long numbers, such as 0081 for all of the admin interface, ACL and SCRAM included, are
+split by their subtests.
 """
 
 import os
@@ -22,10 +22,13 @@ _TIMEOUT = 240
 _NOT_QUICK = ("0018", "0019", "0026", "0045", "0050", "0061", "0082", "0089", "0102", "0113",
               "0122", "0132", "0137")
 # Split into subtests: where the calls of them begin in the source, and what a call looks like.
-_SPLIT = {"0081": ("void do_test_apis(", r"^\s*(do_test_(?!apis)\w+)\("),
+_SPLIT = {"0061": ("int main_0061_consumer_lag(", r"^ +(do_test_\w+)\("),
+          "0081": ("void do_test_apis(", r"^\s*(do_test_(?!apis)\w+)\("),
+          "0137": ("int main_0137_barrier_batch_consume(", r"^ +(do_test_\w+)\("),
           "0113": ("int main_0113_cooperative_rebalance(", r"^ +([a-z]_\w+)\(")}
-# One of six variations of 50 seconds each.
+# The first has two variations, of which one needs transactions; the second six of 50 seconds each.
 _SUBTEST_FILTERS = {
+    "do_test_consumer_lag": "lag without transactions",
     "u_multiple_subscription_changes": "use_rebalance_cb: 1, subscription_variation: 1"}
 # Call Kafka's own kafka-topics.sh.
 _NEED_SCRIPTS = ("0045", "0052", "0077")

@@ -54,6 +54,16 @@ class KafkaPython(ProgramSuite):
         return ["/usr/bin/python3", paths.HERE / "programs" / "kafka_python_tests.py"]
 
 
+class Cleaning(KafkaPython):
+    name = "cleaning"
+    title = "retention and compaction, watched with kafka-python"
+    lanes = 4
+    check_retention_ms = 1000
+
+    def command(self):
+        return ["/usr/bin/python3", paths.HERE / "programs" / "cleaning_tests.py"]
+
+
 class KafkaJs(ProgramSuite):
     name = "kafkajs"
     title = f"kafkajs {paths.VERSIONS['npm']['kafkajs']} (npm), programs of ours"

@@ -4,8 +4,8 @@
     run.py [suite ...] [--only TEST] [--broker magpie|kafka|HOST:PORT] [--keep] [--all]
 
 Without a suite all are run. For every suite the lists of passed, failed and not applicable tests
-are printed, with reasons; a suite whose toolchain cannot be had here is skipped, with the reason. The
-last line is `N passed, N failed, N skipped`; the exit code is 0 only if nothing failed. See
+are printed, with reasons; a suite whose toolchain cannot be had here is skipped, with the reason.
+The last line is `N passed, N failed, N skipped`; the exit code is 0 only if nothing failed. See
 CONTRIBUTING.md and docs/compatibility.md.
 """
 
@@ -31,6 +31,7 @@ ALL = [
     librdkafka_suite.Librdkafka,
     librdkafka_suite.LibrdkafkaNoAutoCreate,
     program_suite.KafkaPython,
+    program_suite.Cleaning,
     franz_go_suite.FranzGo,
     program_suite.KafkaJs,
     java_suite.JavaTools,
@@ -71,7 +72,8 @@ def _run(make, options):
     def open_broker():
         if not suite.needs_broker:
             return brokers.NoBroker()
-        broker = brokers.choose(options.broker, suite.name, suite.auto_create)
+        broker = brokers.choose(options.broker, suite.name, brokers.Settings(
+            suite.auto_create, suite.check_retention_ms))
         broker.keep_data = options.keep
         return broker
 

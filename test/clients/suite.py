@@ -41,7 +41,9 @@ class Suite:
     title = ""
     lanes = 1
     needs_broker = True
+    # How the broker for this suite is set up; see brokers.Settings.
     auto_create = True
+    check_retention_ms = 300_000
 
     def prepare(self):
         """Fetches what the tests need; toolchain.Unavailable says why it cannot."""
