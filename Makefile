@@ -36,7 +36,7 @@ test-clients: ## Run the test suites of real Kafka clients against Magpie (downl
 .PHONY: sim
 sim: ## Run SEEDS=N simulated clusters with faults (default 200)
 	$(INSTALL) build test
-	@tools/build.sh release magpie_sim
+	@tools/build.sh release magpie_sim_program
 	@build/release/magpie_sim --seeds $(SEEDS)
 
 .PHONY: fuzz

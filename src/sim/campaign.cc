@@ -1,0 +1,66 @@
+#include "sim/campaign.h"
+
+#include <fmt/format.h>
+
+namespace magpie::sim {
+namespace {
+
+void report(const CampaignOptions& options, const RunResult& result) {
+  if (!options.say) return;
+  options.say(fmt::format("seed {} broke {} at {} ms: {}", result.seed, result.violation->guarantee,
+                          result.violation->when.nanos / 1'000'000, result.violation->text));
+  options.say(
+      fmt::format("  replay: magpie_sim --seed {} --trace   ({})", result.seed, result.knobs));
+}
+
+void check_hash(const CampaignOptions& options, RunResult& result) {
+  RunOptions again;
+  again.seed = options.first;
+  again.seed = result.seed;
+  const RunResult second = run_seed(again);
+  if (second.hash == result.hash || result.violation) return;
+  result.violation =
+      Violation{"determinism",
+                fmt::format("two runs end with hashes {:x} and {:x}", result.hash, second.hash),
+                {}};
+}
+
+}  // namespace
+
+Campaign run_campaign(const CampaignOptions& options) {
+  Campaign campaign;
+  for (uint64_t seed = options.first; seed <= options.last; ++seed) {
+    RunOptions run;
+    run.seed = seed;
+    run.sink = options.sink;
+    RunResult result = run_seed(run);
+    if (options.twice) check_hash(options, result);
+    ++campaign.seeds;
+    campaign.virtual_time = campaign.virtual_time + result.virtual_time;
+    campaign.events += result.events;
+    campaign.acknowledged += result.acknowledged;
+    for (const auto& [name, count] : result.probes) campaign.probes[name] += count > 0 ? 1 : 0;
+    if (!result.violation) continue;
+    report(options, result);
+    campaign.failed.push_back(std::move(result));
+    if (options.stop_at_first) break;
+  }
+  return campaign;
+}
+
+std::string describe(const Campaign& campaign, double real_seconds) {  // measurement only
+  std::string text = "probes, in how many seeds each fired:\n";
+  for (const auto& [name, seeds] : campaign.probes) {
+    text += fmt::format("  {:<36} {}\n", name, seeds);
+  }
+  // measurement only
+  const double virtual_seconds = static_cast<double>(campaign.virtual_time.nanos) / 1e9;
+  text += fmt::format(
+      "{} seeds, {} failed, {:.2f} virtual hours in {:.1f} s ({:.0f} times real "
+      "time), {} events, {} records acknowledged\n",
+      campaign.seeds, campaign.failed.size(), virtual_seconds / 3'600, real_seconds,
+      virtual_seconds / real_seconds, campaign.events, campaign.acknowledged);
+  return text;
+}
+
+}  // namespace magpie::sim

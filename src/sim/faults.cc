@@ -1,0 +1,112 @@
+#include "sim/faults.h"
+
+#include <utility>
+#include <vector>
+
+namespace magpie::sim {
+
+Faults::Faults(Scene& scene, const Knobs& knobs, Disk& disk, Network& network, Host& host)
+    : scene_(scene),
+      knobs_(knobs),
+      disk_(disk),
+      network_(network),
+      host_(host),
+      random_(scene.random.fork()),
+      flips_left_(knobs.bit_flips) {}
+
+void Faults::every(Duration rate, Action action) {
+  if (rate == Duration{}) return;
+  const Duration pause = Duration::nanoseconds(random_.between(rate.nanos / 4, rate.nanos * 7 / 4));
+  scene_.queue.after(pause, [this, rate, action = std::move(action)] {
+    if (scene_.healed) return;
+    action();
+    every(rate, action);
+  });
+}
+
+void Faults::later(Duration longest, Action end) {
+  scene_.queue.after(Duration::nanoseconds(random_.between(1'000'000, longest.nanos)),
+                     std::move(end));
+}
+
+void Faults::start() {
+  every(knobs_.kill_every, [this] {
+    if (!host_.is_up()) return;
+    scene_.probe("kill");
+    host_.crash(Crash::kProcess);
+  });
+  every(knobs_.power_loss_every, [this] { lose_power(); });
+  every(knobs_.clean_stop_every, [this] { host_.request_stop(); });
+  every(knobs_.cut_every, [this] { network_.cut_one(); });
+  every(knobs_.slow_disk_every, [this] {
+    disk_.set_slow(true);
+    later(Duration::seconds(2), [this] { disk_.set_slow(false); });
+  });
+  every(knobs_.disk_full_every, [this] {
+    break_writes(ErrorKind::kNoSpace, "no space left on device", Duration::seconds(3));
+  });
+  every(knobs_.write_error_every,
+        [this] { break_writes(ErrorKind::kIo, "input/output error", Duration::seconds(1)); });
+  every(knobs_.sync_error_every, [this] {
+    disk_.set_sync_error(Error{ErrorKind::kIo, "input/output error"});
+    later(Duration::seconds(1), [this] { disk_.set_sync_error(std::nullopt); });
+  });
+  every(knobs_.clock_jump_every, [this] {
+    scene_.probe("clock_jump");
+    const int64_t hour = 3'600'000;
+    host_.jump_clock(random_.between(-hour, hour));
+  });
+  supervise();
+}
+
+// Restarts a node that is down, as an init system would.
+void Faults::supervise() {
+  scene_.queue.after(Duration::milliseconds(100), [this] {
+    if (!host_.is_up() && (scene_.healed || random_.chance(1, 5))) {
+      if (flips_left_ > 0 && random_.chance(1, 2)) flip_a_bit();
+      host_.boot();
+    }
+    supervise();
+  });
+}
+
+void Faults::lose_power() {
+  scene_.probe("power_loss");
+  if (host_.is_up()) {
+    host_.crash(Crash::kPower);
+  } else {
+    disk_.crash(Crash::kPower);
+  }
+  if (knobs_.fsync == engine::FsyncPolicy::kAlways) return;
+  records_may_be_lost_();
+}
+
+void Faults::break_writes(ErrorKind kind, const char* message, Duration longest) {
+  disk_.set_write_error(Error{kind, message});
+  later(longest, [this] { disk_.set_write_error(std::nullopt); });
+}
+
+// Damages one segment somewhere in its first half, while nobody looks. The node may refuse to serve
+// it, and must not serve anything else in its place.
+void Faults::flip_a_bit() {
+  std::vector<SimFile*> segments;
+  for (auto& [path, file] : disk_.files()) {
+    if (path.ends_with(".log") && file.content().size() > 200) segments.push_back(&file);
+  }
+  if (segments.empty()) return;
+  --flips_left_;
+  damaged_ = true;
+  host_.expect_damage();
+  scene_.probe("bit_flip");
+  SimFile& file = *segments[random_.below(segments.size())];
+  file.flip_bit(random_.below(file.content().size() / 2 * 8));
+}
+
+void Faults::heal() {
+  scene_.healed = true;
+  disk_.set_slow(false);
+  disk_.set_write_error(std::nullopt);
+  disk_.set_sync_error(std::nullopt);
+}
+
+}  // namespace magpie::sim

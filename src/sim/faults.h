@@ -1,0 +1,57 @@
+// What goes wrong in a run, and when: draws every fault's moments from the seed and ends them all
+// when the world heals.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "base/random.h"
+#include "sim/disk.h"
+#include "sim/host.h"
+#include "sim/knobs.h"
+#include "sim/network.h"
+#include "sim/scene.h"
+
+namespace magpie::sim {
+
+class Faults {
+ public:
+  Faults(Scene& scene, const Knobs& knobs, Disk& disk, Network& network, Host& host);
+
+  void start();
+  // Everything works from now on; a node that is down is started.
+  void heal();
+
+  // Whom to tell when a power loss may have taken records, because fsync is not `always`.
+  void set_records_may_be_lost(std::function<void()> tell) {
+    records_may_be_lost_ = std::move(tell);
+  }
+
+  // Bytes were damaged that were safe before.
+  bool damaged() const { return damaged_; }
+
+ private:
+  using Action = std::function<void()>;
+
+  // Carries out `action` about every `rate` until the world heals.
+  void every(Duration rate, Action action);
+  // Carries out `end` after up to `longest`.
+  void later(Duration longest, Action end);
+  void supervise();
+  void lose_power();
+  void break_writes(ErrorKind kind, const char* message, Duration longest);
+  void flip_a_bit();
+
+  Scene& scene_;
+  const Knobs& knobs_;
+  Disk& disk_;
+  Network& network_;
+  Host& host_;
+  std::function<void()> records_may_be_lost_;
+  Random random_;
+  int flips_left_;
+  bool damaged_ = false;
+};
+
+}  // namespace magpie::sim

@@ -1,0 +1,114 @@
+#include "sim/fetched.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "record/batch.h"
+#include "record/reader.h"
+#include "record/validate.h"
+
+namespace magpie::sim {
+namespace {
+
+// Adds the records of one batch; false if it is damaged.
+bool take_batch(const Buffer& batch, int64_t wanted, Fetched& fetched) {
+  if (!record::checksum_matches(batch.bytes())) return false;
+  auto reader = record::RecordReader::open(batch);
+  if (!reader) return false;
+  for (;;) {
+    auto record = reader->next();
+    if (!record) return false;
+    if (!*record) break;
+    const int64_t offset = (*record)->offset.value;
+    if (offset >= wanted) fetched.records.emplace_back(offset, (*record)->value.value_or(""));
+  }
+  fetched.next = reader->header().next_offset().value;
+  return true;
+}
+
+void check_borders(Scene& scene, Ledger& ledger, const wire::FetchResponsePartition& partition,
+                   const Known& known) {
+  ledger.saw_high_watermark(partition.high_watermark, known.high_watermark);
+  if (partition.log_start_offset >= 0) {
+    ledger.saw_log_start(partition.log_start_offset, known.log_start);
+  }
+  if (partition.last_stable_offset > partition.high_watermark) {
+    scene.violate("G3", ledger.settings().name + ": the last stable offset is ahead");
+  }
+}
+
+}  // namespace
+
+Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponsePartition& partition,
+                        int64_t wanted, const Known& known, bool whole) {
+  const std::string& name = ledger.settings().name;
+  check_borders(scene, ledger, partition, known);
+  Fetched fetched;
+  fetched.next = wanted;
+  const Buffer bytes = partition.records ? flatten(*partition.records) : Buffer();
+  const auto batches = record::split_batches(bytes);
+  if (!batches) {
+    scene.violate("G12", name + ": fetched bytes are no batches: " + batches.error().message);
+    return fetched;
+  }
+  int64_t epoch = -1;
+  for (const Buffer& batch : *batches) {
+    const record::BatchHeader header = record::parse_header(batch.bytes());
+    if (header.next_offset().value <= wanted) continue;
+    const bool hole = header.base_offset.value > fetched.next && !ledger.settings().compacted;
+    if (hole && header.base_offset.value > partition.log_start_offset) {
+      scene.violate("G4", fmt::format("{}: wanted offset {}, got a batch at {}", name, fetched.next,
+                                      header.base_offset.value));
+    }
+    if (header.leader_epoch.value < epoch) {
+      scene.violate("epochs", name + ": the epoch falls from one batch to the next");
+    }
+    epoch = header.leader_epoch.value;
+    if (!take_batch(batch, wanted, fetched)) {
+      scene.violate("G12",
+                    fmt::format("{}: the batch at {} is damaged", name, header.base_offset.value));
+      return fetched;
+    }
+  }
+  if (fetched.next > partition.high_watermark) {
+    scene.violate("G3", fmt::format("{}: got records up to {}, the high watermark is {}", name,
+                                    fetched.next, partition.high_watermark));
+  }
+  const bool some = wanted < partition.high_watermark && wanted >= partition.log_start_offset;
+  if (whole && some && fetched.records.empty() && !ledger.settings().compacted) {
+    scene.violate("G12", fmt::format("{}: nothing came from offset {}, the high watermark is {}",
+                                     name, wanted, partition.high_watermark));
+  }
+  for (const auto& [offset, value] : fetched.records) ledger.fetched(offset, value);
+  return fetched;
+}
+
+void ask_for(wire::FetchRequest& request, int version, const SimTopic& topic, int32_t partition,
+             int64_t offset, int32_t max_bytes) {
+  const auto is_it = [&](const wire::FetchRequestTopic& asked) {
+    return version >= 13 ? asked.topic_id == topic.id : asked.topic == topic.name;
+  };
+  auto place = std::find_if(request.topics.begin(), request.topics.end(), is_it);
+  if (place == request.topics.end()) {
+    wire::FetchRequestTopic added;
+    if (version >= 13) {
+      added.topic_id = topic.id;
+    } else {
+      added.topic = topic.name;
+    }
+    place = request.topics.insert(place, std::move(added));
+  }
+  wire::FetchRequestPartition wanted;
+  wanted.partition = partition;
+  wanted.fetch_offset = offset;
+  wanted.partition_max_bytes = max_bytes;
+  place->partitions.push_back(wanted);
+}
+
+const std::string& name_in(const Topics& topics, const wire::FetchResponseTopic& topic,
+                           int version) {
+  return version >= 13 ? topics.find(topic.topic_id).name : topics.find(topic.topic).name;
+}
+
+}  // namespace magpie::sim

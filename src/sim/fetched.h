@@ -1,0 +1,44 @@
+// Looking at what a fetch brought, as a careful consumer would.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sim/client.h"
+#include "sim/ledger.h"
+#include "wire/fetch.h"
+
+namespace magpie::sim {
+
+// What the ledger knew when a fetch left; later answers may not fall behind it.
+struct Known {
+  int64_t high_watermark = 0;
+  int64_t log_start = 0;
+  int32_t epoch = -1;
+
+  static Known of(const Ledger& ledger) {
+    return {ledger.high_watermark(), ledger.log_start(), ledger.epoch()};
+  }
+};
+
+struct Fetched {
+  std::vector<std::pair<int64_t, std::string>> records;  // from the wanted offset on
+  int64_t next = 0;                                      // where to go on
+};
+
+// Checks one partition of an answer that has no error, tells the ledger, and returns the records.
+// `whole`: nothing but this partition was asked for, so something must have come if there is any.
+Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponsePartition& partition,
+                        int64_t wanted, const Known& known, bool whole);
+
+// Adds one partition to a fetch request.
+void ask_for(wire::FetchRequest& request, int version, const SimTopic& topic, int32_t partition,
+             int64_t offset, int32_t max_bytes);
+
+// The topic's name in an answer of this version.
+const std::string& name_in(const Topics& topics, const wire::FetchResponseTopic& topic,
+                           int version);
+
+}  // namespace magpie::sim

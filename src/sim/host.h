@@ -1,0 +1,66 @@
+// The machine that one node runs on: it starts, steps, stops and crashes the node and carries out
+// its effects on the simulated disk and network.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "node/node.h"
+#include "port/effect.h"
+#include "port/event.h"
+#include "sim/disk.h"
+#include "sim/knobs.h"
+#include "sim/network.h"
+#include "sim/scene.h"
+
+namespace magpie::sim {
+
+class Host {
+ public:
+  Host(Scene& scene, const Knobs& knobs, Disk& disk, Network& network);
+
+  // REQUIRES: down.
+  void boot();
+  // The process ends at once. REQUIRES: up.
+  void crash(Crash crash);
+  // SIGTERM; the host is down when the node has stopped.
+  void request_stop();
+
+  bool is_up() const { return node_ != nullptr; }
+  bool is_stopping() const { return stopping_; }
+  uint64_t boots() const { return boots_; }
+
+  // The wall clock is set, by people or NTP.
+  void jump_clock(int64_t millis) { wall_offset_ += millis; }
+  Now now() const;
+
+  // Damage was done to the stored bytes on purpose: refusing to serve them is right.
+  void expect_damage() { damage_expected_ = true; }
+
+ private:
+  void step(port::Event event);
+  void tick_when_due();
+  void plan_tick();
+  void carry_out();
+  void carry_out(port::Effect& effect);
+  void look_at_phase();
+  void look_at_line(const port::LogLine& line);
+
+  Scene& scene_;
+  const Knobs& knobs_;
+  Disk& disk_;
+  Network& network_;
+  Random random_;
+  std::unique_ptr<node::Node> node_;
+  port::Effects effects_;
+  std::vector<port::Effect> carried_;
+  Instant planned_tick_ = Instant::never();
+  uint64_t boots_ = 0;
+  bool stopping_ = false;
+  bool damage_expected_ = false;
+  int64_t wall_offset_ = 0;
+};
+
+}  // namespace magpie::sim

@@ -1,0 +1,208 @@
+#include "sim/ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace magpie::sim {
+namespace {
+
+template <typename Number>
+bool take_number(std::string_view& text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end == text.data() + text.size() || *end != '.') return false;
+  text.remove_prefix(static_cast<size_t>(end - text.data()) + 1);
+  return true;
+}
+
+}  // namespace
+
+std::string value_of(const Origin& origin, bool idempotent) {
+  std::string value =
+      fmt::format("{}{}.{}.", idempotent ? 'i' : 'p', origin.producer, origin.number);
+  // Of different lengths, some over several sectors.
+  const auto mixed = static_cast<uint64_t>(origin.producer * 31 + origin.number * 17);
+  const uint64_t length = mixed % 16 == 0 ? 1'500 : mixed % 7 * 20;
+  value.append(length, static_cast<char>('a' + mixed % 26));
+  return value;
+}
+
+std::string key_of(const Origin& origin) {
+  return fmt::format("key-{}", (origin.producer + origin.number) % 5);
+}
+
+std::optional<ParsedValue> parse_value(std::string_view value) {
+  if (value.empty() || (value.front() != 'i' && value.front() != 'p')) return std::nullopt;
+  ParsedValue parsed;
+  parsed.idempotent = value.front() == 'i';
+  std::string_view rest = value.substr(1);
+  if (!take_number(rest, parsed.origin.producer) || !take_number(rest, parsed.origin.number)) {
+    return std::nullopt;
+  }
+  if (value_of(parsed.origin, parsed.idempotent) != value) return std::nullopt;
+  return parsed;
+}
+
+std::string Ledger::text(int64_t offset, const Claim& claim) const {
+  return fmt::format("{} offset {}: record {} of producer {}", settings_.name, offset,
+                     claim.origin.number, claim.origin.producer);
+}
+
+// --- claims --------------------------------------------------------------------------------------
+
+void Ledger::acknowledged(int64_t offset, const Origin& origin, bool idempotent) {
+  ++acknowledgements_;
+  claim(offset, {origin, idempotent, true, generation_});
+}
+
+void Ledger::fetched(int64_t offset, const std::string& value) {
+  const auto parsed = parse_value(value);
+  if (!parsed) {
+    return scene_.violate(
+        "G4", fmt::format("{} offset {} holds a value that nobody sent", settings_.name, offset));
+  }
+  const Claim seen{parsed->origin, parsed->idempotent, false, generation_};
+  if (!sent_.contains(parsed->origin)) {
+    return scene_.violate("G4", text(offset, seen) + " was never sent there");
+  }
+  claim(offset, seen);
+}
+
+void Ledger::claim(int64_t offset, const Claim& claim) {
+  const auto found = claims_.find(offset);
+  if (found != claims_.end()) {
+    Claim& earlier = found->second;
+    if (earlier.origin == claim.origin) {
+      earlier.generation = generation_;
+      earlier.acknowledged |= claim.acknowledged;
+      return;
+    }
+    if (earlier.generation == generation_) {
+      return scene_.violate(
+          earlier.acknowledged ? "G1" : "G3",
+          text(offset, claim) + ", where earlier there was " + text(offset, earlier));
+    }
+    drop_from(offset);
+  }
+  check_once(offset, claim);
+  claims_[offset] = claim;
+}
+
+// A contradiction at `offset`: the log was cut there or before.
+void Ledger::drop_from(int64_t offset) {
+  scene_.probe("weak_fsync_lost_a_suffix");
+  for (auto it = claims_.lower_bound(offset); it != claims_.end();) {
+    if (it->second.generation == generation_) {
+      return scene_.violate("G10", text(it->first, it->second) +
+                                       " outlived a power loss that took an earlier record");
+    }
+    if (it->second.idempotent) offsets_.erase(it->second.origin);
+    it = claims_.erase(it);
+  }
+}
+
+void Ledger::check_once(int64_t offset, const Claim& claim) {
+  if (!claim.idempotent) return;
+  const auto [place, fresh] = offsets_.emplace(claim.origin, offset);
+  if (fresh || place->second == offset) return;
+  const auto other = claims_.find(place->second);
+  if (other != claims_.end() && other->second.generation < generation_) {
+    // The earlier copy went with a power loss.
+    const int64_t from = place->second;
+    drop_from(from);
+    offsets_[claim.origin] = offset;
+    return;
+  }
+  scene_.violate("G8", text(offset, claim) + fmt::format(" is also at offset {}", place->second));
+}
+
+bool Ledger::is_acknowledged(int64_t offset) const {
+  const auto found = claims_.find(offset);
+  return found != claims_.end() && found->second.acknowledged;
+}
+
+// --- borders -------------------------------------------------------------------------------------
+
+void Ledger::saw_high_watermark(int64_t high_watermark, int64_t known) {
+  if (high_watermark < known && high_watermark < high_watermark_ && generation_ == 0) {
+    scene_.violate("G3", fmt::format("{}: the high watermark went back from {} to {}",
+                                     settings_.name, known, high_watermark));
+  }
+  high_watermark_ = std::max(high_watermark_, high_watermark);
+}
+
+void Ledger::saw_log_start(int64_t start, int64_t known) {
+  if (start < known && generation_ == 0) {
+    return scene_.violate("G10", fmt::format("{}: the log start went back from {} to {}",
+                                             settings_.name, known, start));
+  }
+  if (!settings_.may_trim && start > trim_asked_) {
+    return scene_.violate("G10", fmt::format("{}: the log starts at {}, nobody asked for that",
+                                             settings_.name, start));
+  }
+  log_start_ = std::max(log_start_, start);
+}
+
+void Ledger::saw_epoch(int32_t epoch, int32_t known) {
+  if (epoch < known) {
+    scene_.violate("epochs", fmt::format("{}: the leader epoch went back from {} to {}",
+                                         settings_.name, known, epoch));
+  }
+  epoch_ = std::max(epoch_, epoch);
+}
+
+void Ledger::asked_to_trim(int64_t start) {
+  trim_asked_ = std::max(trim_asked_, start);
+}
+
+void Ledger::power_lost() {
+  ++generation_;
+  high_watermark_ = 0;
+  log_start_ = 0;
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+void Ledger::read_to_the_end(int64_t start, int64_t end,
+                             const std::map<int64_t, std::string>& records) {
+  for (const auto& [offset, value] : records) fetched(offset, value);
+  for (const auto& [offset, claim] : claims_) {
+    if (offset < start || records.contains(offset)) continue;
+    if (claim.generation < generation_ && offset >= end) continue;
+    if (settings_.compacted && offset < end) continue;
+    return scene_.violate(
+        claim.acknowledged ? "G1" : "G3",
+        text(offset, claim) + fmt::format(" is missing; the log ends at {}", end));
+  }
+  if (settings_.compacted) check_last_of_keys(records);
+  check_order(start);
+}
+
+// Compaction may take a record only if a later one has its key.
+void Ledger::check_last_of_keys(const std::map<int64_t, std::string>& records) {
+  std::map<std::string, int64_t> last;
+  for (const auto& [offset, claim] : claims_) last[key_of(claim.origin)] = offset;
+  for (const auto& [key, offset] : last) {
+    if (records.contains(offset)) continue;
+    const Claim& claim = claims_.at(offset);
+    if (claim.generation < generation_) continue;
+    scene_.violate("G1", text(offset, claim) + " was the last of its key and is gone");
+  }
+}
+
+// Per idempotent producer, in the order it sent them.
+void Ledger::check_order(int64_t start) {
+  std::map<int32_t, int64_t> last;
+  for (const auto& [offset, claim] : claims_) {
+    if (!claim.idempotent || offset < start) continue;
+    const auto [place, fresh] = last.emplace(claim.origin.producer, claim.origin.number);
+    if (fresh) continue;
+    if (place->second >= claim.origin.number) {
+      return scene_.violate("G8", text(offset, claim) + " came after a later one");
+    }
+    place->second = claim.origin.number;
+  }
+}
+
+}  // namespace magpie::sim

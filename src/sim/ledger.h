@@ -1,0 +1,110 @@
+// What clients were told about one partition, and whether all of it can be true at once.
+//
+// Every record says who sent it, so whatever a client sees can be judged: an acknowledgement or a
+// fetched record claims "at this offset is this record", and claims must never contradict each
+// other, across restarts and power losses. What was claimed must be there at the end.
+//
+// Under `fsync: interval` and `never` a power loss may take a suffix of the log. Claims made before
+// it are then provisional: the first contradiction shows where the log was cut, and drops them from
+// there on, but nothing that was seen again since.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "sim/scene.h"
+
+namespace magpie::sim {
+
+// Who sent a record: producer, and its how-manieth record to this partition.
+struct Origin {
+  int32_t producer = 0;
+  int64_t number = 0;
+
+  auto operator<=>(const Origin&) const = default;
+};
+
+// The value of that record, and back. `idempotent` producers' records start with 'i'.
+std::string value_of(const Origin& origin, bool idempotent);
+struct ParsedValue {
+  Origin origin;
+  bool idempotent = false;
+};
+// Few keys, so that compaction has work.
+std::string key_of(const Origin& origin);
+std::optional<ParsedValue> parse_value(std::string_view value);
+
+class Ledger {
+ public:
+  struct Settings {
+    std::string name;        // "orders-0"
+    bool compacted = false;  // records may go, offsets stay
+    bool may_trim = false;   // retention or DeleteRecords may move the start
+  };
+
+  Ledger(Scene& scene, Settings settings) : scene_(scene), settings_(std::move(settings)) {}
+
+  // --- what clients saw ---
+
+  void sent(const Origin& origin) { sent_.insert_or_assign(origin, true); }
+  void acknowledged(int64_t offset, const Origin& origin, bool idempotent);
+  void fetched(int64_t offset, const std::string& value);
+  // An answer that names the high watermark; `known` is what high_watermark() was when its request
+  // left.
+  void saw_high_watermark(int64_t high_watermark, int64_t known);
+  void saw_log_start(int64_t start, int64_t known);
+  void saw_epoch(int32_t epoch, int32_t known);
+
+  int64_t high_watermark() const { return high_watermark_; }
+  int64_t log_start() const { return log_start_; }
+  int32_t epoch() const { return epoch_; }
+  int64_t trim_asked() const { return trim_asked_; }
+  // Largest start that DeleteRecords has asked for.
+  void asked_to_trim(int64_t start);
+
+  // Power was lost and the fsync policy lets unsynced records go.
+  void power_lost();
+
+  // The log was read from `start` to `end`: all that must be there was there?
+  void read_to_the_end(int64_t start, int64_t end, const std::map<int64_t, std::string>& records);
+
+  const Settings& settings() const { return settings_; }
+  size_t claims() const { return claims_.size(); }
+  size_t acknowledgements() const { return acknowledgements_; }
+  bool lost_power() const { return generation_ > 0; }
+  // True if a client was told that this record is stored.
+  bool is_acknowledged(int64_t offset) const;
+
+ private:
+  struct Claim {
+    Origin origin;
+    bool idempotent = false;
+    bool acknowledged = false;
+    uint64_t generation = 0;
+  };
+  using Claims = std::map<int64_t, Claim>;
+
+  void claim(int64_t offset, const Claim& claim);
+  void drop_from(int64_t offset);
+  void check_last_of_keys(const std::map<int64_t, std::string>& records);
+  void check_order(int64_t start);
+  void check_once(int64_t offset, const Claim& claim);
+  std::string text(int64_t offset, const Claim& claim) const;
+
+  Scene& scene_;
+  Settings settings_;
+  std::map<Origin, bool> sent_;
+  Claims claims_;
+  std::map<Origin, int64_t> offsets_;  // of idempotent producers' records
+  int64_t high_watermark_ = 0;
+  int64_t log_start_ = 0;
+  int64_t trim_asked_ = 0;
+  int32_t epoch_ = -1;
+  uint64_t generation_ = 0;  // power losses that may have cut the log
+  size_t acknowledgements_ = 0;
+};
+
+}  // namespace magpie::sim

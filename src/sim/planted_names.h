@@ -1,0 +1,22 @@
+// The planted bugs by name, and how soon the simulator must find each.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/planted_bug.h"
+
+namespace magpie::sim {
+
+struct PlantedName {
+  PlantedBug bug;
+  const char* name;
+  // The simulator must notice it within this many seeds, from seed 1 on; 0 if it has no way to.
+  int seeds;
+};
+
+std::span<const PlantedName> planted_names();
+std::optional<PlantedBug> find_planted(std::string_view name);
+
+}  // namespace magpie::sim

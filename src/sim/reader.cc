@@ -1,0 +1,120 @@
+#include "sim/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "wire/list_offsets.h"
+
+namespace magpie::sim {
+
+using wire::ErrorCode;
+
+Reader::Reader(Surroundings around, int32_t number)
+    : around_(around),
+      number_(number),
+      random_(around.scene.random.fork()),
+      link_(around.scene, around.network, fmt::format("reader-{}", number)) {
+  for (auto& [key, ledger] : around_.topics.ledgers()) {
+    positions_.push_back({key.first, key.second, ledger.get(), 0});
+  }
+}
+
+bool Reader::is_done() const {
+  return std::all_of(positions_.begin(), positions_.end(), [](const Position& position) {
+    return position.next >= position.ledger->high_watermark();
+  });
+}
+
+std::string Reader::describe() const {
+  std::string text = fmt::format("reader {}:", number_);
+  for (const Position& position : positions_) {
+    text += fmt::format(" {}-{} at {} of {}", position.topic, position.partition, position.next,
+                        position.ledger->high_watermark());
+  }
+  return text;
+}
+
+void Reader::fetch_soon() {
+  around_.scene.queue.after(draw_pause(random_, around_.knobs.think_max), [this] { fetch(); });
+}
+
+void Reader::fetch() {
+  const int version = draw_version(random_, wire::ApiKey::kFetch, 5, 18);
+  wire::FetchRequest request;
+  request.max_wait_ms = static_cast<int32_t>(random_.between(0, 1'000));
+  request.min_bytes = static_cast<int32_t>(random_.between(0, 2'000));
+  request.max_bytes = 1 << random_.between(6, 20);
+  asked_.clear();
+  const bool all = random_.chance(1, 2);
+  const size_t only = random_.below(positions_.size());
+  for (size_t i = 0; i < positions_.size(); ++i) {
+    const Position& position = positions_[i];
+    if (!all && i != only) continue;
+    ask_for(request, version, around_.topics.find(position.topic), position.partition,
+            position.next, 1 << random_.between(6, 20));
+    asked_[{position.topic, position.partition}] = {i, position.next, Known::of(*position.ledger)};
+  }
+  link_.call<wire::FetchResponse>(
+      request, version, [this, version](const auto& response) { answered(version, response); });
+}
+
+void Reader::answered(int version, const std::optional<wire::FetchResponse>& response) {
+  if (!response || response->error_code != ErrorCode::kNone) return fetch_soon();
+  const bool whole = asked_.size() == 1;
+  for (const auto& topic : response->responses) {
+    const std::string& name = name_in(around_.topics, topic, version);
+    for (const auto& partition : topic.partitions) {
+      const auto found = asked_.find({name, partition.partition_index});
+      if (found == asked_.end()) {
+        return around_.scene.violate("protocol", "a fetch answer names a partition not asked for");
+      }
+      take(found->second, partition, whole);
+    }
+  }
+  fetch_soon();
+}
+
+void Reader::take(const Asked& asked, const wire::FetchResponsePartition& partition, bool whole) {
+  Position& position = positions_[asked.position];
+  if (partition.error_code == ErrorCode::kOffsetOutOfRange) return out_of_range(asked);
+  if (partition.error_code != ErrorCode::kNone) {
+    return around_.scene.note("fetch error", static_cast<int>(partition.error_code));
+  }
+  const Fetched fetched =
+      look_at_fetched(around_.scene, *position.ledger, partition, asked.wanted, asked.known, whole);
+  position.next = fetched.next;
+}
+
+void Reader::out_of_range(const Asked& asked) {
+  Position& position = positions_[asked.position];
+  const Ledger& ledger = *position.ledger;
+  const bool trims = ledger.settings().may_trim || ledger.trim_asked() > asked.wanted;
+  if (!trims && !ledger.lost_power()) {
+    around_.scene.violate(
+        "G1", fmt::format("{}: offset {} is out of range, it was below the high "
+                          "watermark {}",
+                          ledger.settings().name, asked.wanted, asked.known.high_watermark));
+  }
+  around_.scene.probe("reader_out_of_range");
+  find_start(asked.position);
+}
+
+void Reader::find_start(size_t index) {
+  const Position& position = positions_[index];
+  wire::ListOffsetsRequest request;
+  request.replica_id = -1;
+  wire::ListOffsetsRequestTopic topic;
+  topic.name = position.topic;
+  topic.partitions.push_back({.partition_index = position.partition, .timestamp = -2});
+  request.topics.push_back(std::move(topic));
+  const int version = draw_version(random_, wire::ApiKey::kListOffsets, 1, 9);
+  link_.call<wire::ListOffsetsResponse>(request, version, [this, index](const auto& response) {
+    if (!response || response->topics.size() != 1) return;
+    const auto& partition = response->topics[0].partitions.at(0);
+    if (partition.error_code == ErrorCode::kNone) positions_[index].next = partition.offset;
+  });
+}
+
+}  // namespace magpie::sim

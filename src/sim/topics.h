@@ -1,0 +1,46 @@
+// The topics of a run and what is known of their partitions.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/uuid.h"
+#include "sim/knobs.h"
+#include "sim/ledger.h"
+#include "sim/scene.h"
+
+namespace magpie::sim {
+
+struct SimTopic {
+  std::string name;
+  int32_t partitions = 1;
+  std::map<std::string, std::string> configs;
+  bool compacted = false;
+  bool may_trim = false;
+  Uuid id;  // zero until the topic was created
+};
+
+class Topics {
+ public:
+  Topics(Scene& scene, const Knobs& knobs);
+
+  std::vector<SimTopic>& list() { return list_; }
+  const SimTopic& find(const std::string& name) const;
+  const SimTopic& find(const Uuid& id) const;
+  Ledger& ledger(const std::string& topic, int32_t partition);
+  // All partitions, in order.
+  std::map<std::pair<std::string, int32_t>, std::unique_ptr<Ledger>>& ledgers() { return ledgers_; }
+
+ private:
+  void add(SimTopic topic);
+
+  Scene& scene_;
+  std::vector<SimTopic> list_;
+  std::map<std::pair<std::string, int32_t>, std::unique_ptr<Ledger>> ledgers_;
+};
+
+}  // namespace magpie::sim
