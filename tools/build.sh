@@ -6,6 +6,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Paths relative to the tree, so that a fresh clone finds what another one compiled.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=true
+
 preset=$1
 shift
 log=build/$preset/configure.log

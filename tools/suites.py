@@ -31,11 +31,11 @@ class Suite:
 
 
 SUITES = (
-    Suite("build", "test", ("tools/build.sh", "debug"), minutes=18, step=True),
+    Suite("build", "test", ("tools/build.sh", "debug"), minutes=30, step=True),
     Suite("unit", "test", ("ctest", "--test-dir", "build/debug"), minutes=10, results="ctest"),
     Suite("bench-tools", "test", ("bench/tests/run.py",), minutes=2),
     Suite("sim", "test", ("tools/test_sim.sh",), minutes=5),
-    Suite("fuzz", "test", ("tools/fuzz.py", "--seconds", "5"), minutes=8),
+    Suite("fuzz", "test", ("tools/fuzz.py", "--seconds", "5"), minutes=15),
     Suite("kcat", "test", ("env", f"MAGPIE_BINARY={TOP}/build/debug/magpie",
                            "test/clients/run.py", "kcat"), minutes=5),
     Suite("build-release", "clients", ("tools/build.sh", "release", "magpie"), minutes=15,

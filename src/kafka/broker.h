@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "kafka/connections.h"
 #include "kafka/partition_table.h"
+#include "kafka/statistics.h"
 #include "port/effect.h"
 
 namespace magpie::group {
@@ -72,6 +73,7 @@ struct Broker {
   OffsetLookups& offset_lookups;
   RecordDeletions& record_deletions;
   GroupRequests& groups;
+  Statistics& statistics;
 };
 
 }  // namespace magpie::kafka

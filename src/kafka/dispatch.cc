@@ -116,6 +116,7 @@ std::string describe(const Request& request) {
 }
 
 void close(Broker& broker, const Request& request, const char* code, std::string text) {
+  ++broker.statistics.requests_refused;
   broker.effects.add(port::LogLine{port::Severity::kWarning, code, std::move(text)});
   broker.connections.close(request.id.connection, broker.effects);
 }
@@ -160,6 +161,7 @@ void dispatch(Broker& broker, port::ConnectionId connection, Buffer frame) {
     return close(broker, request, "unknown_api",
                  fmt::format("closed a connection: {} is not offered", describe(request)));
   }
+  ++broker.statistics.requests[request.api_key];
   if (outcome == wire::HeaderOutcome::kServe && found->serve(broker, request, in)) return;
   close(broker, request, "malformed_request",
         fmt::format("closed a connection: malformed {}", describe(request)));

@@ -176,6 +176,7 @@ void FetchRequests::unpark(Broker& broker, uint64_t id, Operation& operation) {
 
 void FetchRequests::finish(Broker& broker, Operations::iterator place) {
   Operation& operation = place->second;
+  broker.statistics.fetched_bytes += operation.gathered;
   reply(broker, operation.request, operation.response);
   operations_.erase(place);
 }

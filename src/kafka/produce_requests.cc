@@ -57,6 +57,7 @@ void ProduceRequests::start(Broker& broker, const Request& request, wire::Produc
         continue;
       }
       Buffer batch = std::exchange(asked.records, std::nullopt).value_or(Buffer());
+      broker.statistics.produced_bytes += batch.size();
       broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
         partition.append(broker.now, ticket, std::move(batch), out);
       });
@@ -90,7 +91,9 @@ void ProduceRequests::settled(Broker& broker, const HostedPartition* hosted, con
   Operation& operation = found->second;
   PartitionAnswer& answer = *operation.items.at(ticket.item);
   answer.error_code = error_of(settled.refusal);
-  operation.refused |= answer.error_code != ErrorCode::kNone;
+  const bool refused = answer.error_code != ErrorCode::kNone;
+  operation.refused |= refused;
+  ++(refused ? broker.statistics.produce_refusals : broker.statistics.produced_batches);
   answer.base_offset = settled.base_offset.value;
   answer.log_append_time_ms = settled.log_append_time;
   if (!settled.message.empty()) answer.error_message = std::move(settled.message);

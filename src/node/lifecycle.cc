@@ -49,7 +49,7 @@ Node::Machines::Machines(NodeConfig config, uint64_t seed)
       clean_mark_(name_file(file_ids_, kCleanMarkPath)),
       connections_(connection_limits(config_)),
       controller_(controller_config(config_, file_ids_), random_.fork()),
-      storage_(config_, partitions_, segment_logs(file_ids_)),
+      storage_(config_, partitions_, compaction_slot_, segment_logs(file_ids_)),
       control_(controller_, storage_, policy(config_), random_.fork()),
       coordinator_(group_config(config_), random_.next()),
       group_loader_(coordinator_),
@@ -80,6 +80,13 @@ Phase Node::Machines::phase() const {
       return Phase::kFailed;
   }
   CHECK(false);
+}
+
+admin::NodeView Node::Machines::node_view() const {
+  static constexpr const char* kNames[] = {"starting", "running", "stopping", "stopped", "failed"};
+  const auto& storage_error = controller_.storage_error();
+  return {kNames[static_cast<size_t>(phase())], stage_ == Stage::kRunning, group_loader_.failure(),
+          storage_error ? storage_error->message : "", coordinator_};
 }
 
 void Node::Machines::fail(kafka::Broker& broker, std::string reason) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/view.h"
 #include "control/controller.h"
 #include "group/group_coordinator.h"
 #include "kafka/broker.h"
@@ -86,6 +87,7 @@ class Node::Machines {
   void lifecycle_done(kafka::Broker& broker, const port::DiskDone& done);
   void fail(kafka::Broker& broker, std::string reason);
   bool all_closed() const;
+  admin::NodeView node_view() const;
 
   const NodeConfig config_;
   const kafka::BrokerConfig broker_config_;
@@ -94,6 +96,7 @@ class Node::Machines {
   port::FileRef clean_mark_;
 
   kafka::Connections connections_;
+  partition::CompactionSlot compaction_slot_;
   kafka::PartitionTable partitions_;
   control::Controller controller_;
   TopicStorage storage_;
@@ -105,6 +108,7 @@ class Node::Machines {
   kafka::OffsetLookups offset_lookups_;
   kafka::RecordDeletions record_deletions_;
   kafka::GroupRequests groups_;
+  kafka::Statistics statistics_;
 
   Stage stage_ = Stage::kReadingState;
   std::string failure_;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "admin/routes.h"
 #include "base/check.h"
 #include "kafka/dispatch.h"
 #include "node/machines.h"
@@ -12,7 +13,7 @@ namespace magpie::node {
 
 kafka::Broker Node::Machines::broker_at(const Now& now, port::Effects& effects) {
   return {now,       effects,  broker_config_,  connections_,      partitions_, control_,
-          produces_, fetches_, offset_lookups_, record_deletions_, groups_};
+          produces_, fetches_, offset_lookups_, record_deletions_, groups_,     statistics_};
 }
 
 void Node::Machines::step(const Now& now, port::Event event, port::Effects& effects) {
@@ -45,6 +46,7 @@ Instant Node::Machines::next_deadline() const {
 // --- from the world -----------------------------------------------------------------------------
 
 void Node::Machines::on(kafka::Broker& broker, port::ConnectionOpened& event) {
+  ++statistics_.connections_opened;
   connections_.opened(event, broker.effects);
 }
 
@@ -70,11 +72,7 @@ void Node::Machines::on(kafka::Broker& broker, port::SendQueueChanged& event) {
 }
 
 void Node::Machines::on(kafka::Broker& broker, port::HttpRequestReceived& event) {
-  const bool ready = stage_ == Stage::kRunning;
-  const bool known = event.target == "/healthz" || event.target == "/readyz";
-  const int status = !known ? 404 : ready || event.target == "/healthz" ? 200 : 503;
-  broker.effects.add(port::HttpRespond{event.exchange, status, "text/plain",
-                                       status == 200 ? "ok\n" : "not ready\n"});
+  admin::serve(broker, node_view(), event);
 }
 
 void Node::Machines::on(kafka::Broker& broker, port::DiskDone& event) {

@@ -38,8 +38,11 @@ void log(kafka::Broker& broker, port::Severity severity, const char* code, std::
 }  // namespace
 
 TopicStorage::TopicStorage(const NodeConfig& config, kafka::PartitionTable& partitions,
-                           EngineFactory factory)
-    : config_(config), partitions_(partitions), factory_(std::move(factory)) {}
+                           partition::CompactionSlot& slot, EngineFactory factory)
+    : config_(config),
+      partitions_(partitions),
+      factory_(std::move(factory)),
+      compaction_slot_(slot) {}
 
 void TopicStorage::start(kafka::Broker& broker, const control::State& state, LeaderEpoch epoch) {
   CHECK(state_ == nullptr);
@@ -60,7 +63,7 @@ void TopicStorage::apply(kafka::Broker& broker, const control::Difference& diffe
     return add_topic(broker, *state_->find_topic(more->name), more->first_new.value);
   }
   if (const auto* configs = std::get_if<control::TopicConfigsChanged>(&difference)) {
-    reconfigure(configs->name);
+    reconfigure(broker, configs->name);
   }
 }
 
@@ -127,7 +130,8 @@ void TopicStorage::add_topic(kafka::Broker& broker, const control::Topic& topic,
     hosted.index = PartitionIndex{index};
     hosted.partition = std::make_unique<partition::Partition>(
         folder_name(topic.name, index), partition_config(config_, settings),
-        factory_(folder_path(topic.name, index), hosted.route, engine_config(config_, settings)));
+        factory_(folder_path(topic.name, index), hosted.route, engine_config(config_, settings)),
+        compaction_slot_);
     ++up.opening;
     up.created |= index >= known;
     waiting_.push_back({hosted.route, index >= known});
@@ -251,11 +255,13 @@ void TopicStorage::remove_topic(kafka::Broker& broker, const control::Topic& top
   open_next(broker);
 }
 
-void TopicStorage::reconfigure(const std::string& topic) {
+void TopicStorage::reconfigure(kafka::Broker& broker, const std::string& topic) {
   const control::TopicSettings settings =
       control::effective_settings(state_->topic_configs(topic), policy(config_).topic_defaults);
   for (kafka::HostedPartition* hosted : partitions_.of_topic(topic)) {
-    hosted->partition->configure(partition_config(config_, settings));
+    partitions_.call(*hosted, broker.effects, [&](auto& partition, auto&) {
+      partition.configure(broker.now, partition_config(config_, settings));
+    });
     hosted->partition->engine().configure(engine_config(config_, settings));
   }
 }

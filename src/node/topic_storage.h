@@ -37,7 +37,9 @@ using EngineFactory = std::function<std::unique_ptr<engine::Engine>(
 
 class TopicStorage {
  public:
-  TopicStorage(const NodeConfig& config, kafka::PartitionTable& partitions, EngineFactory factory);
+  // All three must outlive this object; the slot also every partition.
+  TopicStorage(const NodeConfig& config, kafka::PartitionTable& partitions,
+               partition::CompactionSlot& slot, EngineFactory factory);
 
   // Brings up everything that `state` places on this node; this node leads in `epoch`. Finished
   // when idle(). `state` must outlive this object.
@@ -83,7 +85,7 @@ class TopicStorage {
 
   void add_topic(kafka::Broker& broker, const control::Topic& topic, int32_t first);
   void remove_topic(kafka::Broker& broker, const control::Topic& topic);
-  void reconfigure(const std::string& topic);
+  void reconfigure(kafka::Broker& broker, const std::string& topic);
   void quarantine_strangers(kafka::Broker& broker, const std::vector<port::FolderEntry>& folders);
   void open_next(kafka::Broker& broker);
   void open_one(kafka::Broker& broker, kafka::HostedPartition& hosted, bool create);
@@ -94,6 +96,7 @@ class TopicStorage {
   const NodeConfig& config_;
   kafka::PartitionTable& partitions_;
   EngineFactory factory_;
+  partition::CompactionSlot& compaction_slot_;
   LeaderEpoch epoch_ = kNoLeaderEpoch;
   std::map<std::string, BringingUp> bringing_up_;
   std::deque<Opening> waiting_;  // for their turn to open

@@ -28,7 +28,8 @@ struct PartitionConfig {
   Duration timestamp_future_max = Duration::max();     // message.timestamp.after.max.ms
   Duration timestamp_past_max = Duration::max();       // message.timestamp.before.max.ms
   Duration producer_expiration = Duration::seconds(86'400);
-  Duration upkeep_interval = Duration::seconds(300);  // how often retention and compaction look
+  Duration upkeep_interval = Duration::seconds(300);     // how often retention looks
+  Duration compaction_interval = Duration::seconds(15);  // and compaction (log.cleaner.backoff.ms)
   size_t producers_max = 100'000;
 };
 

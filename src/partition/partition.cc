@@ -19,11 +19,27 @@ constexpr Duration kReopenDelay = Duration::milliseconds(1'000);
 }  // namespace
 
 Partition::Partition(std::string label, PartitionConfig config,
-                     std::unique_ptr<engine::Engine> engine)
+                     std::unique_ptr<engine::Engine> engine, CompactionSlot& slot)
     : label_(std::move(label)),
       config_(std::move(config)),
       engine_(std::move(engine)),
-      producers_(config_.producers_max) {}
+      producers_(config_.producers_max),
+      compaction_slot_(slot) {}
+
+Partition::~Partition() {
+  end_compaction();
+}
+
+void Partition::configure(const Now& now, PartitionConfig config) {
+  config_ = std::move(config);
+  if (state_ == PartitionState::kOnline) schedule_upkeep(now);
+}
+
+// A topic that was just told to compact, or to keep less, need not wait for a whole interval.
+void Partition::schedule_upkeep(const Now& now) {
+  next_upkeep_ = now.instant + config_.upkeep_interval;
+  next_compaction_ = config_.compact ? now.instant + config_.compaction_interval : Instant::never();
+}
 
 bool Partition::is_readable() const {
   return state_ == PartitionState::kOnline || state_ == PartitionState::kReadOnly;
@@ -207,6 +223,9 @@ void Partition::tick(const Now& now, Output& out) {
     engine_->reopen(now, engine_out);
   }
   if (state_ == PartitionState::kOnline && next_upkeep_ <= now.instant) upkeep(now, engine_out);
+  if (state_ == PartitionState::kOnline && next_compaction_ <= now.instant) {
+    compact(now, engine_out);
+  }
   drain(now, events, out);
 }
 
@@ -220,15 +239,23 @@ void Partition::upkeep(const Now& now, engine::Output& out) {
       engine_->trim(now, start, out);
     }
   }
-  if (config_.compact && !compacting_) {
-    compacting_ = true;
-    engine_->compact(now, high_watermark_, config_.tombstone_age, out);
-  }
   if (engine_->wants_checkpoint()) save_checkpoint(now, out);
 }
 
+void Partition::compact(const Now& now, engine::Output& out) {
+  next_compaction_ = now.instant + config_.compaction_interval;
+  if (compacting_ || compaction_slot_.taken) return;
+  compacting_ = compaction_slot_.taken = true;
+  engine_->compact(now, high_watermark_, config_.tombstone_age, out);
+}
+
+void Partition::end_compaction() {
+  if (compacting_) compaction_slot_.taken = false;
+  compacting_ = false;
+}
+
 Instant Partition::next_deadline() const {
-  return std::min({engine_->next_deadline(), next_upkeep_, next_reopen_});
+  return std::min({engine_->next_deadline(), next_upkeep_, next_compaction_, next_reopen_});
 }
 
 void Partition::close(const Now& now, Output& out) {
@@ -243,13 +270,14 @@ void Partition::close(const Now& now, Output& out) {
   engine::Output engine_out{out.effects, events};
   if (state_ == PartitionState::kOnline) save_checkpoint(now, engine_out);
   state_ = PartitionState::kClosing;
-  next_upkeep_ = next_reopen_ = Instant::never();
+  next_upkeep_ = next_compaction_ = next_reopen_ = Instant::never();
   engine_->close(now, engine_out);
   drain(now, events, out);
 }
 
 void Partition::abandon(Output& out) {
   state_ = PartitionState::kClosed;
+  end_compaction();
   refuse_waiting(Refusal::kNotOpen, out);
 }
 
@@ -327,7 +355,7 @@ void Partition::on(const Now& now, engine::Opened& event, Output& out) {
   const bool recovered = state_ == PartitionState::kReadOnly;
   state_ = PartitionState::kOnline;
   high_watermark_ = event.end;
-  next_upkeep_ = now.instant + config_.upkeep_interval;
+  schedule_upkeep(now);
   if (recovered) {
     out.events.emplace_back(StorageRecovered{});
   } else {
@@ -352,7 +380,8 @@ void Partition::on(const Now& now, engine::Failed& event, Output& out) {
   next_reopen_ = now.instant + kReopenDelay;
   high_watermark_ = std::min(high_watermark_, event.end);
   epochs_.cut(event.end);
-  compacting_ = false;
+  next_upkeep_ = next_compaction_ = Instant::never();
+  end_compaction();
   refuse_waiting(Refusal::kStorage, out);
   if (news) out.events.emplace_back(StorageFailed{std::move(event.error)});
 }
@@ -377,7 +406,7 @@ void Partition::on(const Now&, engine::TimestampFound& event, Output& out) {
 }
 
 void Partition::on(const Now&, engine::Compacted& event, Output& out) {
-  compacting_ = false;
+  end_compaction();
   if (event.status) return;
   out.effects.add(
       port::LogLine{port::Severity::kError, "compaction_failed",

@@ -36,14 +36,22 @@
 
 namespace magpie::partition {
 
+// Compaction remembers a key's last place for many keys at once, so only one partition of a node
+// compacts at a time. Shared by all of them.
+struct CompactionSlot {
+  bool taken = false;
+};
+
 enum class PartitionState { kNew, kOpening, kOnline, kReadOnly, kOffline, kClosing, kClosed };
 
 // --- the partition ------------------------------------------------------------------------------
 
 class Partition {
  public:
-  // `label` ("orders-3") appears in messages only.
-  Partition(std::string label, PartitionConfig config, std::unique_ptr<engine::Engine> engine);
+  // `label` ("orders-3") appears in messages only. `slot` must outlive the partition.
+  Partition(std::string label, PartitionConfig config, std::unique_ptr<engine::Engine> engine,
+            CompactionSlot& slot);
+  ~Partition();
 
   // Opens the storage; this copy leads in `epoch`. Ends with Opened or OpenFailed.
   void open(const Now& now, engine::OpenMode mode, LeaderEpoch epoch, Output& out);
@@ -80,7 +88,7 @@ class Partition {
   void tick(const Now& now, Output& out);
   Instant next_deadline() const;
 
-  void configure(PartitionConfig config) { config_ = std::move(config); }
+  void configure(const Now& now, PartitionConfig config);
   engine::Engine& engine() { return *engine_; }
 
   const std::string& label() const { return label_; }
@@ -119,7 +127,10 @@ class Partition {
   void advance(Offset end, Output& out);
   void release(Output& out);
   void refuse_waiting(Refusal refusal, Output& out);
+  void schedule_upkeep(const Now& now);
   void upkeep(const Now& now, engine::Output& out);
+  void compact(const Now& now, engine::Output& out);
+  void end_compaction();
   void save_checkpoint(const Now& now, engine::Output& out);
   Buffer encode_state() const;
   Status restore_state(const Now& now, const Buffer& state);
@@ -149,10 +160,12 @@ class Partition {
   ProducerTable producers_;
   std::deque<Waiting> waiting_;  // ordered by `needs`
   Instant next_upkeep_ = Instant::never();
+  Instant next_compaction_ = Instant::never();
   Instant next_reopen_ = Instant::never();
   std::deque<Offset> trims_;  // asked for, oldest first
-  bool compacting_ = false;
-  Status restored_;  // of the partition's own state, in the replay under way
+  CompactionSlot& compaction_slot_;
+  bool compacting_ = false;  // and holding the slot
+  Status restored_;          // of the partition's own state, in the replay under way
 };
 
 }  // namespace magpie::partition

@@ -32,7 +32,7 @@ class PartitionTest : public testing::Test {
   void open(PartitionConfig config = {}, LeaderEpoch epoch = LeaderEpoch{1}) {
     auto engine = std::make_unique<SteppedEngine>(image);
     disk = engine.get();
-    partition = std::make_unique<Partition>("orders-0", config, std::move(engine));
+    partition = std::make_unique<Partition>("orders-0", config, std::move(engine), slot);
     const auto mode = image.exists ? engine::OpenMode::kExisting : engine::OpenMode::kCreate;
     partition->open(now, mode, epoch, out);
     ASSERT_NE(find<Opened>(), nullptr);
@@ -78,6 +78,7 @@ class PartitionTest : public testing::Test {
     return settled == nullptr ? Refusal::kNone : settled->refusal;
   }
 
+  CompactionSlot slot;
   engine::MemoryImage image;
   SteppedEngine* disk = nullptr;
   std::unique_ptr<Partition> partition;
@@ -207,7 +208,7 @@ TEST_F(PartitionTest, DamagedAndForeignBatchesAreRefused) {
   config.max_message_bytes = 200;
   open(config);
   Buffer damaged = batch(1);
-  damaged.mutable_bytes()[70] ^= std::byte{1};
+  damaged.mutable_bytes().back() ^= std::byte{1};
   partition->append(now, 1, damaged, out);
   EXPECT_EQ(refusal(1), Refusal::kCorrupt);
   partition->append(now, 2, batch(50), out);
@@ -267,6 +268,21 @@ TEST_F(PartitionTest, DeletedRecordsMoveTheStartOnly) {
   EXPECT_EQ(find<Trimmed>()->asked, Offset{4});
   EXPECT_EQ(partition->log_start(), Offset{4});
   EXPECT_EQ(partition->high_watermark(), Offset{6});
+}
+
+TEST_F(PartitionTest, OnePartitionOfANodeCompactsAtATime) {
+  PartitionConfig config;
+  config.compact = true;
+  open(config);
+  slot.taken = true;
+  now.instant = partition->next_deadline();
+  partition->tick(now, out);
+  EXPECT_TRUE(slot.taken);
+  EXPECT_GT(partition->next_deadline(), now.instant);
+  slot.taken = false;
+  now.instant = partition->next_deadline();
+  partition->tick(now, out);  // the twin compacts at once
+  EXPECT_FALSE(slot.taken);
 }
 
 TEST_F(PartitionTest, AbandonedPartitionAnswersWhoeverWaits) {

@@ -23,7 +23,10 @@ inline constexpr int kExitNotStarted = 3;  // address in use, directory locked: 
 
 // Each sets `*chosen` when the arguments name it.
 void add_config_command(CLI::App& app, Action* chosen);
+void add_group_command(CLI::App& app, Action* chosen);
 void add_serve_command(CLI::App& app, Action* chosen);
+void add_status_command(CLI::App& app, Action* chosen);
+void add_topic_command(CLI::App& app, Action* chosen);
 void add_version_command(CLI::App& app, Action* chosen);
 
 }  // namespace magpie::server

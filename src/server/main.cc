@@ -9,6 +9,9 @@ int main(int argc, char** argv) {
   magpie::server::Action chosen;
   magpie::server::add_serve_command(app, &chosen);
   magpie::server::add_config_command(app, &chosen);
+  magpie::server::add_topic_command(app, &chosen);
+  magpie::server::add_group_command(app, &chosen);
+  magpie::server::add_status_command(app, &chosen);
   magpie::server::add_version_command(app, &chosen);
   // The library throws for wrong arguments and for --help; this is the boundary.
   try {

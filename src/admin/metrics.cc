@@ -1,0 +1,148 @@
+#include "admin/metrics.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string_view>
+
+#include "admin/describe.h"
+#include "kafka/cluster_control.h"
+#include "wire/api_table.h"
+
+namespace magpie::admin {
+namespace {
+
+// A label value: backslash, quote and line feed are escaped.
+std::string escape(std::string_view value) {
+  std::string escaped;
+  for (const char c : value) {
+    if (c == '\\' || c == '"') escaped += '\\';
+    escaped += c == '\n' ? std::string("\\n") : std::string(1, c);
+  }
+  return escaped;
+}
+
+class Page {
+ public:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name,
+                   type);
+  }
+  void sample(std::string_view labels, int64_t value) {
+    fmt::format_to(std::back_inserter(text_), "{}{} {}\n", name_,
+                   labels.empty() ? std::string() : fmt::format("{{{}}}", labels), value);
+  }
+  void sample(int64_t value) { sample("", value); }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+  std::string name_;
+};
+
+int64_t number(uint64_t count) {
+  return static_cast<int64_t>(count);
+}
+
+void node_metrics(kafka::Broker& broker, const NodeView& view, Page& page) {
+  page.family("magpie_ready", "gauge", "1 if the node takes Kafka requests.");
+  page.sample(view.serving ? 1 : 0);
+  page.family("magpie_leader_epoch", "gauge", "Epoch in which this node leads.");
+  page.sample(broker.control.state().leadership().epoch.value);
+  page.family("magpie_connections", "gauge", "Open Kafka connections.");
+  page.sample(number(broker.connections.size()));
+  page.family("magpie_connections_opened_total", "counter", "Kafka connections accepted.");
+  page.sample(number(broker.statistics.connections_opened));
+  page.family("magpie_unanswered_request_bytes", "gauge",
+              "Bytes of requests that were taken and not answered yet.");
+  page.sample(number(broker.connections.unanswered_bytes()));
+}
+
+void request_metrics(kafka::Broker& broker, Page& page) {
+  const kafka::Statistics& statistics = broker.statistics;
+  page.family("magpie_requests_total", "counter", "Requests understood, by API.");
+  for (const auto& [key, count] : statistics.requests) {
+    const wire::ApiInfo* api = wire::find_api(key);
+    page.sample(fmt::format("api=\"{}\"", api == nullptr ? "unknown" : api->name), number(count));
+  }
+  page.family("magpie_requests_refused_total", "counter",
+              "Requests that were malformed, unknown or in a version that is not served.");
+  page.sample(number(statistics.requests_refused));
+  page.family("magpie_produced_batches_total", "counter", "Batches stored and acknowledged.");
+  page.sample(number(statistics.produced_batches));
+  page.family("magpie_produced_bytes_total", "counter", "Bytes of batches offered by producers.");
+  page.sample(number(statistics.produced_bytes));
+  page.family("magpie_produce_refusals_total", "counter", "Batches that were not stored.");
+  page.sample(number(statistics.produce_refusals));
+  page.family("magpie_fetched_bytes_total", "counter", "Bytes of batches handed to consumers.");
+  page.sample(number(statistics.fetched_bytes));
+}
+
+template <typename Value>
+void partition_family(kafka::Broker& broker, Page& page, std::string_view name,
+                      std::string_view help, Value value) {
+  page.family(name, "gauge", help);
+  for (const auto& [route, hosted] : broker.partitions.all()) {
+    if (!hosted.published) continue;
+    page.sample(
+        fmt::format("topic=\"{}\",partition=\"{}\"", escape(hosted.topic), hosted.index.value),
+        value(*hosted.partition));
+  }
+}
+
+void partition_metrics(kafka::Broker& broker, Page& page) {
+  using partition::Partition;
+  partition_family(broker, page, "magpie_partition_online", "1 if the partition takes writes.",
+                   [](const Partition& one) -> int64_t {
+                     return one.state() == partition::PartitionState::kOnline ? 1 : 0;
+                   });
+  partition_family(broker, page, "magpie_partition_readable", "1 if the partition serves reads.",
+                   [](const Partition& one) -> int64_t { return one.is_readable() ? 1 : 0; });
+  partition_family(broker, page, "magpie_partition_log_start", "First offset.",
+                   [](const Partition& one) { return one.log_start().value; });
+  partition_family(broker, page, "magpie_partition_high_watermark",
+                   "Offset below which consumers may read.",
+                   [](const Partition& one) { return one.high_watermark().value; });
+  partition_family(broker, page, "magpie_partition_size_bytes", "Bytes stored.",
+                   [](const Partition& one) { return number(one.size_bytes()); });
+}
+
+void group_metrics(kafka::Broker& broker, const NodeView& view, Page& page) {
+  page.family("magpie_groups", "gauge", "Consumer groups known.");
+  page.sample(number(view.coordinator.durable().groups().size()));
+  page.family("magpie_group_rebalances_total", "counter", "Generations that became stable.");
+  page.sample(number(view.coordinator.statistics().rebalances));
+  page.family("magpie_group_committed", "gauge", "Position committed by a group.");
+  for (const auto& [group, durable] : view.coordinator.durable().groups()) {
+    for (const auto& [at, position] : durable.positions) {
+      page.sample(fmt::format("group=\"{}\",topic=\"{}\",partition=\"{}\"", escape(group),
+                              escape(at.topic), at.partition),
+                  position.offset.value);
+    }
+  }
+  page.family("magpie_group_lag", "gauge",
+              "Records between a group's committed position and the high watermark.");
+  for (const auto& [group, durable] : view.coordinator.durable().groups()) {
+    for (const auto& [at, position] : durable.positions) {
+      const int64_t lag = consumer_lag(broker, at, position.offset);
+      if (lag < 0) continue;
+      page.sample(fmt::format("group=\"{}\",topic=\"{}\",partition=\"{}\"", escape(group),
+                              escape(at.topic), at.partition),
+                  lag);
+    }
+  }
+}
+
+}  // namespace
+
+std::string render_metrics(kafka::Broker& broker, const NodeView& view) {
+  Page page;
+  node_metrics(broker, view, page);
+  request_metrics(broker, page);
+  partition_metrics(broker, page);
+  group_metrics(broker, view, page);
+  return page.take();
+}
+
+}  // namespace magpie::admin

@@ -1,0 +1,19 @@
+// What the admin port may look at.
+#pragma once
+
+#include <string>
+
+#include "group/group_coordinator.h"
+#include "kafka/broker.h"
+
+namespace magpie::admin {
+
+struct NodeView {
+  std::string phase;           // "starting", "running", "stopping", …
+  bool serving = false;        // takes Kafka requests
+  std::string groups_failure;  // why consumer groups are not served; empty if they are
+  std::string storage_error;   // why the cluster state cannot be changed; empty if it can
+  const group::GroupCoordinator& coordinator;
+};
+
+}  // namespace magpie::admin
