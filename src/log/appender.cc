@@ -102,6 +102,10 @@ void Appender::advance(Step& step) {
   }
   if (state_.durable_end > before) step.tell(engine::Durable{state_.durable_end});
   if (rolling_) continue_roll(step);
+  run_if_quiet(step);
+}
+
+void Appender::run_if_quiet(Step& step) {
   if (!in_flight_.empty() || rolling_) return;
   for (const auto& then : std::exchange(when_quiet_, {})) then(step);
 }
@@ -142,6 +146,7 @@ void Appender::begin_segment(Step& step) {
   rolling_ = false;
   rolled_ = true;
   drain(step);
+  run_if_quiet(step);
 }
 
 // Writes what waited for the new segment, which may fill it, too.
@@ -176,8 +181,8 @@ void Appender::sync(Step& step, std::function<void(Step&, const Status&)> then) 
   if (synced_.segment == covered.segment && synced_.size >= covered.size) {
     return then(step, Status{});
   }
-  // A sync that succeeds after one that failed proves nothing.
-  if (state_.phase == Phase::kFailed) {
+  // A sync that succeeds after one that failed proves nothing; reopening has its own way.
+  if (state_.phase == Phase::kFailed || state_.phase == Phase::kReopening) {
     return then(step, magpie::fail(ErrorKind::kUnavailable, "the log has failed"));
   }
   last_sync_ = step.now.instant;

@@ -86,6 +86,7 @@ class Appender {
   void continue_roll(Step& step);
   void begin_segment(Step& step);
   void advance(Step& step);
+  void run_if_quiet(Step& step);
   Instant age_deadline() const;
 
   LogState& state_;

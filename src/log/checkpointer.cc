@@ -77,7 +77,8 @@ void Checkpointer::begin(Step& step) {
   busy_ = true;
   served_ = std::exchange(waiting_, {});
   if (!std::exchange(needed_, false) && is_up_to_date()) return finish(step, Status{});
-  Offset needed = std::max(state_.start, pending_start_);
+  taken_start_ = std::max(state_.start, pending_start_);
+  Offset needed = taken_start_;
   if (pending_ && pending_->at <= state_.active().next) needed = std::max(needed, pending_->at);
   if (planted(PlantedBug::kCheckpointBeforeSync)) {
     const Segment& active = state_.active();
@@ -163,7 +164,7 @@ SegmentRecord Checkpointer::record_of(const Segment& segment) const {
 
 Checkpoint Checkpointer::snapshot() const {
   Checkpoint checkpoint;
-  checkpoint.start = std::min(std::max(state_.start, pending_start_), covered_.end);
+  checkpoint.start = std::min(std::max(state_.start, taken_start_), covered_.end);
   checkpoint.compacted_to = state_.compacted_to;
   checkpoint.discard_beyond = discard_beyond_;
   checkpoint.saved = pending_ && pending_->at <= covered_.end ? pending_ : state_.saved;
@@ -184,7 +185,7 @@ Checkpoint Checkpointer::snapshot() const {
 
 void Checkpointer::on_replaced(Step& step, const Checkpoint& written) {
   state_.start = std::max(written.start,
-                          planted(PlantedBug::kStartNotPersisted) ? pending_start_ : written.start);
+                          planted(PlantedBug::kStartNotPersisted) ? taken_start_ : written.start);
   if (pending_ && written.saved && pending_->at == written.saved->at) pending_.reset();
   state_.saved = written.saved;
   const bool whole = !written.discard_beyond && !swap_;
@@ -215,8 +216,9 @@ void Checkpointer::remove_file(Step& step, const SegmentFileName& name) {
 void Checkpointer::finish(Step& step, const Status& status) {
   busy_ = false;
   failed_ = !status;
+  // Whoever asked for a start is told now how far it got, and may ask again.
+  if (pending_start_ == taken_start_) pending_start_ = state_.start;
   if (!status) {
-    pending_start_ = state_.start;
     step.note(port::Severity::kWarning, "log_checkpoint_failed",
               fmt::format("{}: the checkpoint could not be written: {}; opening the log will take "
                           "longer, and old segments are kept",

@@ -77,6 +77,7 @@ class Checkpointer {
   Appender::Synced covered_;   // what was durable when the one under way was begun
   std::optional<SavedState> pending_;
   Offset pending_start_;
+  Offset taken_start_;  // by the one under way
   bool discard_beyond_ = false;
   std::optional<SegmentRecord> swap_;
   bool failed_ = false;                      // the last attempt

@@ -10,6 +10,9 @@ namespace magpie::log {
 namespace {
 
 constexpr uint64_t kSector = 512;
+bool is_write(const port::Effect& effect) {
+  return std::holds_alternative<port::WriteFile>(effect);
+}
 
 Status failure(const std::optional<Error>& error) {
   return fail(*error);
@@ -75,6 +78,10 @@ std::optional<port::DiskDone> FakeDisk::carry_out_one() {
   const Waiting next = std::move(waiting_[index]);
   waiting_.erase(waiting_.begin() + static_cast<ptrdiff_t>(index));
   ++effects_done_;
+  if (next.doomed) {
+    return done(std::get<port::WriteFile>(next.effect),
+                fail(ErrorKind::kIo, "an earlier write of the file failed"));
+  }
   return carry_out(next.effect);
 }
 
@@ -121,6 +128,13 @@ Status FakeDisk::sync(File& file) {
   return {};
 }
 
+// Writes behind a failed one fail, too, so that no hole appears (port/effect.h).
+void FakeDisk::fail_waiting_writes(const std::string& path) {
+  for (Waiting& waiting : waiting_) {
+    if (waiting.paths.front() == path) waiting.doomed = is_write(waiting.effect);
+  }
+}
+
 port::DiskDone FakeDisk::apply(const port::WriteFile& effect) {
   const std::string bytes(flatten(effect.bytes).text());
   if (write_error_) {
@@ -128,6 +142,7 @@ port::DiskDone FakeDisk::apply(const port::WriteFile& effect) {
       File& file = files_[effect.file->path];
       write(file, effect.position, bytes.substr(0, random_.below(bytes.size() + 1)));
     }
+    fail_waiting_writes(effect.file->path);
     return done(effect, failure(write_error_));
   }
   File& file = files_[effect.file->path];
@@ -236,6 +251,7 @@ void FakeDisk::crash(Crash mode) {
   // A prefix of what waits for each file has happened, in any interleaving.
   std::set<std::string> stopped;
   for (const Waiting& next : std::exchange(waiting_, {})) {
+    if (next.doomed) continue;
     bool happens = mode != Crash::kLoseAll && random_.chance(1, 2);
     for (const std::string& path : next.paths) happens &= !stopped.contains(path);
     if (happens) {

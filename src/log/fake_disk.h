@@ -77,12 +77,14 @@ class FakeDisk {
   struct Waiting {
     port::Effect effect;
     std::vector<std::string> paths;  // whose order it keeps
+    bool doomed = false;             // a write behind one that failed
   };
 
   bool is_ready(size_t index) const;
   port::DiskDone carry_out(const port::Effect& effect);
   void write(File& file, uint64_t position, const std::string& bytes);
   Status sync(File& file);
+  void fail_waiting_writes(const std::string& path);
   void happen_unsynced(const port::Effect& effect);
   void tear(File& file);
 

@@ -147,10 +147,11 @@ void Opening::scan_next(Step& step) {
                                  previous.value)});
     }
   }
-  if (scan.to > scan.durable) to_sync_.push_back(scan.base);
+  const port::FileRef& file = state_.log_file(*state_.find_segment(scan.base));
+  if (scan.to > scan.durable) to_sync_.emplace_back(scan.base, Rewriter(state_.disk, file));
   scan_segment(
       step, state_.disk,
-      {.file = state_.log_file(*state_.find_segment(scan.base)),
+      {.file = file,
        .from = scan.from,
        .to = scan.to,
        .lowest = scan.lowest,
@@ -169,6 +170,7 @@ void Opening::on_batch(Step& step, const PlannedScan& scan, const ScannedBatch& 
     if (segment.created_millis < 0) segment.created_millis = step.now.wall.millis;
     extend(segment, batch.header, state_.config.index_interval_bytes);
     opened_.scanned_bytes += batch.header.size_bytes();
+    to_sync_.back().second.add(step, batch);
   }
   if (batch.header.base_offset < state_.replay_from()) return;
   headers_.push_back(batch.header);
@@ -248,14 +250,20 @@ void Opening::repair_next(Step& step) {
 }
 
 void Opening::sync_next(Step& step) {
-  if (!to_sync_.empty()) {
-    Segment& segment = *state_.find_segment(to_sync_.back());
-    to_sync_.pop_back();
-    step.ask(port::SyncFile{state_.log_file(segment), then(&Opening::sync_next)});
-    return;
+  if (to_sync_.empty()) {
+    opened_.must_checkpoint = plan_.rewrite_checkpoint;
+    return done_(step, opened_);
   }
-  opened_.must_checkpoint = plan_.rewrite_checkpoint;
-  done_(step, opened_);
+  to_sync_.back().second.flush(step);
+  auto on_done = [this](Step& later, const port::DiskDone& done) {
+    const Status written = to_sync_.back().second.status();
+    to_sync_.pop_back();
+    if (!written) return refuse(later, written.error());
+    if (!done.status) return refuse(later, done.status.error());
+    sync_next(later);
+  };
+  Segment& segment = *state_.find_segment(to_sync_.back().first);
+  step.ask(port::SyncFile{state_.log_file(segment), state_.disk.then(std::move(on_done))});
 }
 
 void Opening::refuse(Step& step, Error error) {

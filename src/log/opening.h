@@ -4,19 +4,21 @@
 // A state machine over what it reads: list the folder, read the checkpoint, plan (recovery_plan.h),
 // read what the plan says, judge damage (tail_examiner.h), and only then change files. Everything
 // it found is durable before the log counts as open: after a mere process crash, bytes may have
-// been read that no power loss would have spared.
+// been read that no power loss would have spared (rewriter.h).
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
 #include "log/disk_calls.h"
 #include "log/log_state.h"
 #include "log/recovery_plan.h"
+#include "log/rewriter.h"
 #include "log/segment_scan.h"
 #include "log/tail_examiner.h"
 
@@ -62,7 +64,9 @@ class Opening {
   RecoveryPlan plan_;
   size_t next_scan_ = 0;
   size_t next_repair_ = 0;
-  std::vector<Offset> to_sync_;  // segments with bytes that may not be durable yet
+  // Segments with bytes that may not be durable yet. What is good of them is written again while
+  // it is read, and synced at the end.
+  std::vector<std::pair<Offset, Rewriter>> to_sync_;
   std::vector<record::BatchHeader> headers_;
   OpenedFiles opened_;
 };

@@ -134,27 +134,19 @@ class Planner {
   // Segments that were begun after the checkpoint. An empty one holds nothing and goes.
   Status add_newer() {
     const Offset known = last().base;
-    if (const auto next = next_log_after(known); next && *next < last().next) {
-      return corrupt(*next, "overlaps the segment before it");
-    }
     for (const auto& [key, size] : sizes_) {
       const auto& [kind, base] = key;
       if (base <= known) continue;
       if (size_of(FileKind::kLog, base).value_or(0) == 0) {
         repair(Repair::kRemove, kind, base);
       } else if (kind == FileKind::kLog) {
+        if (base < last().next) return corrupt(base, "overlaps the segment before it");
         plan_.segments.push_back({.base = base, .next = base});
         scan({base, 0, size, 0, base, true, true});
         empty_indexes(base);
       }
     }
     return {};
-  }
-
-  std::optional<Offset> next_log_after(Offset base) const {
-    const auto found = sizes_.upper_bound({FileKind::kLog, base});
-    if (found == sizes_.end() || found->first.first != FileKind::kLog) return std::nullopt;
-    return found->first.second;
   }
 
   // Index entries that were written after the checkpoint may be for batches that were lost.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "log/rewriter.h"
 
 namespace magpie::log {
 namespace {
@@ -15,28 +16,35 @@ constexpr size_t kHeadersPerEvent = 4'096;
 
 }  // namespace
 
-bool TailCutter::under_way() const {
-  return state_.phase == Phase::kCutting || state_.phase == Phase::kReopening;
+void TailCutter::begin(Phase phase) {
+  state_.phase = phase;
+  ++operation_;
+}
+
+bool TailCutter::is_current(uint64_t operation) const {
+  return operation == operation_ &&
+         (state_.phase == Phase::kCutting || state_.phase == Phase::kReopening);
 }
 
 port::Completion TailCutter::then(Next next) {
-  return state_.disk.then([this, next = std::move(next)](Step& step, const port::DiskDone& done) {
-    if (!under_way()) return;
+  return state_.disk.then([this, operation = operation_, next = std::move(next)](
+                              Step& step, const port::DiskDone& done) {
+    if (!is_current(operation)) return;
     if (!done.status) return give_up(step, done.status.error());
     next(step);
   });
 }
 
 void TailCutter::checkpoint(Step& step, Next next) {
-  checkpointer_.request(step, [this, next = std::move(next)](Step& later, const Status& status) {
-    if (!under_way()) return;
+  checkpointer_.request(step, [this, operation = operation_, next = std::move(next)](
+                                  Step& later, const Status& status) {
+    if (!is_current(operation)) return;
     if (!status) return give_up(later, status.error());
     next(later);
   });
 }
 
 void TailCutter::give_up(Step& step, const Error& error) {
-  CHECK(under_way());
   state_.phase = Phase::kFailed;
   step.tell(engine::Failed{state_.durable_end, error});
 }
@@ -45,11 +53,11 @@ void TailCutter::give_up(Step& step, const Error& error) {
 
 void TailCutter::cut(Step& step, Offset end) {
   CHECK(state_.phase == Phase::kOpen && state_.start <= end && end <= appender_.end());
-  state_.phase = Phase::kCutting;
+  begin(Phase::kCutting);
   // What is left must be durable before a checkpoint can say so. If that fails the log fails.
-  appender_.when_quiet(step, [this, end](Step& later) {
-    appender_.sync(later, [this, end](Step& last, const Status& status) {
-      if (status && under_way()) find_border(last, end);
+  appender_.when_quiet(step, [this, end, operation = operation_](Step& later) {
+    appender_.sync(later, [this, end, operation](Step& last, const Status& status) {
+      if (status && is_current(operation)) find_border(last, end);
     });
   });
 }
@@ -60,8 +68,9 @@ void TailCutter::find_border(Step& step, Offset end) {
   size_t count = segments.size();
   while (count > 0 && segments[count - 1].base >= end) --count;
   if (count == 0 || segments[count - 1].next <= end) {
-    return checkpointer_.when_idle(step,
-                                   [this, end](Step& later) { cut_memory(later, end, nullptr); });
+    return checkpointer_.when_idle(step, [this, end, operation = operation_](Step& later) {
+      if (is_current(operation)) cut_memory(later, end, nullptr);
+    });
   }
   Segment& holder = segments[count - 1];
   auto rest = std::make_shared<Segment>(holder.base);
@@ -73,13 +82,13 @@ void TailCutter::find_border(Step& step, Offset end) {
         extend(*rest, batch.header, state_.config.index_interval_bytes);
         return true;
       },
-      [this, end, rest](Step& later, const ScanEnd& found) {
-        if (!under_way()) return;
+      [this, end, rest, operation = operation_](Step& later, const ScanEnd& found) {
+        if (!is_current(operation)) return;
         if (found.kind == ScanEnd::Kind::kDamaged || found.kind == ScanEnd::Kind::kReadFailed) {
           return give_up(later, to_error(found, state_.path_of(rest->base, FileKind::kLog)));
         }
-        checkpointer_.when_idle(later, [this, end, rest](Step& last) {
-          if (under_way()) cut_memory(last, end, rest);
+        checkpointer_.when_idle(later, [this, end, rest, operation](Step& last) {
+          if (is_current(operation)) cut_memory(last, end, rest);
         });
       });
 }
@@ -143,9 +152,19 @@ void TailCutter::shorten_active(Step& step, Next next) {
         port::TruncateFile{state_.log_file(active), active.size, then(std::move(next))});
   }
   if (!active.log_file) return next(step);
-  // A file whose pages may be in doubt is not used again: the next write makes a new one.
+  // A file whose pages may be in doubt is not used again: the next write makes a new one. The first
+  // write may have failed before there was a file at all.
   const port::FileRef old = std::exchange(active.log_file, nullptr);
-  step.ask(port::RemoveFile{old, then(std::move(next))});
+  auto emptied = [this, old, operation = operation_, next = std::move(next)](
+                     Step& later, const port::DiskDone& done) {
+    if (!is_current(operation)) return;
+    if (!done.status && done.status.error().kind != ErrorKind::kNotFound) {
+      state_.active().log_file = old;
+      return give_up(later, done.status.error());
+    }
+    later.ask(port::RemoveFile{old, then(next)});
+  };
+  step.ask(port::TruncateFile{old, 0, state_.disk.then(std::move(emptied))});
 }
 
 // Emptied first: a removal may be undone by a crash, and a segment that comes back must be empty.
@@ -190,7 +209,8 @@ void TailCutter::remove_stale_index(Step& step, Next next) {
 
 void TailCutter::reopen(Step& step) {
   CHECK(state_.phase == Phase::kFailed);
-  state_.phase = Phase::kReopening;
+  begin(Phase::kReopening);
+  checkpointer_.forget_beyond(state_.durable_end);
   settle_files(step, [this](Step& later) {
     rewrite_unsynced(later, [this](Step& last) { seal_active(last); });
   });
@@ -206,25 +226,19 @@ void TailCutter::rewrite_unsynced(Step& step, Next next) {
                         .to = active.size,
                         .lowest = partly ? synced.end : active.base};
   if (range.from >= range.to) return next(step);
-  auto written = std::make_shared<Status>();
-  auto visit = [this, written](Step& later, const ScannedBatch& batch) {
-    auto on_done = [written](Step&, const port::DiskDone& done) {
-      if (!done.status) *written = done.status;
-    };
-    later.ask(port::WriteFile{state_.log_file(state_.active()),
-                              batch.position,
-                              {batch.bytes},
-                              false,
-                              state_.disk.then(std::move(on_done))});
+  auto rewriter = std::make_shared<Rewriter>(state_.disk, range.file);
+  auto visit = [rewriter](Step& later, const ScannedBatch& batch) {
+    rewriter->add(later, batch);
     return true;
   };
-  auto on_end = [this, written, next = std::move(next)](Step& later, const ScanEnd& end) {
-    if (!under_way()) return;
+  auto on_end = [this, rewriter, operation = operation_, next = std::move(next)](
+                    Step& later, const ScanEnd& end) {
+    if (!is_current(operation)) return;
     if (end.kind == ScanEnd::Kind::kReadFailed) return give_up(later, end.error);
     if (end.kind == ScanEnd::Kind::kDamaged) drop_lost(later, end);
-    // In the order of the file, so all writes have ended when the sync has.
-    auto synced_all = then([this, written, next](Step& last) {
-      if (!*written) return give_up(last, written->error());
+    rewriter->flush(later);
+    auto synced_all = then([this, rewriter, next](Step& last) {
+      if (!rewriter->status()) return give_up(last, rewriter->status().error());
       shorten_active(last, next);
     });
     later.ask(port::SyncFile{state_.log_file(state_.active()), synced_all});
@@ -242,6 +256,7 @@ void TailCutter::drop_lost(Step& step, const ScanEnd& end) {
   active.size = end.position;
   active.next = end.next;
   active.index.cut(end.position);
+  checkpointer_.forget_beyond(end.next);
   state_.recent.cut(end.next);
   ++state_.layout;
 }
@@ -293,9 +308,10 @@ void TailCutter::replay_segment(Step& step, size_t index, Next next) {
         if (headers->size() == kHeadersPerEvent) flush(later);
         return true;
       },
-      [this, flush, base = segment.base, next = std::move(next)](Step& later, const ScanEnd& end) {
+      [this, flush, base = segment.base, operation = operation_, next = std::move(next)](
+          Step& later, const ScanEnd& end) {
+        if (!is_current(operation)) return;
         flush(later);
-        if (!under_way()) return;
         if (end.kind != ScanEnd::Kind::kComplete) {
           return give_up(later, to_error(end, state_.path_of(base, FileKind::kLog)));
         }

@@ -50,8 +50,9 @@ class TailCutter {
   void checkpoint(Step& step, Next next);
   void replay(Step& step, Next next);
   void replay_segment(Step& step, size_t index, Next next);
-  // False if the operation was given up or the log was closed meanwhile.
-  bool under_way() const;
+  void begin(Phase phase);
+  // False if the operation was given up or the log was closed meanwhile. Every continuation asks.
+  bool is_current(uint64_t operation) const;
   // Runs `next` when the effect has finished; a failed one ends the operation.
   port::Completion then(Next next);
   void give_up(Step& step, const Error& error);
@@ -59,6 +60,7 @@ class TailCutter {
   LogState& state_;
   Appender& appender_;
   Checkpointer& checkpointer_;
+  uint64_t operation_ = 0;       // number of the cut or reopen that was begun last
   bool cutting_ = false;         // a cut was begun and its files are not settled yet
   std::vector<Segment> doomed_;  // segments that are no longer in the state
 };

@@ -120,7 +120,10 @@ class Examiner : public std::enable_shared_from_this<Examiner> {
       const BatchLook look = look_at_batch(bytes, offset_in_window, expected_);
       if (look.header.base_offset - expected_ > INT32_MAX) continue;
       if (look.kind == BatchLook::Kind::kWhole) {
-        look_for_zeros(from, bytes.first(offset_in_window));
+        // To the end of its first sector: a base offset begins with zeros, so that sector may be
+        // lost although the batch is valid.
+        const size_t sector_end = (at / kSectorBytes + 1) * kSectorBytes - from;
+        look_for_zeros(from, bytes.first(std::min(bytes.size(), sector_end)));
         return finish(step, at);
       }
       if (look.kind == BatchLook::Kind::kShort && look.needed <= end_ - at) {
@@ -139,7 +142,7 @@ class Examiner : public std::enable_shared_from_this<Examiner> {
     search(step, search_from_, kWindowBytes);
   }
 
-  // Windows overlap; the finder wants every byte once, and none of a valid batch.
+  // Windows overlap; the finder wants every byte once.
   void look_for_zeros(uint64_t from, std::span<const std::byte> bytes) {
     const uint64_t seen = lost_.position();
     if (from + bytes.size() > seen) lost_.add(bytes.subspan(seen - from));

@@ -6,9 +6,11 @@
 // which is how "acknowledged before durable" is made impossible to write.
 //
 // Order: effects on one file are carried out in the order given; an effect on a folder comes after
-// all earlier effects on files inside it, and before all later ones. A write or truncate is finished
-// when the operating system took it, or, with `sync`, when fdatasync covering it has returned. The
-// driver may cover many writes of a file by one fdatasync (group commit).
+// all earlier effects on files inside it, and before all later ones. A write or truncate is
+// finished when the operating system took it, or, with `sync`, when fdatasync covering it has
+// returned. The driver may cover many writes of a file by one fdatasync (group commit). A synced
+// file is found under its name after a power loss, a new one too. When a write fails, those already
+// given for the same file fail with it, so that no hole appears.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,28 @@
+#include "log/random_life.h"
+
+#include <gtest/gtest.h>
+
+#include "base/planted_bug.h"
+
+namespace magpie::log {
+namespace {
+
+TEST(RandomLife, NothingDurableIsLostAndNothingIsInvented) {
+  int crashes = 0;
+  int failures = 0;
+  uint64_t torn_bytes = 0;
+  for (uint64_t seed = 1; seed <= 400; ++seed) {
+    RandomLife life(seed);
+    ASSERT_EQ(life.live(300), "") << "seed " << seed;
+    crashes += life.crashes();
+    failures += life.failures();
+    torn_bytes += life.torn_bytes();
+  }
+  // The interesting things must have happened.
+  EXPECT_GT(crashes, 1'000);
+  EXPECT_GT(failures, 100);
+  EXPECT_GT(torn_bytes, 1'000u);
+}
+
+}  // namespace
+}  // namespace magpie::log
