@@ -121,7 +121,7 @@ class Plan:
     light: Follow
     rounds: int
     ceiling_rounds: int
-    touch: int | None  # bytes of page cache to touch; None: half of the free memory
+    touch: int | None  # bytes of memory to touch before; None: nearly all that is free
     warmup_seconds: float
     idle_seconds: float
     minutes: float  # nothing new is begun after this

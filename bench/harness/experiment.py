@@ -2,7 +2,7 @@
 
 Order, so that a drift of the machine meets both peers alike:
 
-1. touch the page cache; the ceiling (mock broker) once per round of its own
+1. touch the memory; the ceiling (mock broker) once per round of its own
 2. rounds of throughput: for each fsync policy one session per peer, A B A B …
 3. rounds of latency, the same way, at half of the slower peer's median peak from step 2
 4. start and memory at rest, in the sessions of step 2 with fsync always (the default of Magpie)
@@ -55,8 +55,8 @@ class Experiment:
     def run(self):
         """Everything. The records are kept also when a peer fails."""
         self._work.mkdir(parents=True, exist_ok=True)
-        touched = machine.touch_page_cache(self._work, self._plan.touch)
-        self._say(f"page cache touched: {touched / cases.GIGABYTE:.1f} GB")
+        touched = machine.touch_memory(self._plan.touch)
+        self._say(f"memory touched: {touched / cases.GIGABYTE:.1f} GB")
         for number in range(self._plan.ceiling_rounds):
             self._ceiling(number)
         for number in range(self._plan.rounds):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from harness import cases, driver, peers, shared
+from harness import cases, driver, machine, peers, shared
 
 _OUTPUT = shared.BUILD / "bench" / "profile"
 _RECORD_SIZES = (1024, 100)
@@ -46,6 +46,7 @@ def _need(tool, package):
 def _perf(options):
     """Prints and keeps a flat profile of the node during one run of the client."""
     _need("perf", "linux-perf")
+    machine.touch_memory(4 * cases.GIGABYTE)
     with peers.Magpie(_OUTPUT / "data", options.fsync) as peer:
         client = driver.Driver(options.driver, peer.bootstrap)
         client.create("profile", options.partitions)
