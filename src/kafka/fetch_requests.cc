@@ -57,6 +57,7 @@ void FetchRequests::gather(Broker& broker, uint64_t id, Operation& operation) {
   CHECK(operation.reads == 0 && !operation.parked);
   operation.items.clear();
   operation.gathered = 0;
+  operation.reserved = 0;
   operation.failed = false;
   operation.response = {};
   operation.response.responses.resize(operation.body.topics.size());
@@ -99,11 +100,12 @@ void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operatio
   const Offset from{item.asked->fetch_offset};
   if (from >= hosted->partition->high_watermark()) return;
   const auto limit = static_cast<uint64_t>(std::max(operation.body.max_bytes, 0));
-  const uint64_t left = limit > operation.gathered ? limit - operation.gathered : 0;
+  const uint64_t taken = operation.gathered + operation.reserved;
+  const uint64_t left = limit > taken ? limit - taken : 0;
   const auto wanted = static_cast<uint64_t>(std::max(item.asked->partition_max_bytes, 0));
   // KIP-74: the first batch found is returned whatever its size, so that a consumer always
   // advances.
-  const bool at_least_one = operation.gathered == 0 && operation.reads == 0;
+  const bool at_least_one = taken == 0;
   const uint64_t max_bytes = std::min(wanted, left);
   if (max_bytes == 0 && !at_least_one) return;
   const uint64_t ticket = Ticket{TicketKind::kFetch, id, index}.pack();
@@ -113,6 +115,7 @@ void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operatio
   if (!read) {
     item.reading = true;
     ++operation.reads;
+    operation.reserved += std::max<uint64_t>(max_bytes, 1);
     return;
   }
   operation.gathered += size_of(*read);

@@ -64,6 +64,7 @@ class FetchRequests {
     Instant deadline;
     size_t reads = 0;           // disk reads under way
     uint64_t gathered = 0;      // bytes in the answer so far
+    uint64_t reserved = 0;      // bytes that disk reads under way may still bring
     uint64_t size_at_park = 0;  // of all its partitions, to see how much came since
     bool failed = false;        // some partition has an error: answer at once
     bool parked = false;

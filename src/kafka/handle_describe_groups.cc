@@ -36,8 +36,14 @@ void handle(Broker& broker, const Request& request, wire::DescribeGroupsRequest 
   wire::DescribeGroupsResponse response;
   for (const std::string& id : body.groups) {
     response.groups.push_back(to_wire(broker.groups.coordinator().describe(id)));
+    auto& group = response.groups.back();
+    // Up to version 5 a group that does not exist is "Dead"; later it is an error (KIP-1043).
+    if (request.version >= 6 && group.group_state == "Dead") {
+      group.error_code = wire::ErrorCode::kGroupIdNotFound;
+      group.error_message = "there is no group with this id";
+    }
     if (body.include_authorized_operations) {
-      response.groups.back().authorized_operations = kAllGroupOperations;
+      group.authorized_operations = kAllGroupOperations;
     }
   }
   reply(broker, request, response);

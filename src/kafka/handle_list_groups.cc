@@ -1,4 +1,10 @@
 // ListGroups (key 16): the groups of this coordinator, by state if asked (KIP-518).
+#include <algorithm>
+#include <cctype>
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "kafka/errors.h"
 #include "kafka/group_requests.h"
 #include "kafka/handlers.h"
@@ -7,15 +13,36 @@
 
 namespace magpie::kafka {
 
+namespace {
+
+constexpr std::string_view kClassic = "classic";
+
+bool same_ignoring_case(std::string_view one, std::string_view other) {
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(), [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) ==
+           std::tolower(static_cast<unsigned char>(b));
+  });
+}
+
+bool wants_classic(const std::vector<std::string>& types) {
+  return types.empty() || std::any_of(types.begin(), types.end(), [](const std::string& type) {
+           return same_ignoring_case(type, kClassic);
+         });
+}
+
+}  // namespace
+
 void handle(Broker& broker, const Request& request, wire::ListGroupsRequest body) {
-  const group::ListGroupsAnswer answer = broker.groups.coordinator().list(body.states_filter);
   wire::ListGroupsResponse response;
+  // Every group is of the classic type; version 5 can ask for others only (KIP-848).
+  if (!wants_classic(body.types_filter)) return reply(broker, request, response);
+  const group::ListGroupsAnswer answer = broker.groups.coordinator().list(body.states_filter);
   response.error_code = error_of(answer.error);
   for (const group::ListedGroup& listed : answer.groups) {
     response.groups.push_back({.group_id = listed.group_id,
                                .protocol_type = listed.protocol_type,
                                .group_state = listed.state,
-                               .group_type = "classic"});
+                               .group_type = std::string(kClassic)});
   }
   reply(broker, request, response);
 }
