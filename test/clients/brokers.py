@@ -55,6 +55,8 @@ class Broker:
     process = None
     data = None
     keep_data = False
+    good_ends = (0,)  # exit codes of a broker that was asked to end
+    trouble = ""  # what was wrong about its end
 
     def __init__(self, label, settings=Settings()):
         self.label = label
@@ -84,8 +86,11 @@ class Broker:
     def close(self):
         """Ends the process that was started here; its data go too unless keep_data is set."""
         if self.process is not None:
+            asked = self.alive()
             if not processes.stop(self.process):
-                print(f"  the broker did not end within 15 s of SIGTERM ({self.log})", flush=True)
+                self.trouble = f"it did not end within 15 s of SIGTERM ({self.log})"
+            elif asked and self.process.returncode not in self.good_ends:
+                self.trouble = f"it ended with {self.process.returncode} ({self.log})"
             self.process = None
         if self.data is not None and not self.keep_data:
             shutil.rmtree(self.data, ignore_errors=True)
@@ -150,6 +155,7 @@ class Kafka(Broker):
     """Apache Kafka in KRaft mode, one process that is broker and controller."""
 
     kind = "kafka"
+    good_ends = (0, 143)
 
     def launch(self):
         jars = toolchain.kafka_jars(paths.VERSIONS["kafka"])
@@ -214,6 +220,8 @@ class External(Broker):
 
 class NoBroker:
     """Stands in where a suite needs none."""
+
+    trouble = ""
 
     def __enter__(self):
         return self

@@ -109,8 +109,7 @@ class JavaTools(JavaToolSuite):
         self.write(broker, topic, numbered(100))
         got = self.read(broker, topic, 3, "--partition", "0", "--offset", "40", "--property",
                         "print.offset=true", "--property", "print.partition=true")
-        expect([line.split(":")[:2] for line in got]
-               == [["Partition", "0"]] * 3 or "Offset:40" in got[0], lambda: str(got))
+        expect("Partition:0" in got[0] and "Offset:40" in got[0], lambda: str(got))
         expect("value 40 " in got[0] and "value 42 " in got[2], lambda: str(got))
         got = self.read(broker, topic, 100, "--from-beginning", "--isolation-level",
                         "read_committed")
@@ -190,7 +189,7 @@ class JavaTools(JavaToolSuite):
             expect("Stable" in state and "range" in state, lambda: state)
             members = self.at(broker, GROUPS, "--describe", "--group", group, "--members",
                               "--verbose")
-            expect(f"{topic}" in members and "127.0.0.1" in members, lambda: members)
+            expect("0,1" in members and "127.0.0.1" in members, lambda: members)
             busy = self.at(broker, GROUPS, "--delete", "--group", group, ok=False)
             expect("not empty" in busy or "GroupNotEmpty" in busy, lambda: busy)
             consumer.finish()

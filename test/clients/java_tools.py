@@ -26,7 +26,16 @@ CLUSTER = "org.apache.kafka.tools.ClusterTool"
 LOG_DIRS = "org.apache.kafka.tools.LogDirsCommand"
 DUMP_LOG = "kafka.tools.DumpLogSegments"
 
+# Where tools were before they moved, for releases 3.x.
+_PLACES_IN_3 = {CONSOLE_PRODUCER: "kafka.tools.ConsoleProducer",
+                API_VERSIONS: "kafka.admin.BrokerApiVersionsCommand"}
 _TIMEOUT = 90
+
+
+def _complaint(done):
+    """The line that says what went wrong, out of many lines of stack trace."""
+    named = [line for line in done.output.splitlines() if "xception" in line or "rror" in line]
+    return named[0].strip()[:500] if named else done.tail(3)
 
 
 class JavaToolSuite(FunctionSuite):
@@ -51,12 +60,13 @@ class JavaToolSuite(FunctionSuite):
 
     def tool(self, tool, *arguments, text_in=None, ok=True):
         """Runs one tool to its end and returns its output; fails unless it ends with code 0."""
-        done = processes.run([*self._java, tool, *arguments], _TIMEOUT, text_in=text_in)
+        place = _PLACES_IN_3.get(tool, tool) if self.version.startswith("3.") else tool
+        done = processes.run([*self._java, place, *arguments], _TIMEOUT, text_in=text_in)
         name = tool.rpartition(".")[2]
         expect(not done.timed_out, lambda: f"{name} did not end in {_TIMEOUT} s: {done.tail()}")
         if ok:
             expect(done.ok, lambda: f"{name} {' '.join(map(str, arguments))}: exit {done.code}: "
-                   f"{done.tail(4)}")
+                   f"{_complaint(done)}")
         return done.output
 
     def at(self, broker, tool, *arguments, **options):

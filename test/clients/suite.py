@@ -88,9 +88,10 @@ def _run_one(suite, broker, test):
         status, reason = NOT_APPLICABLE, str(finding)
     if status == FAILED and not broker.alive():
         reason = f"the broker died ({broker.log}); {reason}"
-    return Result(test, status, reason, time.monotonic() - begin)
+    return Result(test, status, " ".join(reason.split()), time.monotonic() - begin)
 
 
+_END = "(end of the broker)"
 _MARKS = {PASSED: "ok  ", FAILED: "FAIL", NOT_APPLICABLE: "n/a "}
 _PRINTING = threading.Lock()
 
@@ -128,9 +129,11 @@ def run_suite(suite, open_broker, table, deadline, only=None, again=True):
             for name in failed if again and suite.lanes > 1 else []:
                 if broker.alive() and time.monotonic() < deadline:
                     results[name] = _second_run(suite, broker, results[name])
+        if broker.trouble:
+            results[_END] = Result(_END, FAILED, broker.trouble, 0.0)
     for name in left:
         results[name] = Result(name, FAILED, "not run: the time limit was reached", 0.0)
-    return [results[name] for name in names]
+    return [results[name] for name in [*names, _END] if name in results]
 
 
 def _run_lanes(suite, broker, names, deadline):

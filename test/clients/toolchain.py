@@ -109,7 +109,7 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 def kafka_jars(version):
     """Directory of the jars of Apache Kafka `version`: broker, tools, clients."""
     java = need("java", "openjdk-17-jre-headless")
-    recipe = {"kafka": version, "slf4j": paths.VERSIONS["slf4j"], "java": java}
+    recipe = {"kafka": version, "slf4j": paths.VERSIONS["slf4j"], "java": java, "recipe": 2}
     with Piece(f"kafka-{version}", recipe) as piece:
         if piece.missing:
             maven = need("mvn", "maven")
@@ -126,6 +126,8 @@ def kafka_jars(version):
                 maven, "-B", "-q", "-f", pom,
                 f"org.apache.maven.plugins:maven-dependency-plugin:{plugin}:copy-dependencies",
                 f"-DoutputDirectory={piece.path / 'jars'}", "-DincludeScope=runtime"], 600)
+            for second_binding in (piece.path / "jars").glob("slf4j-reload4j-*.jar"):
+                second_binding.unlink()
     return piece.path / "jars"
 
 
