@@ -7,8 +7,9 @@ For every message and every version that both sides describe, the fields must be
 name, type, nullability, tag and form, as must be the version from which on messages are flexible,
 the defaults, what may be ignored, and the API keys. Prints each difference and exits with 1 if
 there is any. Versions only one side has are no difference: Kafka drops old ones, and we may
-describe fewer. Nor are tagged fields that only we have, because an older release may lack them:
-compare with the newest one too. Messages a jar does not contain are named in the last line.
+describe fewer; but Kafka must know what we serve, unless --older says that its release is a past
+one. Nor are tagged fields that only we have, because an older release may lack them: compare with
+the newest one too. Messages a jar does not contain are named in the last line.
 """
 
 import argparse
@@ -149,7 +150,7 @@ def compare_layouts(ours, theirs, path, report):
         compare_layouts(our["fields"], their["fields"], place, report)
 
 
-def compare_message(ours, definition, report):
+def compare_message(ours, definition, older, report):
     """Reports differences in all common versions; returns how many versions were compared."""
     if ours.api and definition.get("apiKey") != ours.api.key:
         report(f"{ours.name}: key {ours.api.key}, Kafka has {definition.get('apiKey')}")
@@ -166,7 +167,7 @@ def compare_message(ours, definition, report):
                         their_layout(definition, all_versions(definition), definition["fields"],
                                      shown, flexible),
                         f"{ours.name} version {version}", report)
-    if ours.api and ours.api.served:
+    if ours.api and ours.api.served and not older:
         missing = [version for version in ours.api.served if version not in versions]
         if missing:
             report(f"{ours.name}: versions {missing} are served, Kafka does not describe them")
@@ -178,6 +179,8 @@ def main():
     parser.add_argument("jars", nargs="+", type=pathlib.Path, metavar="JAR")
     parser.add_argument("--schema", type=pathlib.Path,
                         default=pathlib.Path(__file__).resolve().parent.parent / "schema")
+    parser.add_argument("--older", action="store_true",
+                        help="the jars are of an older release: it need not know all we serve")
     arguments = parser.parse_args()
     definitions = load_definitions(arguments.jars)
     if not definitions:
@@ -193,7 +196,8 @@ def main():
                     differences.append(f"{message.name}: not among Kafka's messages")
                 continue
             compared += 1
-            versions += compare_message(message, definitions[message.name], differences.append)
+            versions += compare_message(message, definitions[message.name], arguments.older,
+                                        differences.append)
     for difference in differences:
         print(difference)
     print(f"{compared} messages, {versions} versions compared, {len(differences)} differences"
