@@ -1,8 +1,8 @@
 // ApiVersions (key 18): what this broker speaks (KIP-35, KIP-511).
 #include <algorithm>
-#include <cctype>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "kafka/handlers.h"
 #include "kafka/reply.h"
 #include "wire/api_table.h"
@@ -15,10 +15,11 @@ using wire::ErrorCode;
 
 // KIP-511: letters and digits at both ends, '.' and '-' also between.
 bool is_software_name(std::string_view text) {
-  const auto plain = [](unsigned char c) { return std::isalnum(c) != 0; };
-  if (text.empty() || !plain(text.front()) || !plain(text.back())) return false;
+  if (text.empty() || !is_ascii_letter_or_digit(text.front()) ||
+      !is_ascii_letter_or_digit(text.back()))
+    return false;
   return std::all_of(text.begin(), text.end(),
-                     [&](unsigned char c) { return plain(c) || c == '.' || c == '-'; });
+                     [](char c) { return is_ascii_letter_or_digit(c) || c == '.' || c == '-'; });
 }
 
 void list_apis(wire::ApiVersionsResponse& response) {

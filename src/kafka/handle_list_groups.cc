@@ -1,10 +1,10 @@
 // ListGroups (key 16): the groups of this coordinator, by state if asked (KIP-518).
 #include <algorithm>
-#include <cctype>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/ascii.h"
 #include "kafka/errors.h"
 #include "kafka/group_requests.h"
 #include "kafka/handlers.h"
@@ -17,16 +17,9 @@ namespace {
 
 constexpr std::string_view kClassic = "classic";
 
-bool same_ignoring_case(std::string_view one, std::string_view other) {
-  return std::equal(one.begin(), one.end(), other.begin(), other.end(), [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) ==
-           std::tolower(static_cast<unsigned char>(b));
-  });
-}
-
 bool wants_classic(const std::vector<std::string>& types) {
   return types.empty() || std::any_of(types.begin(), types.end(), [](const std::string& type) {
-           return same_ignoring_case(type, kClassic);
+           return equal_ignoring_ascii_case(type, kClassic);
          });
 }
 
