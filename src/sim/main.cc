@@ -91,6 +91,7 @@ int main(int count, char** arguments) {
   }
   const auto begin = std::chrono::steady_clock::now();
   const Campaign campaign = magpie::sim::run_campaign(options);
+  // measurement only
   const std::chrono::duration<double> real = std::chrono::steady_clock::now() - begin;
   fmt::print("{}", magpie::sim::describe(campaign, real.count()));
   return campaign.failed.empty() ? 0 : 1;
