@@ -23,8 +23,11 @@ void Journal::adopt(const RecoveredJournal& recovered) {
   CHECK(!busy_);
   size_ = recovered.valid_bytes;
   size_when_whole_ = size_of(encode_journal(cluster_id_, recovered.state));
-  // What follows the whole records must go before anything is appended.
-  content_known_ = recovered.torn_bytes == 0;
+  // What follows the whole records must go before anything is appended. And what could be read may
+  // be in memory only: after a failed sync the kernel counts the pages as written, so that no later
+  // sync writes them, and a process that died right then has told nobody. Hence the first append
+  // of every life writes the whole journal anew.
+  content_known_ = false;
 }
 
 void Journal::append(const State& state, Revision revision, const std::vector<Change>& changes,

@@ -255,7 +255,10 @@ void Partition::end_compaction() {
 }
 
 Instant Partition::next_deadline() const {
-  return std::min({engine_->next_deadline(), next_upkeep_, next_compaction_, next_reopen_});
+  // Upkeep waits while the disk refuses writes; its time may pass meanwhile.
+  const bool online = state_ == PartitionState::kOnline;
+  const Instant upkeep = online ? std::min(next_upkeep_, next_compaction_) : Instant::never();
+  return std::min({engine_->next_deadline(), upkeep, next_reopen_});
 }
 
 void Partition::close(const Now& now, Output& out) {

@@ -48,6 +48,45 @@ Campaign run_campaign(const CampaignOptions& options) {
   return campaign;
 }
 
+std::span<const std::string_view> required_probes() {
+  static constexpr std::string_view kRequired[] = {"bit_flip",
+                                                   "clean_stop",
+                                                   "clock_jump",
+                                                   "commit_fenced",
+                                                   "commit_of_old_generation_refused",
+                                                   "connection_cut",
+                                                   "disk_full",
+                                                   "failed_sync_left_pages_clean",
+                                                   "kill",
+                                                   "log.partition_offline",
+                                                   "log.storage_failed",
+                                                   "log.storage_recovered",
+                                                   "log.torn_tail_cut",
+                                                   "member_fell_silent",
+                                                   "member_left",
+                                                   "node_stopped_reading",
+                                                   "out_of_order_behind_a_failure",
+                                                   "partition_files_missing",
+                                                   "position_committed",
+                                                   "power_loss",
+                                                   "produce_refused",
+                                                   "produce_sent_again",
+                                                   "producer_began_anew",
+                                                   "reader_out_of_range",
+                                                   "rebalance",
+                                                   "rebalance_with_static_member",
+                                                   "records_deleted",
+                                                   "slow_reader",
+                                                   "topic_created",
+                                                   "topic_created_again",
+                                                   "topic_deleted",
+                                                   "two_step_join",
+                                                   "unsynced_sectors_in_power_loss",
+                                                   "weak_fsync_lost_a_suffix",
+                                                   "write_error"};
+  return kRequired;
+}
+
 std::string describe(const Campaign& campaign, double real_seconds) {  // measurement only
   std::string text = "probes, in how many seeds each fired:\n";
   for (const auto& [name, seeds] : campaign.probes) {

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/world.h"
@@ -33,7 +35,7 @@ Campaign run_campaign(const CampaignOptions& options);
 
 // Probes that must fire at least once in a few hundred seeds, or the simulator does not test what
 // it should.
-const std::vector<std::string>& required_probes();
+std::span<const std::string_view> required_probes();
 
 // The summary; `real_seconds` is how long it took.
 std::string describe(const Campaign& campaign, double real_seconds);  // measurement only

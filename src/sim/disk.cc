@@ -197,6 +197,7 @@ port::DiskDone Disk::apply(const port::RenameFile& effect) {
   auto from = files_.extract(effect.file->path);
   if (from.empty()) return done(effect, no_such_file(effect.file->path));
   from.mapped().set_name_durable();
+  if (effect.to->path.ends_with(".log")) scene_.probe("segment_replaced_by_compaction");
   files_[effect.to->path] = std::move(from.mapped());
   return done(effect);
 }

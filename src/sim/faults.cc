@@ -63,7 +63,7 @@ void Faults::start() {
 void Faults::supervise() {
   scene_.queue.after(Duration::milliseconds(100), [this] {
     if (!host_.is_up() && (scene_.healed || random_.chance(1, 5))) {
-      if (flips_left_ > 0 && random_.chance(1, 2)) flip_a_bit();
+      if (flips_left_ > 0 && random_.chance(1, 2)) damage();
       host_.boot();
     }
     supervise();
@@ -86,8 +86,14 @@ void Faults::break_writes(ErrorKind kind, const char* message, Duration longest)
   later(longest, [this] { disk_.set_write_error(std::nullopt); });
 }
 
-// Damages one segment somewhere in its first half, while nobody looks. The node may refuse to serve
-// it, and must not serve anything else in its place.
+// While nobody looks. The node may refuse to serve what was damaged, and must not serve anything
+// else in its place.
+void Faults::damage() {
+  if (random_.chance(1, 3)) return lose_a_partition();
+  flip_a_bit();
+}
+
+// One segment, somewhere in its first half.
 void Faults::flip_a_bit() {
   std::vector<SimFile*> segments;
   for (auto& [path, file] : disk_.files()) {
@@ -102,11 +108,33 @@ void Faults::flip_a_bit() {
   file.flip_bit(random_.below(file.content().size() / 2 * 8));
 }
 
+// Somebody deleted the folder of a partition by mistake.
+void Faults::lose_a_partition() {
+  std::vector<std::string> folders;
+  for (auto& [path, file] : disk_.files()) {
+    if (path.starts_with("topics/plain") && path.ends_with(".log")) {
+      folders.push_back(path.substr(0, path.rfind('/') + 1));
+    }
+  }
+  if (folders.empty()) return;
+  --flips_left_;
+  damaged_ = true;
+  host_.expect_damage();
+  scene_.probe("partition_files_missing");
+  const std::string folder = folders[random_.below(folders.size())];
+  std::erase_if(disk_.files(), [&](const auto& entry) { return entry.first.starts_with(folder); });
+}
+
 void Faults::heal() {
   scene_.healed = true;
   disk_.set_slow(false);
   disk_.set_write_error(std::nullopt);
   disk_.set_sync_error(std::nullopt);
+  // A partition that could not be opened because of a disk error stays closed until the node is
+  // started again; so an operator does that.
+  for (const char* line : {"log.partition_offline", "log.groups_not_loaded"}) {
+    if (scene_.probes.contains(line)) host_.request_stop();
+  }
 }
 
 }  // namespace magpie::sim

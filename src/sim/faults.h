@@ -41,7 +41,9 @@ class Faults {
   void supervise();
   void lose_power();
   void break_writes(ErrorKind kind, const char* message, Duration longest);
+  void damage();
   void flip_a_bit();
+  void lose_a_partition();
 
   Scene& scene_;
   const Knobs& knobs_;

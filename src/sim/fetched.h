@@ -16,11 +16,8 @@ namespace magpie::sim {
 struct Known {
   int64_t high_watermark = 0;
   int64_t log_start = 0;
-  int32_t epoch = -1;
 
-  static Known of(const Ledger& ledger) {
-    return {ledger.high_watermark(), ledger.log_start(), ledger.epoch()};
-  }
+  static Known of(const Ledger& ledger) { return {ledger.high_watermark(), ledger.log_start()}; }
 };
 
 struct Fetched {

@@ -81,15 +81,13 @@ void GroupLedger::processed(int32_t partition, int64_t from, int64_t to) {
 
 void GroupLedger::power_lost() {
   generation_ = -1;
-  for (auto& [index, partition] : partitions_) {
-    partition.anything_goes = true;
-    partition.processed_to = 0;
-  }
+  for (auto& [index, partition] : partitions_) partition.anything_goes = true;
 }
 
 bool GroupLedger::is_done() const {
   return std::all_of(partitions_.begin(), partitions_.end(), [](const auto& entry) {
-    return entry.second.processed_to >= entry.second.ledger->high_watermark();
+    const Ledger& log = *entry.second.ledger;
+    return std::max(entry.second.processed_to, log.log_start()) >= log.high_watermark();
   });
 }
 

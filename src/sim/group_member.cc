@@ -120,11 +120,14 @@ void GroupMember::synced(const std::optional<wire::SyncGroupResponse>& response)
   positions_.clear();
   std::string text(response->assignment.text());
   for (size_t comma = text.find(','); comma != std::string::npos; comma = text.find(',')) {
-    positions_[std::stoi(text.substr(0, comma))] = -1;
+    int32_t partition = 0;
+    for (const char digit : text.substr(0, comma)) partition = partition * 10 + (digit - '0');
+    positions_[partition] = -1;
     text.erase(0, comma + 1);
   }
   heartbeat();
   get_positions();
+  if (random_.chance(1, 4)) commit_late();
 }
 
 // --- in the group --------------------------------------------------------------------------------
@@ -277,6 +280,31 @@ void GroupMember::commit(int32_t partition) {
         committed(partition, number, response);
         if (life == life_) work();
       });
+}
+
+// As if a commit of the generation before had been under way all the time: it must be refused.
+void GroupMember::commit_late() {
+  if (generation_ < 2 || positions_.empty()) return;
+  const int32_t partition = positions_.begin()->first;
+  wire::OffsetCommitRequest request;
+  request.group_id = settings_.group;
+  request.generation_id_or_member_epoch = generation_ - 1;
+  request.member_id = member_id_;
+  wire::OffsetCommitRequestTopic topic;
+  topic.name = settings_.topic;
+  topic.partitions.push_back(
+      {.partition_index = partition, .committed_offset = 0, .committed_metadata = ""});
+  request.topics.push_back(std::move(topic));
+  const size_t number = ledger_.commit_sent(partition, 0, generation_ - 1);
+  const int version = draw_version(random_, wire::ApiKey::kOffsetCommit, 2, 9);
+  link_.call<wire::OffsetCommitResponse>(request, version, [=, this](const auto& response) {
+    using Outcome = GroupLedger::Outcome;
+    // It can never be carried out, answered or not.
+    const bool taken =
+        response && response->topics.at(0).partitions.at(0).error_code == ErrorCode::kNone;
+    if (!taken) around_.scene.probe("commit_of_old_generation_refused");
+    ledger_.commit_settled(partition, number, taken ? Outcome::kAcknowledged : Outcome::kRefused);
+  });
 }
 
 void GroupMember::committed(int32_t partition, size_t number,

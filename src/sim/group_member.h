@@ -52,6 +52,7 @@ class GroupMember : public Client {
   void read_done(int32_t partition, const wire::FetchResponsePartition& answer, int64_t wanted,
                  const Known& known);
   void commit(int32_t partition);
+  void commit_late();
   void committed(int32_t partition, size_t number,
                  const std::optional<wire::OffsetCommitResponse>& response);
   void go_away();

@@ -25,6 +25,7 @@ void draw_node(Knobs& knobs, Random& random) {
   knobs.partitions = static_cast<int>(random.between(1, 4));
   knobs.segment_bytes = 1ll << random.between(10, 15);
   knobs.compacted_topic = random.chance(1, 3);
+  if (knobs.compacted_topic) knobs.upkeep_interval = Duration::seconds(random.between(1, 4));
   knobs.retention_topic = random.chance(1, 4);
 }
 

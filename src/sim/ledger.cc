@@ -53,7 +53,9 @@ std::string Ledger::text(int64_t offset, const Claim& claim) const {
 
 void Ledger::acknowledged(int64_t offset, const Origin& origin, bool idempotent) {
   ++acknowledgements_;
-  claim(offset, {origin, idempotent, true, generation_});
+  // What is acknowledged can be read from this moment on.
+  high_watermark_ = std::max(high_watermark_, offset + 1);
+  claim(offset, {origin, idempotent, true, generation_, generation_});
 }
 
 void Ledger::fetched(int64_t offset, const std::string& value) {
@@ -62,7 +64,7 @@ void Ledger::fetched(int64_t offset, const std::string& value) {
     return scene_.violate(
         "G4", fmt::format("{} offset {} holds a value that nobody sent", settings_.name, offset));
   }
-  const Claim seen{parsed->origin, parsed->idempotent, false, generation_};
+  const Claim seen{parsed->origin, parsed->idempotent, false, generation_, generation_};
   if (!sent_.contains(parsed->origin)) {
     return scene_.violate("G4", text(offset, seen) + " was never sent there");
   }
@@ -93,6 +95,10 @@ void Ledger::claim(int64_t offset, const Claim& claim) {
 void Ledger::drop_from(int64_t offset) {
   scene_.probe("weak_fsync_lost_a_suffix");
   for (auto it = claims_.lower_bound(offset); it != claims_.end();) {
+    if (it->second.born == generation_) {
+      ++it;  // written since
+      continue;
+    }
     if (it->second.generation == generation_) {
       return scene_.violate("G10", text(it->first, it->second) +
                                        " outlived a power loss that took an earlier record");
@@ -144,12 +150,14 @@ void Ledger::saw_log_start(int64_t start, int64_t known) {
   log_start_ = std::max(log_start_, start);
 }
 
-void Ledger::saw_epoch(int32_t epoch, int32_t known) {
-  if (epoch < known) {
-    scene_.violate("epochs", fmt::format("{}: the leader epoch went back from {} to {}",
-                                         settings_.name, known, epoch));
+void Ledger::saw_epoch(int32_t epoch, uint64_t boot) {
+  const bool same_life = boot == epoch_boot_;
+  if (epoch_ >= 0 && (same_life ? epoch != epoch_ : epoch <= epoch_)) {
+    scene_.violate("epochs", fmt::format("{}: leader epoch {} in life {} after {} in life {}",
+                                         settings_.name, epoch, boot, epoch_, epoch_boot_));
   }
-  epoch_ = std::max(epoch_, epoch);
+  epoch_ = epoch;
+  epoch_boot_ = boot;
 }
 
 void Ledger::asked_to_trim(int64_t start) {

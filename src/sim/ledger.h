@@ -56,11 +56,11 @@ class Ledger {
   // left.
   void saw_high_watermark(int64_t high_watermark, int64_t known);
   void saw_log_start(int64_t start, int64_t known);
-  void saw_epoch(int32_t epoch, int32_t known);
+  // The leader epoch that the node named in its `boot`-th life.
+  void saw_epoch(int32_t epoch, uint64_t boot);
 
   int64_t high_watermark() const { return high_watermark_; }
   int64_t log_start() const { return log_start_; }
-  int32_t epoch() const { return epoch_; }
   int64_t trim_asked() const { return trim_asked_; }
   // Largest start that DeleteRecords has asked for.
   void asked_to_trim(int64_t start);
@@ -83,7 +83,8 @@ class Ledger {
     Origin origin;
     bool idempotent = false;
     bool acknowledged = false;
-    uint64_t generation = 0;
+    uint64_t generation = 0;  // when it was last seen
+    uint64_t born = 0;        // when it was first seen
   };
   using Claims = std::map<int64_t, Claim>;
 
@@ -103,6 +104,7 @@ class Ledger {
   int64_t log_start_ = 0;
   int64_t trim_asked_ = 0;
   int32_t epoch_ = -1;
+  uint64_t epoch_boot_ = 0;
   uint64_t generation_ = 0;  // power losses that may have cut the log
   size_t acknowledgements_ = 0;
 };

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "record/builder.h"
 #include "wire/init_producer_id.h"
+#include "wire/list_offsets.h"
 
 namespace magpie::sim {
 namespace {
@@ -30,6 +31,7 @@ Producer::Producer(Surroundings around, Settings settings)
       settings_(std::move(settings)),
       random_(around.scene.random.fork()),
       link_(around.scene, around.network, fmt::format("producer-{}", settings_.number)),
+      checking_(around.scene, around.network, fmt::format("checker-{}", settings_.number)),
       left_(settings_.records) {
   for (const auto& [topic, partition] : settings_.partitions) {
     lanes_.push_back({topic, partition, &around_.topics.ledger(topic, partition), {}, 0, 0, false});
@@ -210,6 +212,26 @@ void Producer::stored(Lane& lane, const Batch& batch, int64_t base_offset) {
     const Origin origin{identity(), batch.first_number + i};
     lane.ledger->acknowledged(base_offset + i, origin, settings_.idempotent);
   }
+  if (random_.chance(1, 4)) check_readable(lane);
+}
+
+// What was acknowledged is below the high watermark, whoever asks.
+void Producer::check_readable(Lane& lane) {
+  wire::ListOffsetsRequest request;
+  request.replica_id = -1;
+  wire::ListOffsetsRequestTopic topic;
+  topic.name = lane.topic;
+  topic.partitions.push_back({.partition_index = lane.partition, .timestamp = -1});
+  request.topics.push_back(std::move(topic));
+  const int version = draw_version(random_, wire::ApiKey::kListOffsets, 1, 9);
+  Ledger* ledger = lane.ledger;
+  checking_.call<wire::ListOffsetsResponse>(
+      request, version, [ledger, known = ledger->high_watermark()](const auto& response) {
+        if (!response) return;
+        const auto& partition = response->topics.at(0).partitions.at(0);
+        if (partition.error_code != ErrorCode::kNone) return;
+        ledger->saw_high_watermark(partition.offset, known);
+      });
 }
 
 void Producer::refused(Lane& lane, const Batch& batch, ErrorCode error, bool first) {

@@ -59,6 +59,7 @@ class Producer : public Client {
   void answered(size_t lane, uint64_t serial, const std::optional<wire::ProduceResponse>& response);
   void refused(Lane& lane, const Batch& batch, wire::ErrorCode error, bool first);
   void stored(Lane& lane, const Batch& batch, int64_t base_offset);
+  void check_readable(Lane& lane);
   void begin_anew();
   int32_t identity() const { return settings_.number + 100 * lives_; }
 
@@ -66,6 +67,7 @@ class Producer : public Client {
   Settings settings_;
   Random random_;
   Link link_;
+  Link checking_;
   std::vector<Lane> lanes_;
   bool pump_planned_ = false;
   int64_t producer_id_ = -1;

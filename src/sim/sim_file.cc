@@ -75,11 +75,8 @@ void SimFile::lose_power(Random& random) {
   for (const uint64_t sector : dirty_) {
     if (random.below(4) >= kept_of_four) continue;
     const uint64_t end = std::min({(sector + 1) * kSectorBytes, size, content_.size()});
-    // A sector is written whole or, rarely, torn in the middle.
     const uint64_t begin = sector * kSectorBytes;
-    if (begin >= end) continue;
-    const uint64_t torn = random.chance(1, 16) ? random.below(end - begin + 1) : end - begin;
-    after.replace(begin, torn, content_, begin, torn);
+    if (begin < end) after.replace(begin, end - begin, content_, begin, end - begin);
   }
   replace(std::move(after));
 }

@@ -20,7 +20,7 @@ Topics::Topics(Scene& scene, const Knobs& knobs) : scene_(scene) {
   if (knobs.compacted_topic) {
     SimTopic topic;
     topic.name = "compacted";
-    topic.configs = {{"internal.segment.bytes", segment_bytes},
+    topic.configs = {{"internal.segment.bytes", "1024"},
                      {"cleanup.policy", "compact"},
                      {"min.cleanable.dirty.ratio", "0.01"}};
     topic.compacted = true;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/administrator.h"
 #include "sim/auditor.h"
 #include "sim/client.h"
 #include "sim/disk.h"
@@ -93,6 +94,7 @@ void World::add_clients() {
   for (int i = 0; i < knobs_.readers; ++i) {
     clients_.push_back(std::make_unique<Reader>(around(), i + 1));
   }
+  if (knobs_.administrator) clients_.push_back(std::make_unique<Administrator>(around()));
 }
 
 void World::add_groups() {

@@ -1,0 +1,113 @@
+// The judge must be able to say no.
+#include "sim/ledger.h"
+
+#include <gtest/gtest.h>
+
+#include "sim/group_ledger.h"
+
+namespace magpie::sim {
+namespace {
+
+class LedgerTest : public testing::Test {
+ protected:
+  std::string broken() const { return scene_.violation ? scene_.violation->guarantee : ""; }
+  std::string send(int64_t number) {
+    ledger_.sent({1, number});
+    return value_of({1, number}, true);
+  }
+
+  Scene scene_{1};
+  Ledger ledger_{scene_, {"orders-0"}};
+};
+
+TEST_F(LedgerTest, ValuesSayWhoSentThem) {
+  const Origin origin{7, 42};
+  const auto parsed = parse_value(value_of(origin, true));
+  ASSERT_TRUE(parsed.has_value());
+  EXPECT_EQ(parsed->origin, origin);
+  EXPECT_TRUE(parsed->idempotent);
+  EXPECT_FALSE(parse_value(value_of(origin, true) + "x").has_value()) << "changed";
+}
+
+TEST_F(LedgerTest, AcknowledgedRecordsMustBeThere) {
+  send(0);
+  ledger_.acknowledged(5, {1, 0}, true);
+  ledger_.read_to_the_end(0, 5, {});
+  EXPECT_EQ(broken(), "G1");
+}
+
+TEST_F(LedgerTest, OffsetsNameOneRecord) {
+  ledger_.fetched(5, send(0));
+  ledger_.fetched(5, send(1));
+  EXPECT_EQ(broken(), "G3");
+}
+
+TEST_F(LedgerTest, RecordsOfIdempotentProducersAreStoredOnce) {
+  ledger_.fetched(5, send(0));
+  ledger_.fetched(6, send(0));
+  EXPECT_EQ(broken(), "G8");
+}
+
+TEST_F(LedgerTest, OnlyWhatWasSentMayAppear) {
+  ledger_.fetched(5, value_of({1, 0}, true));
+  EXPECT_EQ(broken(), "G4");
+}
+
+TEST_F(LedgerTest, HighWatermarkDoesNotGoBack) {
+  send(0);
+  ledger_.acknowledged(9, {1, 0}, true);
+  ledger_.saw_high_watermark(9, ledger_.high_watermark());
+  EXPECT_EQ(broken(), "G3");
+}
+
+TEST_F(LedgerTest, WeakFsyncMayLoseASuffixOnly) {
+  ledger_.fetched(5, send(0));
+  ledger_.fetched(6, send(1));
+  ledger_.power_lost();
+  ledger_.fetched(6, send(1));
+  EXPECT_EQ(broken(), "");
+  ledger_.fetched(5, send(2));
+  EXPECT_EQ(broken(), "G10");
+}
+
+TEST_F(LedgerTest, EpochRisesWithEveryLife) {
+  ledger_.saw_epoch(3, 1);
+  ledger_.saw_epoch(4, 2);
+  EXPECT_EQ(broken(), "");
+  ledger_.saw_epoch(4, 3);
+  EXPECT_EQ(broken(), "epochs");
+}
+
+class GroupLedgerTest : public LedgerTest {
+ protected:
+  void SetUp() override { group_.add_partition(0, ledger_); }
+  void commit(int64_t position, int32_t generation) {
+    group_.commit_settled(0, group_.commit_sent(0, position, generation),
+                          GroupLedger::Outcome::kAcknowledged);
+  }
+
+  GroupLedger group_{scene_, "billing"};
+};
+
+TEST_F(GroupLedgerTest, FindsTheLastConfirmedPosition) {
+  group_.processed(0, 0, 10);
+  commit(10, 1);
+  group_.found(0, 10, scene_.now());
+  EXPECT_EQ(broken(), "");
+  group_.found(0, 11, scene_.now());
+  EXPECT_EQ(broken(), "G9");
+}
+
+TEST_F(GroupLedgerTest, SkipsNothing) {
+  group_.processed(0, 3, 10);
+  EXPECT_EQ(broken(), "G9");
+}
+
+TEST_F(GroupLedgerTest, OldGenerationsCannotCommit) {
+  group_.stable_in(2);
+  commit(10, 1);
+  EXPECT_EQ(broken(), "G9");
+}
+
+}  // namespace
+}  // namespace magpie::sim

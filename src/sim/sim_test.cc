@@ -1,0 +1,75 @@
+// The short suite: seeds that must pass, twice with the same hash, and bugs that must be caught.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/planted_bug.h"
+#include "sim/campaign.h"
+#include "sim/planted_names.h"
+#include "sim/world.h"
+
+namespace magpie::sim {
+namespace {
+
+constexpr uint64_t kShortSuite = 100;
+
+TEST(Sim, ShortSuiteKeepsEveryGuaranteeAndRepeats) {
+  CampaignOptions options;
+  options.last = kShortSuite;
+  options.twice = true;
+  options.say = [](const std::string& line) { ADD_FAILURE() << line; };
+  const Campaign campaign = run_campaign(options);
+  EXPECT_EQ(campaign.seeds, kShortSuite);
+  EXPECT_GT(campaign.acknowledged, kShortSuite * 50) << "an empty run proves nothing";
+  for (const std::string_view probe : required_probes()) {
+    EXPECT_TRUE(campaign.probes.contains(std::string(probe))) << probe << " was never reached";
+  }
+}
+
+TEST(Sim, SeedsDiffer) {
+  RunOptions first;
+  first.seed = 1;
+  RunOptions second;
+  second.seed = 2;
+  EXPECT_NE(run_seed(first).hash, run_seed(second).hash);
+}
+
+#ifdef MAGPIE_PLANTED_BUGS
+class PlantedBugs : public testing::TestWithParam<PlantedName> {};
+
+TEST_P(PlantedBugs, AreCaught) {
+  plant(GetParam().bug);
+  CampaignOptions options;
+  options.last = static_cast<uint64_t>(GetParam().seeds);
+  options.stop_at_first = true;
+  const Campaign campaign = run_campaign(options);
+  plant(PlantedBug::kNone);
+  EXPECT_FALSE(campaign.failed.empty())
+      << GetParam().name << " was not noticed within " << GetParam().seeds << " seeds";
+}
+
+std::vector<PlantedName> catchable() {
+  std::vector<PlantedName> list;
+  for (const PlantedName& entry : planted_names()) {
+    if (entry.seeds > 0) list.push_back(entry);
+  }
+  return list;
+}
+
+std::string test_name(const testing::TestParamInfo<PlantedName>& info) {
+  std::string name = info.param.name;
+  for (char& c : name) c = c == '-' ? '_' : c;
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, PlantedBugs, testing::ValuesIn(catchable()), test_name);
+
+TEST(Sim, AtLeastTenPlantedBugsAreCaught) {
+  EXPECT_GE(catchable().size(), 10u);
+}
+#endif
+
+}  // namespace
+}  // namespace magpie::sim
