@@ -75,9 +75,9 @@ class Busy:
 def touch_memory(budget=None):
     """Uses free memory once, so that the first use of a page is not part of any figure.
 
-    In a virtual machine the first touch of a page goes to the host and costs many times what a later
-    one does; page cache for a log of gigabytes would meet it all the time. Returns the number of
-    bytes touched. `budget` defaults to nearly all memory that nothing uses.
+    In a virtual machine the first touch of a page goes to the host and costs many times what a
+    later one does; page cache for a log of gigabytes would meet it all the time. Returns the number
+    of bytes touched. `budget` defaults to nearly all memory that nothing uses.
     """
     if budget is None:
         budget = max(_memory("MemFree") - _SPARE_BYTES, 0)
