@@ -33,7 +33,7 @@ class Host {
   uint64_t boots() const { return boots_; }
 
   // The wall clock is set, by people or NTP.
-  void jump_clock(int64_t millis) { wall_offset_ += millis; }
+  void set_clock(int64_t offset_millis) { wall_offset_ = offset_millis; }
   Now now() const;
 
   // Damage was done to the stored bytes on purpose: refusing to serve them is right.

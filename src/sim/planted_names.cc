@@ -6,21 +6,21 @@ namespace magpie::sim {
 namespace {
 
 constexpr PlantedName kNames[] = {
-    {PlantedBug::kAckBeforeFsync, "ack-before-fsync", 20},
-    {PlantedBug::kHighWatermarkAhead, "high-watermark-ahead", 20},
-    {PlantedBug::kDedupeWindowLost, "dedupe-window-lost", 20},
-    {PlantedBug::kDedupeIgnoresInFlight, "dedupe-ignores-in-flight", 40},
+    {PlantedBug::kAckBeforeFsync, "ack-before-fsync", 10},
+    {PlantedBug::kHighWatermarkAhead, "high-watermark-ahead", 10},
+    {PlantedBug::kDedupeWindowLost, "dedupe-window-lost", 10},
+    {PlantedBug::kDedupeIgnoresInFlight, "dedupe-ignores-in-flight", 0},
     {PlantedBug::kTornMiddleAsTail, "torn-middle-as-tail", 100},
-    {PlantedBug::kMissingLogIsEmpty, "missing-log-is-empty", 0},
-    {PlantedBug::kStartNotPersisted, "start-not-persisted", 40},
-    {PlantedBug::kCheckpointBeforeSync, "checkpoint-before-sync", 100},
-    {PlantedBug::kFailedSyncForgotten, "failed-sync-forgotten", 20},
-    {PlantedBug::kEpochReused, "epoch-reused", 20},
-    {PlantedBug::kCommitBeforeDurable, "commit-before-durable", 20},
-    {PlantedBug::kGenerationNotFenced, "generation-not-fenced", 40},
+    {PlantedBug::kMissingLogIsEmpty, "missing-log-is-empty", 100},
+    {PlantedBug::kStartNotPersisted, "start-not-persisted", 10},
+    {PlantedBug::kCheckpointBeforeSync, "checkpoint-before-sync", 60},
+    {PlantedBug::kFailedSyncForgotten, "failed-sync-forgotten", 10},
+    {PlantedBug::kEpochReused, "epoch-reused", 10},
+    {PlantedBug::kCommitBeforeDurable, "commit-before-durable", 60},
+    {PlantedBug::kGenerationNotFenced, "generation-not-fenced", 10},
     {PlantedBug::kTombstoneKeptNot, "tombstone-kept-not", 0},
     {PlantedBug::kCompactionKeepsOldest, "compaction-keeps-oldest", 40},
-    {PlantedBug::kMetadataBeforeDurable, "metadata-before-durable", 40},
+    {PlantedBug::kMetadataBeforeDurable, "metadata-before-durable", 60},
 };
 
 }  // namespace
