@@ -55,7 +55,11 @@ void handle(Broker& broker, const Request& request, wire::DescribeTopicPartition
     answer.topic_authorized_operations = kAllTopicOperations;
     int32_t index = first;
     for (; index < topic->partition_count() && left > 0; ++index, --left) {
-      describe_partition(broker, *topic, index, answer.partitions.emplace_back());
+      auto& partition = answer.partitions.emplace_back();
+      describe_partition(broker, *topic, index, partition);
+      // Java's Admin does not take null here, though the protocol allows it.
+      partition.eligible_leader_replicas.emplace();
+      partition.last_known_elr.emplace();
     }
     if (index < topic->partition_count()) {
       response.next_cursor = {.topic_name = name, .partition_index = index};
