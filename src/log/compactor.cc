@@ -41,7 +41,11 @@ void Compactor::start(Step& step, Offset limit, Duration tombstone_age) {
     if (segment.next > state_.compacted_to) pass_->to_learn.push_back(segment.base);
   }
   std::reverse(pass_->to_learn.begin(), pass_->to_learn.end());
-  learn_next(step);
+  // A checkpoint that still speaks of an earlier swap would take the new cleaned file for that one.
+  checkpointer_.bring_up_to_date(step, [this](Step& later, const Status& status) {
+    if (!status) return finish(later, status);
+    learn_next(later);
+  });
 }
 
 bool Compactor::worthwhile(const Now& now, Offset limit) const {
@@ -114,8 +118,10 @@ void Compactor::clean_next_group(Step& step) {
     group->cleaned[i] = state_.new_file(group->merged.base, cleaned_form(kKinds[i]));
     group->files[i] = state_.new_file(group->merged.base, kKinds[i]);
   }
+  // An earlier pass may have left a file behind that it could not remove.
+  const port::FileRef left_over = state_.new_file(group->merged.base, FileKind::kCleanedLog);
   pass_->group = std::move(group);
-  clean_piece(step);
+  step.ask(port::RemoveFile{left_over, then(&Compactor::clean_piece)});
 }
 
 // --- one group -----------------------------------------------------------------------------------

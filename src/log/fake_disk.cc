@@ -193,6 +193,8 @@ port::DiskDone FakeDisk::apply(const port::RenameFile& effect) {
   if (from.empty()) return done(effect, fail(ErrorKind::kNotFound, "no such file"));
   files_[effect.to->path] = std::move(from.mapped());
   files_[effect.to->path].name_synced = true;
+  // The folder was synced: earlier removals of these names are durable.
+  removed_.erase(effect.file->path);
   removed_.erase(effect.to->path);
   return done(effect);
 }

@@ -24,5 +24,21 @@ TEST(RandomLife, NothingDurableIsLostAndNothingIsInvented) {
   EXPECT_GT(torn_bytes, 1'000u);
 }
 
+#ifdef MAGPIE_PLANTED_BUGS
+
+// The lives above prove something only if they end when a rule is broken.
+TEST(RandomLife, PlantedBugsAreNoticed) {
+  for (const PlantedBug bug : {PlantedBug::kAckBeforeFsync, PlantedBug::kCheckpointBeforeSync,
+                               PlantedBug::kFailedSyncForgotten, PlantedBug::kStartNotPersisted}) {
+    plant(bug);
+    uint64_t seed = 1;
+    while (seed <= 100 && RandomLife(seed).live(300).empty()) ++seed;
+    plant(PlantedBug::kNone);
+    EXPECT_LE(seed, 100u) << "bug " << static_cast<int>(bug);
+  }
+}
+
+#endif
+
 }  // namespace
 }  // namespace magpie::log

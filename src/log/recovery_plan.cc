@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/check.h"
 
@@ -86,6 +87,7 @@ class Planner {
     if (segment.swapping) {
       plan_.rewrite_checkpoint = true;
       if (size_of(FileKind::kCleanedLog, segment.base) == segment.size) {
+        swaps_.insert(segment.base);
         // The log comes last: once it is in place the indexes are, too.
         finish_swap(FileKind::kCleanedIndex, FileKind::kIndex, segment.base);
         finish_swap(FileKind::kCleanedTimeIndex, FileKind::kTimeIndex, segment.base);
@@ -162,19 +164,21 @@ class Planner {
     trim_index(FileKind::kTimeIndex, base, 0);
   }
 
-  // What trim, compaction and finished swaps leave behind.
+  // What trim, compaction and interrupted swaps leave behind.
   void remove_left_over() {
     for (const auto& [key, size] : sizes_) {
       const auto& [kind, base] = key;
-      const auto record = std::find_if(plan_.segments.begin(), plan_.segments.end(),
-                                       [base = base](const auto& s) { return s.base == base; });
       const bool cleaned = kind == FileKind::kCleanedLog || kind == FileKind::kCleanedIndex ||
                            kind == FileKind::kCleanedTimeIndex;
-      const bool known = record != plan_.segments.end();
-      if (cleaned ? !(known && record->swapping) : !known && base < last().base) {
+      if (cleaned ? !swaps_.contains(base) : base < last().base && !is_known(base)) {
         repair(Repair::kRemove, kind, base);
       }
     }
+  }
+
+  bool is_known(Offset base) const {
+    return std::any_of(plan_.segments.begin(), plan_.segments.end(),
+                       [&](const SegmentRecord& record) { return record.base == base; });
   }
 
   RecoveryPlan finish() {
@@ -187,6 +191,7 @@ class Planner {
 
   const bool may_have_gaps_;
   std::map<Key, uint64_t> sizes_;
+  std::set<Offset> swaps_;  // segments whose cleaned form is put in place
   RecoveryPlan plan_;
 };
 

@@ -42,8 +42,9 @@ struct DiskConfig {
   size_t files_per_file_system_sync = 32;
   // Larger reads go to a worker even if they could be answered from memory.
   uint64_t inline_read_bytes = 1024 * 1024;
-  // Larger writes without `sync` go to a worker.
-  uint64_t inline_write_bytes = 1024 * 1024;
+  // Larger writes without `sync` go to a worker too: the kernel stops whoever writes much while the
+  // device is behind, and that must not be the loop.
+  uint64_t inline_write_bytes = 64 * 1024;
 };
 
 struct DiskCounters {
