@@ -18,7 +18,7 @@ class LogHarness final : public engine::EngineHarness {
 
   void boot() override {
     effects.clear();
-    log_ = std::make_unique<SegmentLog>("topics/t-0", 7, file_ids_, config);
+    log_ = std::make_unique<SegmentLog>("topics/t-0", 7, file_ids_, recent_pool_, config);
   }
   engine::Engine& engine() override { return *log_; }
   SegmentLog& segment_log() { return *log_; }
@@ -48,6 +48,7 @@ class LogHarness final : public engine::EngineHarness {
  private:
   FakeDisk disk_;
   FileIds file_ids_;
+  RecentPool recent_pool_{64 * 1024};
   Crash mode_;
   std::unique_ptr<SegmentLog> log_;
 };

@@ -51,13 +51,13 @@ struct Segment {
 };
 
 struct LogState {
-  LogState(std::string log_folder, uint32_t owner, FileIds& ids,
+  LogState(std::string log_folder, uint32_t owner, FileIds& ids, RecentPool& pool,
            const engine::EngineConfig& settings)
       : folder(std::move(log_folder)),
         file_ids(ids),
         disk(owner),
         config(settings),
-        recent(settings.recent_bytes) {}
+        recent(settings.recent_bytes, pool) {}
 
   const std::string folder;
   FileIds& file_ids;

@@ -16,8 +16,9 @@ constexpr uint64_t kScannedBytesMax = 1024 * 1024;
 }  // namespace
 
 SegmentLog::SegmentLog(std::string folder, uint32_t owner, FileIds& file_ids,
-                       const engine::EngineConfig& config, const HashSeed& seed)
-    : state_(std::move(folder), owner, file_ids, config),
+                       RecentPool& recent_pool, const engine::EngineConfig& config,
+                       const HashSeed& seed)
+    : state_(std::move(folder), owner, file_ids, recent_pool, config),
       appender_(state_),
       checkpointer_(state_, appender_),
       indexes_(state_),

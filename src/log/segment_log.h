@@ -10,9 +10,9 @@
 // tail (tail_examiner.h), and every operation may be interrupted by a crash between any two of its
 // effects (docs/formats/recovery.md goes through them one by one).
 //
-// What it does not do: it does not check batches at the door (partition does), and it does not
-// share memory or files with other partitions, except that compaction of several at once multiplies
-// its memory (compactor.h); whoever calls compact keeps it to one at a time.
+// What it does not do: it does not check batches at the door (partition does), and it shares nothing
+// with other partitions but the memory for recent batches (recent_pool.h). Compaction of several at
+// once multiplies its memory (compactor.h); whoever calls compact keeps it to one at a time.
 //
 // Parts: appender.h (writing, durability, new segments), cold_reader.h and recent_batches.h
 // (reading), index_loader.h, timestamp_search.h, checkpointer.h, opening.h with recovery_plan.h and
@@ -41,9 +41,9 @@ namespace magpie::log {
 class SegmentLog final : public engine::Engine {
  public:
   // `folder` is the partition's, relative to the data directory ("topics/orders-0"); nobody else
-  // writes there. `owner` goes into every completion. `file_ids` must outlive the log. `seed`
-  // should not be known to whoever writes records of a compacted topic (key_hash.h).
-  SegmentLog(std::string folder, uint32_t owner, FileIds& file_ids,
+  // writes there. `owner` goes into every completion. `file_ids` and `recent_pool` must outlive the
+  // log. `seed` should not be known to whoever writes records of a compacted topic (key_hash.h).
+  SegmentLog(std::string folder, uint32_t owner, FileIds& file_ids, RecentPool& recent_pool,
              const engine::EngineConfig& config, const HashSeed& seed = {});
 
   void open(const Now& now, engine::OpenMode mode, engine::Output& out) override;

@@ -34,9 +34,10 @@ control::ControllerConfig controller_config(const NodeConfig& config, log::FileI
   return controller;
 }
 
-EngineFactory segment_logs(log::FileIds& files) {
-  return [&files](const std::string& folder, uint32_t owner, const engine::EngineConfig& config) {
-    return std::make_unique<log::SegmentLog>(folder, owner, files, config);
+EngineFactory segment_logs(log::FileIds& files, log::RecentPool& recent, log::HashSeed seed) {
+  return [&files, &recent, seed](const std::string& folder, uint32_t owner,
+                                 const engine::EngineConfig& config) {
+    return std::make_unique<log::SegmentLog>(folder, owner, files, recent, config, seed);
   };
 }
 
@@ -46,10 +47,12 @@ Node::Machines::Machines(NodeConfig config, uint64_t seed)
     : config_(std::move(config)),
       broker_config_(broker_config(config_)),
       random_(seed),
+      recent_pool_(config_.limits.recent_batches_bytes),
       clean_mark_(name_file(file_ids_, kCleanMarkPath)),
       connections_(connection_limits(config_)),
       controller_(controller_config(config_, file_ids_), random_.fork()),
-      storage_(config_, partitions_, compaction_slot_, segment_logs(file_ids_)),
+      storage_(config_, partitions_, compaction_slot_, 
+               segment_logs(file_ids_, recent_pool_, {random_.next(), random_.next()})),
       control_(controller_, storage_, policy(config_), random_.fork()),
       coordinator_(group_config(config_), random_.next()),
       group_loader_(coordinator_),
@@ -140,7 +143,7 @@ void Node::Machines::create_groups_topic(kafka::Broker& broker) {
   if (controller_.state().find_topic(name) != nullptr) return serve(broker);
   control::CreateTopic wanted;
   wanted.name = name;
-  wanted.partitions = 1;
+  wanted.partitions = kGroupsTopicPartitions;
   wanted.configs = {{"cleanup.policy", "compact"}, {"segment.bytes", "104857600"}};
   wanted.by_node = true;
   kafka::propose<control::TopicCreated>(

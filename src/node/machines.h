@@ -22,6 +22,7 @@
 #include "kafka/produce_requests.h"
 #include "kafka/record_deletions.h"
 #include "log/file_ids.h"
+#include "log/recent_pool.h"
 #include "node/group_loader.h"
 #include "node/node.h"
 #include "node/node_control.h"
@@ -93,6 +94,7 @@ class Node::Machines {
   const kafka::BrokerConfig broker_config_;
   Random random_;
   log::FileIds file_ids_;
+  log::RecentPool recent_pool_;
   port::FileRef clean_mark_;
 
   kafka::Connections connections_;
