@@ -153,8 +153,8 @@ constexpr ConfigDefinition kDefinitions[] = {
      .broker_name = "log.cleaner.max.compaction.lag.ms",
      .support = ConfigSupport::kAccepted,
      .documentation = "After what time a record must have been looked at by compaction.",
-     .effect = "Compaction looks at every compacted partition at a fixed interval and does not "
-               "wait for a share of it to be dirty."},
+     .effect = "Compaction looks at every compacted partition at a fixed interval and goes by "
+               "min.cleanable.dirty.ratio alone."},
     {.name = "max.message.bytes",
      .type = ConfigType::kInt,
      .default_value = "1048588",
@@ -199,10 +199,7 @@ constexpr ConfigDefinition kDefinitions[] = {
      .low = 0,
      .high = 1'000'000,
      .broker_name = "log.cleaner.min.cleanable.ratio",
-     .support = ConfigSupport::kAccepted,
-     .documentation = "Share of a compacted log that must be dirty before it is compacted again.",
-     .effect = "Compaction looks at every compacted partition at a fixed interval and does not "
-               "wait for a share of it to be dirty."},
+     .documentation = "Share of a compacted log that must be dirty before it is compacted again."},
     {.name = "min.compaction.lag.ms",
      .type = ConfigType::kLong,
      .default_value = "0",

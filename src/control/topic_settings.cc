@@ -22,6 +22,11 @@ class Reader {
     return *value;
   }
   int32_t small_number(std::string_view name) const { return static_cast<int32_t>(number(name)); }
+  int32_t percent(std::string_view name) const {
+    const std::optional<int64_t> millionths = parse_millionths(text(name));
+    CHECK(millionths.has_value());
+    return static_cast<int32_t>(*millionths / 10'000);
+  }
   Duration duration(std::string_view name) const { return Duration::milliseconds(number(name)); }
   bool contains(std::string_view name, std::string_view element) const {
     bool found = false;
@@ -68,6 +73,7 @@ TopicSettings effective_settings(const ConfigValues& topic_configs, const Config
 
   settings.tombstone_age = read.duration("delete.retention.ms");
   settings.compaction_lag = read.duration("min.compaction.lag.ms");
+  settings.min_dirty_percent = read.percent("min.cleanable.dirty.ratio");
 
   settings.max_message_bytes = read.small_number("max.message.bytes");
   settings.log_append_time = read.text("message.timestamp.type") == "LogAppendTime";

@@ -25,6 +25,7 @@ struct TopicSettings {
 
   Duration tombstone_age = Duration::seconds(86'400);  // delete.retention.ms
   Duration compaction_lag;                             // min.compaction.lag.ms
+  int32_t min_dirty_percent = 50;                      // min.cleanable.dirty.ratio
 
   int32_t max_message_bytes = 1'048'588;                     // max.message.bytes
   bool log_append_time = false;                              // message.timestamp.type

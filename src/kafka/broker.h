@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,8 @@ struct BrokerConfig {
   std::vector<AdvertisedAddress> addresses;  // by ListenerIndex
   bool auto_create_topics = true;
   int32_t default_partitions = 1;
+  // This node's values by Kafka's broker config name, as DescribeConfigs shows them.
+  std::map<std::string, std::string, std::less<>> described;
 };
 
 // A decoded request header and where the answer goes.

@@ -64,7 +64,7 @@ std::optional<std::vector<control::DescribedConfig>> look_up(Broker& broker, con
     // The empty name asks for cluster-wide dynamic defaults, of which there are none.
     if (asked.resource_name.empty()) return std::vector<control::DescribedConfig>();
     if (asked.resource_name == own) {
-      return control::describe_broker_configs(policy, {{"broker.id", own}, {"node.id", own}});
+      return control::describe_broker_configs(policy, broker.config.described);
     }
     fail(answer, ErrorCode::kInvalidRequest, "there is no broker with this id here");
     return std::nullopt;

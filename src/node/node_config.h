@@ -20,6 +20,18 @@ struct AdvertisedListener {
   int32_t port = 0;
 };
 
+// What only the driver acts on; the node shows it to whoever asks for its configuration. Empty: not
+// shown.
+struct DriverSettings {
+  std::string data_directory;
+  std::string listeners;  // "internal://0.0.0.0:9092,external://…"
+  uint64_t request_bytes = 0;
+};
+
+// Partitions of the internal topic of consumer groups. One node coordinates all groups, so one log
+// is all it takes.
+inline constexpr int32_t kGroupsTopicPartitions = 1;
+
 // What to do at a limit is said at each; docs/operations/limits.md repeats it for operators.
 struct NodeLimits {
   // Partitions hosted by this node; creating more is refused with INVALID_PARTITIONS.
@@ -63,6 +75,7 @@ struct NodeConfig {
   // Idle connections are closed after this (connections.max.idle.ms).
   Duration connection_idle_max = Duration::seconds(600);
 
+  DriverSettings driver;
   NodeLimits limits;
 };
 

@@ -1,6 +1,66 @@
 #include "node/settings.h"
 
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "control/broker_configs.h"
+
 namespace magpie::node {
+namespace {
+
+using Described = std::map<std::string, std::string, std::less<>>;
+
+std::string millis(Duration duration) {
+  return fmt::format("{}", duration.nanos / 1'000'000);
+}
+
+std::string advertised(const NodeConfig& config) {
+  std::string text;
+  for (const AdvertisedListener& listener : config.listeners) {
+    if (!text.empty()) text += ',';
+    text += fmt::format("{}://{}:{}", listener.name, listener.host, listener.port);
+  }
+  return text;
+}
+
+// The values of this node by Kafka's names. A value that is Kafka's default is left out, so that
+// tools see it as a default.
+Described described(const NodeConfig& config) {
+  const std::string id = fmt::format("{}", config.node_id.value);
+  Described all = {
+      {"advertised.listeners", advertised(config)},
+      {"auto.create.topics.enable", config.auto_create_topics ? "true" : "false"},
+      {"broker.id", id},
+      {"broker.rack", config.region},
+      {"connections.max.idle.ms", millis(config.connection_idle_max)},
+      {"group.initial.rebalance.delay.ms", millis(config.group_initial_rebalance_delay)},
+      {"group.max.session.timeout.ms", millis(config.group_session_timeout_max)},
+      {"group.max.size", fmt::format("{}", config.limits.members_per_group)},
+      {"group.min.session.timeout.ms", millis(config.group_session_timeout_min)},
+      {"listeners", config.driver.listeners},
+      {"log.dirs", config.driver.data_directory},
+      {"log.retention.check.interval.ms", millis(config.retention_check_interval)},
+      {"node.id", id},
+      {"num.partitions", fmt::format("{}", config.default_partitions)},
+      {"offsets.retention.minutes",
+       fmt::format("{}", config.offsets_retention.nanos / 60'000'000'000)},
+      {"offsets.topic.num.partitions", fmt::format("{}", kGroupsTopicPartitions)},
+      {"producer.id.expiration.ms", millis(config.producer_id_expiration)},
+  };
+  if (config.driver.request_bytes != 0) {
+    all["socket.request.max.bytes"] = fmt::format("{}", config.driver.request_bytes);
+  }
+  std::erase_if(all, [](const auto& entry) {
+    const auto* definition = control::find_broker_config(entry.first);
+    return entry.second.empty() || entry.second == definition->default_value;
+  });
+  return all;
+}
+
+}  // namespace
 
 kafka::BrokerConfig broker_config(const NodeConfig& config) {
   kafka::BrokerConfig broker;
@@ -12,6 +72,7 @@ kafka::BrokerConfig broker_config(const NodeConfig& config) {
   }
   broker.auto_create_topics = config.auto_create_topics;
   broker.default_partitions = config.default_partitions;
+  broker.described = described(config);
   return broker;
 }
 
@@ -65,6 +126,7 @@ engine::EngineConfig engine_config(const NodeConfig& config, const control::Topi
   engine.segment_age = topic.segment_age;
   engine.index_interval_bytes = topic.index_interval_bytes;
   engine.may_have_gaps = topic.compacts;
+  engine.min_dirty_percent = topic.min_dirty_percent;
   return engine;
 }
 

@@ -104,7 +104,13 @@ class Finisher {
     os::HttpConfig& admin = *config_.driver.admin;
     admin.host = config_.admin.listen.host;
     admin.port = config_.admin.listen.port;
+    node::DriverSettings& shown = config_.node.driver;
+    shown.data_directory = config_.driver.disk.directory;
+    shown.request_bytes = config_.driver.network.request_bytes;
     for (const ListenerSettings& listener : config_.listeners) {
+      if (!shown.listeners.empty()) shown.listeners += ',';
+      shown.listeners += fmt::format("{}://{}:{}", listener.name, listener.listen.host,
+                                     listener.listen.port);
       config_.driver.listeners.push_back(
           {listener.name, listener.listen.host, listener.listen.port});
       const HostPort& advertised = listener.advertised.value_or(listener.listen);
