@@ -51,7 +51,7 @@ Node::Machines::Machines(NodeConfig config, uint64_t seed)
       clean_mark_(name_file(file_ids_, kCleanMarkPath)),
       connections_(connection_limits(config_)),
       controller_(controller_config(config_, file_ids_), random_.fork()),
-      storage_(config_, partitions_, compaction_slot_, 
+      storage_(config_, partitions_, compaction_slot_,
                segment_logs(file_ids_, recent_pool_, {random_.next(), random_.next()})),
       control_(controller_, storage_, policy(config_), random_.fork()),
       coordinator_(group_config(config_), random_.next()),

@@ -109,8 +109,8 @@ class Finisher {
     shown.request_bytes = config_.driver.network.request_bytes;
     for (const ListenerSettings& listener : config_.listeners) {
       if (!shown.listeners.empty()) shown.listeners += ',';
-      shown.listeners += fmt::format("{}://{}:{}", listener.name, listener.listen.host,
-                                     listener.listen.port);
+      shown.listeners +=
+          fmt::format("{}://{}:{}", listener.name, listener.listen.host, listener.listen.port);
       config_.driver.listeners.push_back(
           {listener.name, listener.listen.host, listener.listen.port});
       const HostPort& advertised = listener.advertised.value_or(listener.listen);
