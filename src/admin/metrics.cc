@@ -6,21 +6,12 @@
 #include <string_view>
 
 #include "admin/describe.h"
+#include "admin/label_value.h"
 #include "kafka/cluster_control.h"
 #include "wire/api_table.h"
 
 namespace magpie::admin {
 namespace {
-
-// A label value: backslash, quote and line feed are escaped.
-std::string escape(std::string_view value) {
-  std::string escaped;
-  for (const char c : value) {
-    if (c == '\\' || c == '"') escaped += '\\';
-    escaped += c == '\n' ? std::string("\\n") : std::string(1, c);
-  }
-  return escaped;
-}
 
 class Page {
  public:
@@ -48,6 +39,9 @@ int64_t number(uint64_t count) {
 void node_metrics(kafka::Broker& broker, const NodeView& view, Page& page) {
   page.family("magpie_ready", "gauge", "1 if the node takes Kafka requests.");
   page.sample(view.serving ? 1 : 0);
+  page.family("magpie_cluster_state_writable", "gauge",
+              "1 if topics and settings can be changed, 0 if their journal cannot be written.");
+  page.sample(view.storage_error.empty() ? 1 : 0);
   page.family("magpie_leader_epoch", "gauge", "Epoch in which this node leads.");
   page.sample(broker.control.state().leadership().epoch.value);
   page.family("magpie_connections", "gauge", "Open Kafka connections.");
@@ -86,7 +80,7 @@ void partition_family(kafka::Broker& broker, Page& page, std::string_view name,
   for (const auto& [route, hosted] : broker.partitions.all()) {
     if (!hosted.published) continue;
     page.sample(
-        fmt::format("topic=\"{}\",partition=\"{}\"", escape(hosted.topic), hosted.index.value),
+        fmt::format("topic=\"{}\",partition=\"{}\"", label_value(hosted.topic), hosted.index.value),
         value(*hosted.partition));
   }
 }
@@ -113,11 +107,17 @@ void group_metrics(kafka::Broker& broker, const NodeView& view, Page& page) {
   page.sample(number(view.coordinator.durable().groups().size()));
   page.family("magpie_group_rebalances_total", "counter", "Generations that became stable.");
   page.sample(number(view.coordinator.statistics().rebalances));
+  page.family("magpie_group_members_expired_total", "counter",
+              "Members that were not heard of for their session timeout.");
+  page.sample(number(view.coordinator.statistics().members_expired));
+  page.family("magpie_group_appends_failed_total", "counter",
+              "Positions and members that could not be stored.");
+  page.sample(number(view.coordinator.statistics().appends_failed));
   page.family("magpie_group_committed", "gauge", "Position committed by a group.");
   for (const auto& [group, durable] : view.coordinator.durable().groups()) {
     for (const auto& [at, position] : durable.positions) {
-      page.sample(fmt::format("group=\"{}\",topic=\"{}\",partition=\"{}\"", escape(group),
-                              escape(at.topic), at.partition),
+      page.sample(fmt::format("group=\"{}\",topic=\"{}\",partition=\"{}\"", label_value(group),
+                              label_value(at.topic), at.partition),
                   position.offset.value);
     }
   }
@@ -127,8 +127,8 @@ void group_metrics(kafka::Broker& broker, const NodeView& view, Page& page) {
     for (const auto& [at, position] : durable.positions) {
       const int64_t lag = consumer_lag(broker, at, position.offset);
       if (lag < 0) continue;
-      page.sample(fmt::format("group=\"{}\",topic=\"{}\",partition=\"{}\"", escape(group),
-                              escape(at.topic), at.partition),
+      page.sample(fmt::format("group=\"{}\",topic=\"{}\",partition=\"{}\"", label_value(group),
+                              label_value(at.topic), at.partition),
                   lag);
     }
   }

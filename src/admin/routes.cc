@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <string_view>
+#include <string>
 
 #include "admin/describe.h"
 #include "admin/metrics.h"
@@ -18,86 +18,129 @@ namespace {
 
 using nlohmann::json;
 
-void answer(kafka::Broker& broker, port::HttpRespond response) {
-  broker.effects.add(std::move(response));
-}
+// One request under way; `name` is what stood at NAME.
+struct Call {
+  kafka::Broker& broker;
+  const NodeView& view;
+  const port::HttpRequestReceived& request;
+  std::string name;
+
+  void answer(port::HttpRespond response) const { broker.effects.add(std::move(response)); }
+  void answer(int status, const json& body) const {
+    answer(json_response(request.exchange, status, body));
+  }
+  void refuse(const Problem& problem) const { answer(problem_response(request.exchange, problem)); }
+};
 
 // Alive means: this code runs. Whoever restarts processes by it must not do so because a disk is
 // full.
-void health(kafka::Broker& broker, port::HttpExchangeId exchange) {
-  answer(broker, json_response(exchange, 200, {{"status", "alive"}}));
+void health(const Call& call) {
+  call.answer(200, {{"status", "alive"}});
 }
 
 // Ready means: clients should be sent here. The reasons name everything that is wrong.
-void readiness(kafka::Broker& broker, const NodeView& view, port::HttpExchangeId exchange) {
-  const json status = describe_status(broker, view);
-  const bool ready = view.serving && status["problems"].empty();
-  answer(broker, json_response(
-                     exchange, ready ? 200 : 503,
-                     {{"ready", ready}, {"phase", view.phase}, {"problems", status["problems"]}}));
+void readiness(const Call& call) {
+  const json status = describe_status(call.broker, call.view);
+  const bool ready = call.view.serving && status["problems"].empty();
+  call.answer(ready ? 200 : 503,
+              {{"ready", ready}, {"phase", call.view.phase}, {"problems", status["problems"]}});
 }
 
-void get_topic(kafka::Broker& broker, port::HttpExchangeId exchange, const std::string& name) {
-  const control::Topic* topic = broker.control.state().find_topic(name);
-  if (topic == nullptr) return answer(broker, problem_response(exchange, no_such_topic(name)));
-  answer(broker, json_response(exchange, 200, describe_topic(broker, *topic)));
+void metrics(const Call& call) {
+  call.answer({call.request.exchange, 200, "text/plain; version=0.0.4",
+               render_metrics(call.broker, call.view)});
 }
 
-void get_group(kafka::Broker& broker, const NodeView& view, port::HttpExchangeId exchange,
-               const std::string& name) {
-  const json group = describe_group(broker, view, name);
-  if (group.is_null()) return answer(broker, problem_response(exchange, no_such_group(name)));
-  answer(broker, json_response(exchange, 200, group));
+void status(const Call& call) {
+  call.answer(200, describe_status(call.broker, call.view));
 }
 
-bool get(kafka::Broker& broker, const NodeView& view, port::HttpExchangeId exchange,
-         const Target& target) {
-  if (target.is({"healthz"})) return health(broker, exchange), true;
-  if (target.is({"readyz"})) return readiness(broker, view, exchange), true;
-  if (target.is({"metrics"})) {
-    answer(broker, {exchange, 200, "text/plain; version=0.0.4", render_metrics(broker, view)});
-    return true;
-  }
-  std::optional<json> body;
-  if (target.is({"v1", "status"})) body = describe_status(broker, view);
-  if (target.is({"v1", "topics"})) body = list_topics(broker);
-  if (target.is({"v1", "partitions"})) body = list_partitions(broker);
-  if (target.is({"v1", "groups"})) body = list_groups(view);
-  if (body) return answer(broker, json_response(exchange, 200, *body)), true;
-  if (const auto topic = target.below({"v1", "topics"})) {
-    return get_topic(broker, exchange, *topic), true;
-  }
-  if (const auto group = target.below({"v1", "groups"})) {
-    return get_group(broker, view, exchange, *group), true;
-  }
-  return false;
+void topics(const Call& call) {
+  call.answer(200, list_topics(call.broker));
 }
 
-bool change(kafka::Broker& broker, const port::HttpRequestReceived& request, const Target& target) {
-  if (request.method == "POST" && target.is({"v1", "topics"})) {
-    return create_topic(broker, request.exchange, request.body), true;
+void partitions(const Call& call) {
+  call.answer(200, list_partitions(call.broker));
+}
+
+void groups(const Call& call) {
+  call.answer(200, list_groups(call.view));
+}
+
+void one_topic(const Call& call) {
+  const control::Topic* topic = call.broker.control.state().find_topic(call.name);
+  if (topic == nullptr) return call.refuse(no_such_topic(call.name));
+  call.answer(200, describe_topic(call.broker, *topic));
+}
+
+void one_group(const Call& call) {
+  const json group = describe_group(call.broker, call.view, call.name);
+  if (group.is_null()) return call.refuse(no_such_group(call.name));
+  call.answer(200, group);
+}
+
+void create(const Call& call) {
+  create_topic(call.broker, call.request.exchange, call.request.body);
+}
+
+void alter(const Call& call) {
+  alter_topic(call.broker, call.request.exchange, call.name, call.request.body);
+}
+
+void remove(const Call& call) {
+  delete_topic(call.broker, call.request.exchange, call.name);
+}
+
+struct Route {
+  const char* method;
+  const char* path;
+  void (*handle)(const Call&);
+};
+
+constexpr Route kRoutes[] = {
+    {"GET", "/healthz", health},           {"GET", "/readyz", readiness},
+    {"GET", "/metrics", metrics},          {"GET", "/v1/status", status},
+    {"GET", "/v1/topics", topics},         {"GET", "/v1/topics/NAME", one_topic},
+    {"POST", "/v1/topics", create},        {"PATCH", "/v1/topics/NAME", alter},
+    {"DELETE", "/v1/topics/NAME", remove}, {"GET", "/v1/partitions", partitions},
+    {"GET", "/v1/groups", groups},         {"GET", "/v1/groups/NAME", one_group},
+};
+
+Problem not_offered(const port::HttpRequestReceived& request, const std::string& offered) {
+  if (offered.empty()) {
+    return {404, "no_such_route", fmt::format("{} is not offered", request.target),
+            "docs/operations/admin-api.md lists all routes"};
   }
-  const auto topic = target.below({"v1", "topics"});
-  if (!topic) return false;
-  if (request.method == "PATCH") {
-    return alter_topic(broker, request.exchange, *topic, request.body), true;
-  }
-  if (request.method == "DELETE") return delete_topic(broker, request.exchange, *topic), true;
-  return false;
+  return {405, "method_not_allowed",
+          fmt::format("{} {} is not offered", request.method, request.target),
+          "this path takes " + offered};
 }
 
 }  // namespace
 
+std::vector<std::string> list_routes() {
+  std::vector<std::string> routes;
+  for (const Route& route : kRoutes)
+    routes.push_back(fmt::format("{} {}", route.method, route.path));
+  return routes;
+}
+
 void serve(kafka::Broker& broker, const NodeView& view, const port::HttpRequestReceived& request) {
   const Target target = Target::parse(request.target);
-  const bool served = request.method == "GET" ? get(broker, view, request.exchange, target)
-                                              : change(broker, request, target);
-  if (served) return;
-  answer(broker,
-         problem_response(request.exchange,
-                          {404, "no_such_route",
-                           fmt::format("{} {} is not offered", request.method, request.target),
-                           "docs/operations/admin-api.md lists all routes"}));
+  // The driver leaves the body of an answer to HEAD out.
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  Call call{broker, view, request, ""};
+  std::string offered;
+  for (const Route& route : kRoutes) {
+    std::optional<std::string> name = target.match(route.path);
+    if (!name) continue;
+    if (method == route.method) {
+      call.name = std::move(*name);
+      return route.handle(call);
+    }
+    offered += (offered.empty() ? "" : ", ") + std::string(route.method);
+  }
+  call.refuse(not_offered(request, offered));
 }
 
 }  // namespace magpie::admin

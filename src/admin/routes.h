@@ -8,11 +8,17 @@
 // What it does not do: it speaks no HTTP (the driver does), keeps no state, and knows no users yet.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "admin/view.h"
 #include "kafka/broker.h"
 #include "port/event.h"
 
 namespace magpie::admin {
+
+// All routes as docs/operations/admin-api.md writes them: "GET /v1/topics/NAME".
+std::vector<std::string> list_routes();
 
 // Answers the request with exactly one HttpRespond, now or later.
 void serve(kafka::Broker& broker, const NodeView& view, const port::HttpRequestReceived& request);

@@ -41,14 +41,18 @@ Target Target::parse(std::string_view target) {
   return parsed;
 }
 
-bool Target::is(std::initializer_list<std::string_view> parts) const {
-  return std::equal(parts_.begin(), parts_.end(), parts.begin(), parts.end());
-}
-
-std::optional<std::string> Target::below(std::initializer_list<std::string_view> parts) const {
-  if (parts_.size() != parts.size() + 1) return std::nullopt;
-  if (!std::equal(parts.begin(), parts.end(), parts_.begin())) return std::nullopt;
-  return parts_.back();
+std::optional<std::string> Target::match(std::string_view pattern) const {
+  const Target wanted = parse(pattern);
+  if (wanted.parts_.size() != parts_.size()) return std::nullopt;
+  std::string name;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (wanted.parts_[i] == "NAME") {
+      name = parts_[i];
+    } else if (wanted.parts_[i] != parts_[i]) {
+      return std::nullopt;
+    }
+  }
+  return name;
 }
 
 }  // namespace magpie::admin

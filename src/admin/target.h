@@ -1,7 +1,6 @@
 // The target of an HTTP request, taken apart.
 #pragma once
 
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,11 +13,9 @@ class Target {
   // Splits "/v1/groups/my%20group?x=y" into its path's parts, decoded; the query is dropped.
   static Target parse(std::string_view target);
 
-  // True if the path has exactly these parts.
-  bool is(std::initializer_list<std::string_view> parts) const;
-
-  // The last part, if the path is `parts` and one more.
-  std::optional<std::string> below(std::initializer_list<std::string_view> parts) const;
+  // If the path looks like `pattern` ("/v1/groups/NAME"): the part at NAME, or "" if the pattern
+  // has none. Otherwise nothing.
+  std::optional<std::string> match(std::string_view pattern) const;
 
  private:
   std::vector<std::string> parts_;
