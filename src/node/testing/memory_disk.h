@@ -1,0 +1,54 @@
+// A disk in memory that does at once, and for good, whatever it is asked to; for tests of the node.
+//
+// It is well behaved on purpose: what real disks do to the node's data is the business of `sim`.
+// Two things can be asked of it: to hold finished effects back, and to refuse to write.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "port/effect.h"
+#include "port/event.h"
+
+namespace magpie::node::testing {
+
+class MemoryDisk {
+ public:
+  // Carries out one disk effect; the result waits in `next_done`. REQUIRES: it is a disk effect.
+  void submit(const port::Effect& effect);
+
+  // The oldest result nobody has seen yet; nothing while results are held back.
+  std::optional<port::DiskDone> next_done();
+
+  // While held, effects happen but nobody hears of it: acknowledgements have to wait.
+  void hold(bool held) { held_ = held; }
+  // The results that nobody saw are lost, as when the process ends.
+  void forget_results() { done_.clear(); }
+  // While set, everything that writes fails with it.
+  void set_write_error(std::optional<Error> error) { write_error_ = std::move(error); }
+
+  // Path to content; tests may look and damage.
+  std::map<std::string, std::string>& files() { return files_; }
+
+ private:
+  port::DiskDone carry_out(const port::WriteFile& effect);
+  port::DiskDone carry_out(const port::SyncFile& effect);
+  port::DiskDone carry_out(const port::ReadFile& effect);
+  port::DiskDone carry_out(const port::TruncateFile& effect);
+  port::DiskDone carry_out(const port::ReplaceFile& effect);
+  port::DiskDone carry_out(const port::RenameFile& effect);
+  port::DiskDone carry_out(const port::RemoveFile& effect);
+  port::DiskDone carry_out(const port::ListFolder& effect);
+  port::DiskDone carry_out(const port::RemoveFolder& effect);
+  port::DiskDone carry_out(const port::RenameFolder& effect);
+
+  std::map<std::string, std::string> files_;
+  std::deque<port::DiskDone> done_;
+  bool held_ = false;
+  std::optional<Error> write_error_;
+};
+
+}  // namespace magpie::node::testing
