@@ -1,7 +1,6 @@
 #include "server/admin_client.h"
 
 #include <fmt/format.h>
-#include <stdio.h>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -10,7 +9,9 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
-#include <nlohmann/json.hpp>
+
+#include "server/command.h"
+#include "server/config_text.h"
 
 namespace magpie::server {
 namespace {
@@ -20,90 +21,129 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-Error unreachable(const std::string& address, const std::string& reason) {
-  return {ErrorKind::kUnavailable,
-          fmt::format("no answer from the admin port {}: {}. Is the node running? Name another "
-                      "address with --admin HOST:PORT",
-                      address, reason)};
+constexpr uint64_t kAnswerBytesMax = 256ull * 1024 * 1024;
+
+CommandError unreachable(const std::string& address, const std::string& reason) {
+  return {"unreachable", fmt::format("cannot connect to the admin port {}: {}", address, reason),
+          "start the node, or name the admin port of another one with --admin HOST:PORT",
+          kExitNotStarted};
 }
 
-// Runs everything that was started on `context` and returns the error it left.
-error_code finish(asio::io_context& context, const error_code& error) {
-  context.restart();
-  context.run();
-  return error;
+// The request left, and nobody knows what became of it.
+CommandError no_answer(const AdminRequest& request, const std::string& reason) {
+  const bool changes = request.method != "GET";
+  return {"no_answer",
+          fmt::format("{} did not answer: {}{}", request.address, reason,
+                      changes ? "; whether the change is carried out is not known" : ""),
+          changes ? "look with the list or describe command whether it was, before you try again"
+                  : "look at the node's log, or give it more time with --timeout",
+          kExitNotStarted};
 }
 
-error_code exchange(asio::io_context& context, beast::tcp_stream& stream,
-                    http::request<http::string_body>& request,
-                    http::response_parser<http::string_body>& parser) {
-  error_code error;
-  http::async_write(stream, request, [&](error_code result, size_t) { error = result; });
-  if (finish(context, error)) return error;
-  beast::flat_buffer buffer;
-  http::async_read(stream, buffer, parser, [&](error_code result, size_t) { error = result; });
-  return finish(context, error);
+// One connection with one exchange on it.
+class Exchange {
+ public:
+  explicit Exchange(const AdminRequest& request) : request_(request), stream_(context_) {
+    stream_.expires_after(std::chrono::nanoseconds(request.timeout.nanos));
+  }
+
+  error_code connect() {
+    const HostPort address = *parse_host_port(request_.address);
+    error_code error;
+    asio::ip::tcp::resolver resolver(context_);
+    const auto found = resolver.resolve(address.host, std::to_string(address.port), error);
+    if (error) return error;
+    stream_.async_connect(found, [&](error_code result, const auto&) { error = result; });
+    return finish(error);
+  }
+
+  error_code send_and_receive() {
+    http::request<http::string_body> message(http::string_to_verb(request_.method), request_.target,
+                                             11);
+    message.set(http::field::host, request_.address);
+    message.set(http::field::content_type, "application/json");
+    message.keep_alive(false);
+    message.body() = request_.body;
+    message.prepare_payload();
+    error_code error;
+    http::async_write(stream_, message, [&](error_code result, size_t) { error = result; });
+    if (finish(error)) return error;
+    parser_.body_limit(kAnswerBytesMax);
+    beast::flat_buffer buffer;
+    http::async_read(stream_, buffer, parser_, [&](error_code result, size_t) { error = result; });
+    return finish(error);
+  }
+
+  unsigned status() { return parser_.get().result_int(); }
+  const std::string& body() { return parser_.get().body(); }
+
+ private:
+  // Runs what was started and returns the error it left.
+  error_code finish(const error_code& error) {
+    context_.restart();
+    context_.run();
+    return error;
+  }
+
+  const AdminRequest& request_;
+  asio::io_context context_;
+  beast::tcp_stream stream_;
+  http::response_parser<http::string_body> parser_;
+};
+
+std::string reason_text(const AdminRequest& request, const error_code& error) {
+  if (error == beast::error::timeout) {
+    return fmt::format("nothing came within {}", duration_text(request.timeout));
+  }
+  if (error == http::error::end_of_stream || error == http::error::partial_message) {
+    return "the connection was closed";
+  }
+  return error.message();
 }
 
-void print_problem(const std::string& code, const std::string& message,
-                   const std::string& next_step) {
-  fmt::print(stderr, "error {}: {}\n", code, message);
-  if (!next_step.empty()) fmt::print(stderr, "next: {}\n", next_step);
+// Bytes that are no HTTP: the Kafka port, or another program.
+bool is_not_http(const error_code& error) {
+  const error_code http_error = http::error::bad_version;
+  return error.category() == http_error.category() && error != http::error::end_of_stream &&
+         error != http::error::partial_message;
 }
 
 }  // namespace
 
-Result<AdminAnswer> ask_admin(const std::string& address, const std::string& method,
-                              const std::string& target, const std::string& body,
-                              Duration timeout) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) {
-    return fail(ErrorKind::kInvalidArgument,
-                fmt::format("'{}' is not an address of the form HOST:PORT", address));
-  }
-  asio::io_context context;
-  error_code error;
-  asio::ip::tcp::resolver resolver(context);
-  const auto found = resolver.resolve(address.substr(0, colon), address.substr(colon + 1), error);
-  if (error) return fail(unreachable(address, error.message()));
-
-  beast::tcp_stream stream(context);
-  stream.expires_after(std::chrono::nanoseconds(timeout.nanos));
-  stream.async_connect(found, [&](error_code result, const auto&) { error = result; });
-  if (finish(context, error)) return fail(unreachable(address, error.message()));
-
-  http::request<http::string_body> request(http::string_to_verb(method), target, 11);
-  request.set(http::field::host, address);
-  request.set(http::field::content_type, "application/json");
-  request.keep_alive(false);
-  request.body() = body;
-  request.prepare_payload();
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(256ull * 1024 * 1024);
-  if (exchange(context, stream, request, parser)) {
-    return fail(unreachable(address, "the connection broke"));
-  }
-  return AdminAnswer{static_cast<int>(parser.get().result_int()), parser.get().body()};
+CommandError not_a_node(const std::string& address) {
+  return {"not_magpie", fmt::format("{} does not answer like a Magpie node", address),
+          "name the admin port with --admin HOST:PORT, not the Kafka port", kExitUsage};
 }
 
-bool ask_and_report(const std::string& address, const std::string& method,
-                    const std::string& target, const std::string& body, nlohmann::json& answer) {
-  const Result<AdminAnswer> asked = ask_admin(address, method, target, body);
-  if (!asked) {
-    print_problem("unreachable", asked.error().message, "");
-    return false;
+tl::expected<nlohmann::json, CommandError> ask_node(const AdminRequest& request) {
+  const Result<HostPort> address = parse_host_port(request.address);
+  if (!address) {
+    return tl::unexpected<CommandError>(
+        {"wrong_argument",
+         fmt::format("--admin: {}, found '{}'", address.error().message, request.address),
+         "name the admin port as HOST:PORT", kExitUsage});
   }
-  answer = nlohmann::json::parse(asked->body, nullptr, false);
-  if (!answer.is_object()) {
-    print_problem("not_magpie", fmt::format("{} does not answer like a Magpie node", address),
-                  "name the admin port with --admin HOST:PORT, not the Kafka port");
-    return false;
+  Exchange exchange(request);
+  if (const error_code error = exchange.connect()) {
+    return tl::unexpected(unreachable(request.address, reason_text(request, error)));
   }
-  if (asked->status < 300) return true;
-  const nlohmann::json error = answer.value("error", nlohmann::json::object());
-  print_problem(error.value("code", "unknown"), error.value("message", asked->body),
-                error.value("next_step", ""));
-  return false;
+  if (const error_code error = exchange.send_and_receive()) {
+    if (is_not_http(error)) return tl::unexpected(not_a_node(request.address));
+    return tl::unexpected(no_answer(request, reason_text(request, error)));
+  }
+  nlohmann::json answer = nlohmann::json::parse(exchange.body(), nullptr, false);
+  if (exchange.status() == 503 && !answer.is_object()) {
+    return tl::unexpected(no_answer(request, "the node is busy or stuck"));
+  }
+  if (!answer.is_object()) return tl::unexpected(not_a_node(request.address));
+  if (exchange.status() < 300) return answer;
+  const nlohmann::json error = answer.value("error", nlohmann::json());
+  if (!error.is_object()) return tl::unexpected(not_a_node(request.address));
+  const auto field = [&](const char* name) {
+    return error.contains(name) && error[name].is_string() ? error[name].get<std::string>() : "";
+  };
+  return tl::unexpected<CommandError>(
+      {field("code"), field("message"), field("next_step"), kExitUsage});
 }
 
 std::string percent_encode(const std::string& text) {

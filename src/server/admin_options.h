@@ -1,45 +1,41 @@
 // What all commands that ask a running node have in common.
 #pragma once
 
-#include <fmt/format.h>
-
-#include <CLI/CLI.hpp>
-#include <memory>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/time.h"
 #include "server/admin_client.h"
 #include "server/command.h"
+
+namespace CLI {
+class App;
+}
 
 namespace magpie::server {
 
 struct AdminOptions {
   std::string address = "127.0.0.1:9094";
   std::string format = "table";
+  std::string timeout = "30s";
 
   bool wants_json() const { return format == "json"; }
 };
 
-// Adds --admin and -o/--output.
-inline void add_admin_options(CLI::App& command, AdminOptions& options) {
-  command.add_option("--admin", options.address, "Admin address of a node")->capture_default_str();
-  command.add_option("-o,--output", options.format, "How to show the answer: table or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->capture_default_str();
-}
+// Adds --admin, --timeout and -o/--output.
+void add_admin_options(CLI::App& command, AdminOptions& options);
 
-// Asks, prints the answer as JSON if wanted, else hands it to `show`. Returns the exit code.
-template <typename Show>
+// Asks, prints the answer as JSON if wanted, else hands it to `show`, which returns what a person
+// wants to see. An error goes to standard error, also as JSON if wanted. Returns the exit code.
+using Show = std::function<std::string(const nlohmann::json&)>;
 int ask_and_show(const AdminOptions& options, const std::string& method, const std::string& target,
-                 const std::string& body, Show show) {
-  nlohmann::json answer;
-  if (!ask_and_report(options.address, method, target, body, answer)) return kExitUsage;
-  if (options.wants_json()) {
-    fmt::print("{}\n", answer.dump(2));
-  } else {
-    show(answer);
-  }
-  return kExitOk;
-}
+                 const std::string& body, const Show& show);
+
+// Prints the error and returns its exit code.
+int report(const AdminOptions& options, const CommandError& error);
+
+// A value of an answer in a table or a sentence: text without quotes, "-" for null.
+std::string cell_text(const nlohmann::json& value);
 
 }  // namespace magpie::server

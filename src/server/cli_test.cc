@@ -1,124 +1,35 @@
 // The `magpie` binary as a user meets it.
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "server/testing.h"
+
 namespace magpie::server {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{30};
-
-// A running `magpie`; what it writes to both streams is read together.
-class Process {
- public:
-  explicit Process(std::vector<std::string> arguments) {
-    int ends[2];
-    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-    std::vector<char*> argv = {const_cast<char*>("magpie")};
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    id_ = ::fork();
-    if (id_ == 0) {
-      ::dup2(ends[1], STDOUT_FILENO);
-      ::dup2(ends[1], STDERR_FILENO);
-      ::execv(MAGPIE_BINARY, argv.data());
-      ::_exit(127);
-    }
-    ::close(ends[1]);
-    output_end_ = ends[0];
-  }
-  ~Process() {
-    if (id_ > 0) {
-      ::kill(id_, SIGKILL);
-      ::waitpid(id_, nullptr, 0);
-    }
-    ::close(output_end_);
-  }
-
-  // True once the output contains `text`; false at its end or after the deadline.
-  bool says(const std::string& text) {
-    while (output_.find(text) == std::string::npos) {
-      if (!read_more()) return false;
-    }
-    return true;
-  }
-
-  void signal(int number) { ::kill(id_, number); }
-
-  // Waits for the end; the exit code, or -1 if a signal ended it.
-  int exit_code() {
-    while (read_more()) {
-    }
-    int status = 0;
-    ::waitpid(id_, &status, 0);
-    id_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-
-  const std::string& output() const { return output_; }
-
- private:
-  bool read_more() {
-    pollfd entry{output_end_, POLLIN, 0};
-    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(kDeadline);
-    if (::poll(&entry, 1, static_cast<int>(milliseconds.count())) != 1) return false;
-    char bytes[4'096];
-    const ssize_t count = ::read(output_end_, bytes, sizeof bytes);
-    if (count <= 0) return false;
-    output_.append(bytes, static_cast<size_t>(count));
-    return true;
-  }
-
-  pid_t id_ = 0;
-  int output_end_ = -1;
-  std::string output_;
-};
-
 class CliTest : public ::testing::Test {
  protected:
-  CliTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "magpie-cli-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~CliTest() override { std::filesystem::remove_all(folder_); }
-
   std::string write_file(const std::string& name, const std::string& text) {
-    const std::string path = folder_ + "/" + name;
+    const std::string path = folder_.file(name);
     std::ofstream(path) << text;
     return path;
   }
 
-  // An address on loopback that is free at this moment.
-  static std::string free_address() {
-    const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    EXPECT_EQ(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    ::close(descriptor);
-    return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-  }
-
   std::vector<std::string> serve(const std::string& data) {
-    return {"serve",        "--data",  folder_ + "/" + data, "--kafka",
-            free_address(), "--admin", free_address()};
+    return {"serve",
+            "--data",
+            folder_.file(data),
+            "--kafka",
+            loopback(free_port()),
+            "--admin",
+            loopback(free_port())};
   }
 
-  std::string folder_;
+  os::TempFolder folder_;
 };
 
 TEST_F(CliTest, VersionAndHelp) {

@@ -16,10 +16,12 @@ namespace magpie::server {
 // What the chosen subcommand does; returns the exit code of the process.
 using Action = std::function<int()>;
 
-// Exit codes beside those of os/driver.h and os/signals.h.
+// Exit codes beside those of os/driver.h and os/signals.h; docs/operations/commands.md and
+// running.md explain them.
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitUsage = 1;  // wrong arguments or configuration; a restart cannot help
-inline constexpr int kExitNotStarted = 3;  // address in use, directory locked: may work later
+inline constexpr int kExitUsage = 1;       // wrong arguments or configuration, or the node refused
+inline constexpr int kExitNotStarted = 3;  // address in use, directory locked, node not reachable:
+                                           // may work later
 
 // Each sets `*chosen` when the arguments name it.
 void add_config_command(CLI::App& app, Action* chosen);

@@ -1,3 +1,8 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
 #include "server/admin_options.h"
 #include "server/table.h"
 
@@ -6,33 +11,33 @@ namespace {
 
 using nlohmann::json;
 
-std::string text(const json& value) {
-  return value.is_string() ? value.get<std::string>() : value.is_null() ? "-" : value.dump();
-}
-
-void show_list(const json& answer) {
+std::string show_list(const json& answer) {
   std::vector<TableRow> rows;
-  for (const json& group : answer["groups"]) {
-    rows.push_back({text(group["group"]), text(group["state"]), text(group["protocol_type"])});
+  for (const json& group : answer.at("groups")) {
+    rows.push_back({cell_text(group.at("group")), cell_text(group.at("state")),
+                    cell_text(group.at("protocol_type"))});
   }
-  fmt::print("{}", render_table({"GROUP", "STATE", "PROTOCOL"}, rows));
+  return render_table({"GROUP", "STATE", "PROTOCOL"}, rows);
 }
 
-void show_group(const json& group) {
-  fmt::print("group {}: {}, generation {}, {} members\n", text(group["group"]),
-             text(group["state"]), text(group["generation"]), group["members"].size());
+std::string show_group(const json& group) {
   std::vector<TableRow> members;
-  for (const json& member : group["members"]) {
-    members.push_back({text(member["member_id"]), text(member["client_id"]), text(member["host"])});
+  for (const json& member : group.at("members")) {
+    members.push_back({cell_text(member.at("member_id")), cell_text(member.at("client_id")),
+                       cell_text(member.at("host"))});
   }
-  if (!members.empty()) fmt::print("\n{}", render_table({"MEMBER", "CLIENT", "HOST"}, members));
   std::vector<TableRow> positions;
-  for (const json& at : group["positions"]) {
-    positions.push_back(
-        {text(at["topic"]), text(at["partition"]), text(at["committed"]), text(at["lag"])});
+  for (const json& at : group.at("positions")) {
+    positions.push_back({cell_text(at.at("topic")), cell_text(at.at("partition")),
+                         cell_text(at.at("committed")), cell_text(at.at("lag"))});
   }
-  if (positions.empty()) return;
-  fmt::print("\n{}", render_table({"TOPIC", "PARTITION", "COMMITTED", "LAG"}, positions));
+  std::string text =
+      fmt::format("group {}: {}, generation {}, {} member{}\n", cell_text(group.at("group")),
+                  cell_text(group.at("state")), cell_text(group.at("generation")), members.size(),
+                  members.size() == 1 ? "" : "s");
+  if (!members.empty()) text += "\n" + render_table({"MEMBER", "CLIENT", "HOST"}, members);
+  if (positions.empty()) return text;
+  return text + "\n" + render_table({"TOPIC", "PARTITION", "COMMITTED", "LAG"}, positions);
 }
 
 struct Options {

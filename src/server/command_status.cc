@@ -1,3 +1,8 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
 #include "server/admin_options.h"
 
 namespace magpie::server {
@@ -5,20 +10,21 @@ namespace {
 
 using nlohmann::json;
 
-void show(const json& status) {
-  const json& partitions = status["partitions"];
-  fmt::print("node {} of {} in {}: {}, epoch {}\n", status["node_id"].dump(),
-             status["cluster_id"].get<std::string>(), status["region"].get<std::string>(),
-             status["phase"].get<std::string>(), status["leader_epoch"].dump());
-  fmt::print(
-      "topics {}, partitions {} ({} online, {} read-only, {} offline), groups {}, "
-      "connections {}\n",
-      status["topics"].dump(), partitions["hosted"].dump(), partitions["online"].dump(),
-      partitions["read_only"].dump(), partitions["offline"].dump(), status["groups"].dump(),
-      status["connections"].dump());
-  for (const json& problem : status["problems"]) {
-    fmt::print("problem: {}\n", problem.get<std::string>());
+std::string show(const json& status) {
+  const json& partitions = status.at("partitions");
+  const auto field = [&](const char* name) { return cell_text(status.at(name)); };
+  const auto count = [&](const char* name) { return cell_text(partitions.at(name)); };
+  std::string text =
+      fmt::format("node {} of {} in {}: {}, epoch {}\n", field("node_id"), field("cluster_id"),
+                  field("region"), field("phase"), field("leader_epoch"));
+  text += fmt::format(
+      "topics {}, partitions {} ({} online, {} read-only, {} offline), groups {}, connections {}\n",
+      field("topics"), count("hosted"), count("online"), count("read_only"), count("offline"),
+      field("groups"), field("connections"));
+  for (const json& problem : status.at("problems")) {
+    text += fmt::format("problem: {}\n", cell_text(problem));
   }
+  return text;
 }
 
 }  // namespace

@@ -1,3 +1,11 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "server/admin_options.h"
 #include "server/table.h"
 
@@ -9,84 +17,91 @@ using nlohmann::json;
 struct Options {
   AdminOptions admin;
   std::string topic;
-  int partitions = 0;
+  std::optional<int> partitions;
   std::vector<std::string> configs;  // KEY=VALUE; KEY= sets back to the default
 };
 
-std::string text(const json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
+// Arguments may hold bytes that are no text; the node then says what is wrong with the name.
+std::string as_text(const json& body) {
+  return body.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 std::string topic_target(const Options& options) {
   return "/v1/topics/" + percent_encode(options.topic);
 }
 
-void show_list(const json& answer) {
+std::string show_list(const json& answer) {
   std::vector<TableRow> rows;
-  for (const json& topic : answer["topics"]) {
-    rows.push_back({text(topic["name"]), text(topic["partitions"]), text(topic["id"]),
-                    topic["internal"].get<bool>() ? "internal" : ""});
+  for (const json& topic : answer.at("topics")) {
+    rows.push_back({cell_text(topic.at("name")), cell_text(topic.at("partitions")),
+                    cell_text(topic.at("id")), topic.at("internal").get<bool>() ? "internal" : ""});
   }
-  fmt::print("{}", render_table({"TOPIC", "PARTITIONS", "ID", ""}, rows));
+  return render_table({"TOPIC", "PARTITIONS", "ID", ""}, rows);
 }
 
-void show_topic(const json& topic) {
-  fmt::print("topic {} with id {}\n", text(topic["name"]), text(topic["id"]));
-  for (const auto& [key, value] : topic["configs"].items()) {
-    fmt::print("  {}={}\n", key, text(value));
+std::string show_topic(const json& topic) {
+  std::string text =
+      fmt::format("topic {} with id {}\n", cell_text(topic.at("name")), cell_text(topic.at("id")));
+  for (const auto& [key, value] : topic.at("configs").items()) {
+    text += fmt::format("  {}={}\n", key, cell_text(value));
   }
   std::vector<TableRow> rows;
-  for (const json& one : topic["partitions"]) {
-    const auto field = [&](const char* name) {
-      return one.contains(name) ? text(one[name]) : std::string("-");
-    };
+  std::string failures;
+  for (const json& one : topic.at("partitions")) {
+    const auto field = [&](const char* name) { return cell_text(one.value(name, json())); };
     rows.push_back({field("partition"), field("state"), field("leader_epoch"), field("log_start"),
                     field("high_watermark"), field("size_bytes")});
+    if (!one.contains("failure")) continue;
+    failures += fmt::format("problem: partition {}: {}\n", field("partition"), field("failure"));
   }
-  fmt::print("\n{}", render_table({"PARTITION", "STATE", "EPOCH", "START", "END", "BYTES"}, rows));
+  return text + "\n" +
+         render_table({"PARTITION", "STATE", "EPOCH", "START", "END", "BYTES"}, rows) + failures;
 }
 
-// False, with a message, if an argument is not KEY=VALUE.
-bool read_configs(const Options& options, bool may_unset, json& configs) {
+// Those of the command line as the admin port takes them. The error names the argument that is not
+// KEY=VALUE.
+tl::expected<json, CommandError> read_configs(const Options& options, bool may_unset) {
+  json configs = json::object();
   for (const std::string& config : options.configs) {
     const size_t equals = config.find('=');
     if (equals == std::string::npos || equals == 0) {
-      fmt::print(stderr, "error wrong_argument: '{}' is not of the form KEY=VALUE\n", config);
-      return false;
+      return tl::unexpected<CommandError>(
+          {"wrong_argument", fmt::format("--config: '{}' is not of the form KEY=VALUE", config),
+           "write for instance --config retention.ms=60000", kExitUsage});
     }
     const std::string value = config.substr(equals + 1);
     const bool unset = may_unset && value.empty();
     configs[config.substr(0, equals)] = unset ? json(nullptr) : json(value);
   }
-  return true;
+  return configs;
 }
 
 int create(const Options& options) {
-  json body = {{"name", options.topic}};
-  if (options.partitions != 0) body["partitions"] = options.partitions;
-  json configs = json::object();
-  if (!read_configs(options, false, configs)) return kExitUsage;
-  body["configs"] = configs;
-  return ask_and_show(options.admin, "POST", "/v1/topics", body.dump(), [](const json& created) {
-    fmt::print("created topic {} with {} partitions\n", text(created["name"]),
-               text(created["partitions"]));
+  const auto configs = read_configs(options, false);
+  if (!configs) return report(options.admin, configs.error());
+  json body = {{"name", options.topic}, {"configs", *configs}};
+  if (options.partitions) body["partitions"] = *options.partitions;
+  return ask_and_show(options.admin, "POST", "/v1/topics", as_text(body), [](const json& created) {
+    const std::string count = cell_text(created.at("partitions"));
+    return fmt::format("created topic {} with {} partition{}\n", cell_text(created.at("name")),
+                       count, count == "1" ? "" : "s");
   });
 }
 
 int alter(const Options& options) {
-  json body = json::object();
-  if (options.partitions != 0) body["partitions"] = options.partitions;
-  json configs = json::object();
-  if (!read_configs(options, true, configs)) return kExitUsage;
-  body["configs"] = configs;
-  return ask_and_show(
-      options.admin, "PATCH", topic_target(options), body.dump(),
-      [](const json& altered) { fmt::print("altered topic {}\n", text(altered["name"])); });
+  const auto configs = read_configs(options, true);
+  if (!configs) return report(options.admin, configs.error());
+  json body = {{"configs", *configs}};
+  if (options.partitions) body["partitions"] = *options.partitions;
+  return ask_and_show(options.admin, "PATCH", topic_target(options), as_text(body),
+                      [](const json& altered) {
+                        return fmt::format("altered topic {}\n", cell_text(altered.at("name")));
+                      });
 }
 
 int remove(const Options& options) {
   return ask_and_show(options.admin, "DELETE", topic_target(options), "", [](const json& removed) {
-    fmt::print("deleted topic {}\n", text(removed["name"]));
+    return fmt::format("deleted topic {}\n", cell_text(removed.at("name")));
   });
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "control/decide_configs.h"
 #include "server/config_fields.h"
 #include "server/config_yaml.h"
 
@@ -24,6 +25,7 @@ class Finisher {
   void finish() {
     check_listeners();
     check_admin();
+    check_topic_defaults();
     check_ranges();
     std::stable_sort(reading_.problems.begin(), reading_.problems.end(),
                      [](const auto& a, const auto& b) { return a.line < b.line; });
@@ -80,6 +82,15 @@ class Finisher {
                         "'insecure: true' beside it (with flags: --insecure) if the network is "
                         "trusted",
                         address, who));
+  }
+
+  // Topic settings were checked one by one; here they are checked against each other.
+  void check_topic_defaults() {
+    const auto& values = config_.node.topic_defaults;
+    const control::ConfigValues defaults(values.begin(), values.end());
+    if (const auto wrong = control::topic_defaults_problem(defaults)) {
+      problem("topics.defaults." + wrong->key, wrong->message);
+    }
   }
 
   void check_ranges() {

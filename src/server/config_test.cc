@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "control/identity.h"
+
 namespace magpie::server {
 namespace {
 
@@ -185,6 +187,26 @@ TEST(Config, SettingsThatContradictEachOther) {
   EXPECT_EQ(problems_of("limits:\n  send_queues: 1MiB\n"),
             "magpie.yaml:2: limits.send_queues: must not be smaller than "
             "limits.send_queue_per_connection\n");
+}
+
+TEST(Config, TopicDefaultsMustNotContradictEachOther) {
+  EXPECT_EQ(problems_of("topics:\n  defaults:\n    min.compaction.lag.ms: 5\n"
+                        "    max.compaction.lag.ms: 4\n"),
+            "magpie.yaml:3: topics.defaults.min.compaction.lag.ms: min.compaction.lag.ms (5) is "
+            "larger than max.compaction.lag.ms (4)\n");
+}
+
+// Whatever the check of the file lets pass, the node must accept as the id of its cluster.
+TEST(Config, ClusterIdsAreNoLooserThanTheNodes) {
+  for (const std::string id : {"", "my cluster", "caf\xc3\xa9", "a/b", "a\tb"}) {
+    EXPECT_NE(problems_of("node:\n  cluster: \"" + id + "\"\n").find("magpie.yaml:2: node.cluster"),
+              std::string::npos)
+        << id;
+  }
+  for (const std::string& id : {std::string("a.b_c-9"), std::string(249, 'x')}) {
+    EXPECT_EQ(problems_of("node:\n  cluster: " + id + "\n"), "");
+    EXPECT_EQ(control::cluster_id_problem(id), std::nullopt);
+  }
 }
 
 TEST(Config, FlagsOverrideTheFile) {
