@@ -14,9 +14,10 @@ help: ## Print this list
 	  while IFS='|' read -r target text; do printf '%-22s%s\n' "$$target" "$$text"; done
 
 .PHONY: demo
-demo: build ## Start a node, write, pull the plug, restart, and show that nothing is missing
-	$(INSTALL) demo
-	@tools/demo.sh
+demo: ## Pull a node's plug under load, three times, and show that nothing is missing
+	$(INSTALL) build demo
+	@tools/build.sh release magpie magpie-load magpie_power_loss
+	@$(PYTHON) tools/demo.py
 
 .PHONY: build
 build: ## Build the release binary, build/release/magpie

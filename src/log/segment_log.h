@@ -10,9 +10,10 @@
 // tail (tail_examiner.h), and every operation may be interrupted by a crash between any two of its
 // effects (docs/formats/recovery.md goes through them one by one).
 //
-// What it does not do: it does not check batches at the door (partition does), and it shares nothing
-// with other partitions but the memory for recent batches (recent_pool.h). Compaction of several at
-// once multiplies its memory (compactor.h); whoever calls compact keeps it to one at a time.
+// What it does not do: it does not check batches at the door (partition does), and it shares
+// nothing with other partitions but the memory for recent batches (recent_pool.h). Compaction of
+// several at once multiplies its memory (compactor.h); whoever calls compact keeps it to one at a
+// time.
 //
 // Parts: appender.h (writing, durability, new segments), cold_reader.h and recent_batches.h
 // (reading), index_loader.h, timestamp_search.h, checkpointer.h, opening.h with recovery_plan.h and
