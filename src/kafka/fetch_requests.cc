@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "control/topic_settings.h"
+#include "kafka/cluster_control.h"
 #include "kafka/errors.h"
 #include "kafka/reply.h"
 
@@ -13,6 +15,7 @@ namespace {
 using wire::ErrorCode;
 
 constexpr int8_t kReadCommitted = 1;  // IsolationLevel
+constexpr int kFirstVersionWithZstd = 10;
 
 // Longer waits than this only hold memory.
 constexpr int32_t kMaxWaitMillis = 300'000;
@@ -39,9 +42,28 @@ ErrorCode check_position(const partition::Partition& partition,
   return inside ? ErrorCode::kNone : ErrorCode::kOffsetOutOfRange;
 }
 
+// Whether the client goes on with a session, instead of asking for all it wants (KIP-227: epoch 0
+// opens a session, -1 ends one or wants none; versions before 7 have neither).
+bool continues_session(const wire::FetchRequest& body) {
+  return body.session_epoch > 0;
+}
+
+// A topic that promises zstd cannot be read by clients from before it existed (KIP-110). Batches
+// that a producer packed so on its own are handed out as they are, as Kafka does.
+bool is_readable_in(const Broker& broker, int version, const std::string& topic) {
+  if (version >= kFirstVersionWithZstd) return true;
+  return control::effective_config("compression.type", broker.control.state().topic_configs(topic),
+                                   broker.control.policy().topic_defaults) != "zstd";
+}
+
 }  // namespace
 
 void FetchRequests::start(Broker& broker, const Request& request, wire::FetchRequest body) {
+  if (continues_session(body)) {
+    wire::FetchResponse response;
+    response.error_code = ErrorCode::kFetchSessionIdNotFound;
+    return reply(broker, request, response);
+  }
   const uint64_t id = next_operation_++;
   const auto place = operations_.emplace_hint(operations_.end(), id, Operation{});
   Operation& operation = place->second;
@@ -91,6 +113,9 @@ void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operatio
     answer.last_stable_offset = partition.last_stable_offset().value;
     answer.log_start_offset = partition.log_start().value;
     error = check_position(partition, *item.asked, answer);
+    if (!is_readable_in(broker, operation.request.version, hosted->topic)) {
+      error = ErrorCode::kUnsupportedCompressionType;
+    }
   }
   answer.error_code = error;
   if (error != ErrorCode::kNone || answer.diverging_epoch.epoch >= 0) {
@@ -189,6 +214,7 @@ void FetchRequests::wake(HostedPartition& hosted) {
 }
 
 void FetchRequests::partition_lost(Broker& broker, HostedPartition& hosted) {
+  for (const uint64_t id : hosted.waiting_fetches) operations_.at(id).lost = true;
   wake(hosted);
   for (auto place = operations_.begin(); place != operations_.end();) {
     const auto current = place++;
@@ -243,8 +269,8 @@ void FetchRequests::tick(Broker& broker) {
     const uint64_t grown = size_of_partitions(broker, operation) - operation.size_at_park;
     const auto wanted = static_cast<uint64_t>(std::max(operation.body.min_bytes, 0));
     const bool due = operation.deadline <= broker.now.instant;
-    const bool shrunk = grown > (uint64_t{1} << 62);  // retention or a deleted topic
-    if (!due && !shrunk && operation.gathered + grown < wanted) continue;
+    const bool shrunk = grown > (uint64_t{1} << 62);  // by retention
+    if (!due && !operation.lost && !shrunk && operation.gathered + grown < wanted) continue;
     unpark(broker, id, operation);
     gather(broker, id, operation);
     settle(broker, place);

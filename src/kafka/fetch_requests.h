@@ -7,7 +7,9 @@
 // max_wait makes clients spin). Woken fetches are tried once per turn of the driver's loop, in
 // tick(), so that a burst of appends wakes a consumer once.
 //
-// Sessions (KIP-227) are not offered: every answer says session 0, which clients must accept.
+// Sessions (KIP-227) are not offered: every answer says session 0, which clients must accept. A
+// request that goes on with a session names only the partitions that changed; as no session is
+// known here it is answered FETCH_SESSION_ID_NOT_FOUND, and the client asks for everything.
 #pragma once
 
 #include <cstdint>
@@ -68,6 +70,7 @@ class FetchRequests {
     uint64_t size_at_park = 0;  // of all its partitions, to see how much came since
     bool failed = false;        // some partition has an error: answer at once
     bool parked = false;
+    bool lost = false;       // a partition it waits for was removed: answer when woken
     bool abandoned = false;  // the connection closed while reads were under way
   };
   using Operations = std::map<uint64_t, Operation>;

@@ -6,6 +6,7 @@
 #include "control/topic_name.h"
 #include "kafka/errors.h"
 #include "kafka/reply.h"
+#include "record/batch.h"
 
 namespace magpie::kafka {
 namespace {
@@ -17,6 +18,20 @@ ErrorCode request_error(const wire::ProduceRequest& body) {
   if (body.acks < -1 || body.acks > 1) return ErrorCode::kInvalidRequiredAcks;
   // Transactions are not offered; a client that names one must not believe it has it.
   if (body.transactional_id) return ErrorCode::kUnsupportedVersion;
+  return ErrorCode::kNone;
+}
+
+// The error that refuses one partition's batch before the partition sees it.
+ErrorCode batch_error(const Request& request, const HostedPartition* hosted,
+                      const std::string& topic, const Buffer& batch) {
+  if (control::is_internal_topic(topic)) return ErrorCode::kInvalidTopicException;
+  if (hosted == nullptr) return ErrorCode::kUnknownTopicOrPartition;
+  // Before version 7 nobody knew zstd (KIP-110).
+  const bool has_header = batch.size() >= record::kBatchHeaderBytes;
+  if (request.version < 7 && has_header &&
+      record::parse_header(batch.bytes()).codec() == record::Codec::kZstd) {
+    return ErrorCode::kUnsupportedCompressionType;
+  }
   return ErrorCode::kNone;
 }
 
@@ -46,9 +61,8 @@ void ProduceRequests::start(Broker& broker, const Request& request, wire::Produc
       const uint64_t ticket = Ticket{TicketKind::kProduce, id, item}.pack();
       operation.items[item++]->index = asked.index;
       HostedPartition* hosted = broker.partitions.find(topic.name, PartitionIndex{asked.index});
-      ErrorCode error = ErrorCode::kNone;
-      if (hosted == nullptr) error = ErrorCode::kUnknownTopicOrPartition;
-      if (control::is_internal_topic(topic.name)) error = ErrorCode::kInvalidTopicException;
+      Buffer batch = std::exchange(asked.records, std::nullopt).value_or(Buffer());
+      const ErrorCode error = batch_error(request, hosted, topic.name, batch);
       if (error != ErrorCode::kNone) {
         operation.items[item - 1]->error_code = error;
         operation.items[item - 1]->base_offset = -1;
@@ -56,7 +70,6 @@ void ProduceRequests::start(Broker& broker, const Request& request, wire::Produc
         --operation.unsettled;
         continue;
       }
-      Buffer batch = std::exchange(asked.records, std::nullopt).value_or(Buffer());
       broker.statistics.produced_bytes += batch.size();
       broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
         partition.append(broker.now, ticket, std::move(batch), out);

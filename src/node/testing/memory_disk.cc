@@ -99,7 +99,7 @@ port::DiskDone MemoryDisk::carry_out(const port::RemoveFile& effect) {
 
 port::DiskDone MemoryDisk::carry_out(const port::ListFolder& effect) {
   port::DiskDone answer = done(effect);
-  const std::string prefix = effect.path + "/";
+  const std::string prefix = effect.path.empty() ? "" : effect.path + "/";
   std::map<std::string, port::FolderEntry> entries;
   for (const auto& [path, content] : files_) {
     if (!path.starts_with(prefix)) continue;

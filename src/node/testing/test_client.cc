@@ -7,6 +7,11 @@ port::ConnectionId TestClient::connection() {
   return *connection_;
 }
 
+void TestClient::forget_connection() {
+  connection_.reset();
+  next_answer_ = next_correlation_id_;
+}
+
 std::optional<std::string> TestClient::take_frame() {
   std::string& received = harness_.connection(connection()).received;
   if (received.size() < 4) return std::nullopt;

@@ -6,14 +6,25 @@
 
 #include <cstdint>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <utility>
 
 #include "base/byte_reader.h"
 #include "node/testing/node_harness.h"
 #include "wire/api_table.h"
+#include "wire/error_code.h"
 #include "wire/request_frame.h"
 #include "wire/response_frame.h"
+
+namespace magpie::wire {
+
+// How a failed comparison of error codes reads.
+inline void PrintTo(ErrorCode code, std::ostream* out) {
+  *out << to_string(code);
+}
+
+}  // namespace magpie::wire
 
 namespace magpie::node::testing {
 
@@ -73,6 +84,8 @@ class TestClient {
   bool is_open() { return harness_.connection(connection()).open; }
   bool is_read() { return harness_.connection(connection()).reading; }
   void disconnect() { harness_.disconnect(connection()); }
+  // The next request goes over a new connection; answers still due are not waited for.
+  void forget_connection();
 
  private:
   port::ConnectionId connection();
