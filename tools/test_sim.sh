@@ -2,4 +2,4 @@
 # Seeds beyond those of the unit suite, once more with the hashes of two runs compared.
 set -eu
 cd "$(dirname "$0")/.."
-exec build/debug/magpie_sim --seeds 103..250 --twice
+exec build/debug/magpie_sim --seeds 151..300 --twice

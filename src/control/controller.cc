@@ -86,7 +86,7 @@ void Controller::on_journal_written(const Now& now, const port::DiskDone& done,
   std::optional<Commit> commit = std::exchange(committing_, std::nullopt);
   if (phase_ == Phase::kStarting) {
     // The journal of a new data directory.
-    if (!status) return fail_start(status.error(), out);
+    if (!status) return start_refused(now, status.error(), out);
     return create_identity(out);
   }
   note_storage(now, status, out);
@@ -125,7 +125,9 @@ void Controller::note_storage(const Now& now, const Status& status, ControllerOu
 void Controller::tick(const Now& now, ControllerOutput& out) {
   if (now.instant < next_deadline()) return;
   retry_at_ = Instant::never();
-  if (phase_ == Phase::kTakingLeadership) {
+  if (phase_ == Phase::kStarting) {
+    look_around(out);
+  } else if (phase_ == Phase::kTakingLeadership) {
     take_leadership(out);
   } else {
     journal_.rewrite(state_, out.effects);

@@ -62,7 +62,8 @@ struct Ready {
   Leadership leadership;
   bool created = false;  // the data directory was empty before
 };
-// The node cannot start here; nothing was changed on disk. The message says what to do.
+// The node cannot start here; nothing was changed on disk. The message says what to do. A disk that
+// is full or fails is no reason: it is tried again.
 struct StartFailed {
   Error error;
 };
@@ -95,7 +96,7 @@ class Controller {
   Controller(ControllerConfig config, Random random);
 
   // Reads the data directory, or begins one. Ends with Ready or StartFailed; while the disk refuses
-  // to store the new epoch, it goes on trying.
+  // to be read or to store what a start needs, it goes on trying.
   void start(ControllerOutput& out);
 
   // Decides and commits in the order of the calls; Settled tells. Proposals made before Ready wait.
@@ -110,7 +111,7 @@ class Controller {
   Instant next_deadline() const;
 
   const State& state() const { return state_; }
-  // Why the latest write failed; nothing once a write has succeeded again.
+  // Why the disk refused last; nothing once a write has succeeded again.
   const std::optional<Error>& storage_error() const { return storage_error_; }
   size_t waiting() const { return waiting_.size(); }
 
@@ -138,6 +139,7 @@ class Controller {
 
   port::Completion completion(Step step) const { return {config_.owner, step, 0}; }
 
+  void look_around(ControllerOutput& out);
   void on_root_listed(const port::DiskDone& done, ControllerOutput& out);
   void on_control_listed(const port::DiskDone& done, ControllerOutput& out);
   void on_identity_read(const port::DiskDone& done, ControllerOutput& out);
@@ -147,6 +149,7 @@ class Controller {
   void read(const port::FileRef& file, uint64_t size, Step step, ControllerOutput& out);
   void create_identity(ControllerOutput& out);
   void take_leadership(ControllerOutput& out);
+  void start_refused(const Now& now, const Error& error, ControllerOutput& out);
   void fail_start(Error error, ControllerOutput& out);
 
   void advance(ControllerOutput& out);

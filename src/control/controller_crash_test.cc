@@ -100,8 +100,8 @@ class Story {
       if (const auto* settled = std::get_if<Settled>(&event)) on_settled(*settled);
       if (const auto* ready = std::get_if<Ready>(&event)) on_ready(*ready);
       if (!std::holds_alternative<StartFailed>(event)) continue;
-      // The first start of all may find the disk full; any later one must succeed.
-      if (incarnation_) note("a start failed");
+      // A full disk delays a start; nothing here makes one fail.
+      note("a start failed");
       failed_ = true;
     }
     events_.clear();

@@ -24,6 +24,11 @@ std::string_view name_in_folder(std::string_view path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
+// Whether trying again can help.
+bool is_temporary(ErrorKind kind) {
+  return kind == ErrorKind::kIo || kind == ErrorKind::kNoSpace || kind == ErrorKind::kLimit;
+}
+
 Error missing(std::string_view path, std::string_view evidence) {
   return Error{ErrorKind::kCorrupt,
                fmt::format("{} is missing, but {}: this is not a new data directory. Nothing was "
@@ -47,13 +52,19 @@ void Controller::start(ControllerOutput& out) {
   if (auto problem = cluster_id_problem(config_.cluster_id)) {
     return fail_start(Error{ErrorKind::kInvalidArgument, std::move(*problem)}, out);
   }
+  look_around(out);
+}
+
+void Controller::look_around(ControllerOutput& out) {
+  identity_.reset();
+  created_ = false;
   out.effects.add(port::ListFolder{"", completion(kListRoot)});
 }
 
 void Controller::step(const Now& now, const port::DiskDone& done, ControllerOutput& out) {
   const auto step = static_cast<Step>(done.then.kind);
   if (step == kJournalWritten) return on_journal_written(now, done, out);
-  if (!done.status) return fail_start(done.status.error(), out);
+  if (!done.status) return start_refused(now, done.status.error(), out);
   switch (step) {
     case kListRoot:
       return on_root_listed(done, out);
@@ -150,6 +161,20 @@ void Controller::take_leadership(ControllerOutput& out) {
     return fail_start(Error{ErrorKind::kLimit, std::move(decided.error().message)}, out);
   }
   commit(std::nullopt, std::move(decided->transaction), out);
+}
+
+// The disk, not the data, is in the way: everything is looked at anew, a while later.
+void Controller::start_refused(const Now& now, const Error& error, ControllerOutput& out) {
+  if (!is_temporary(error.kind)) return fail_start(error, out);
+  if (!storage_error_) {
+    out.effects.add(port::LogLine{
+        port::Severity::kError, "control.start_delayed",
+        fmt::format("the cluster state cannot be read or begun: {}. The node serves nobody until "
+                    "it can; trying again every {} s",
+                    error.message, config_.retry_interval.to_milliseconds() / 1'000)});
+  }
+  storage_error_ = error;
+  retry_at_ = now.instant + config_.retry_interval;
 }
 
 void Controller::fail_start(Error error, ControllerOutput& out) {

@@ -103,6 +103,23 @@ class ControllerTest : public ::testing::Test {
 
 using Outcomes = std::vector<std::string>;
 
+TEST_F(ControllerTest, AFullDiskDelaysTheFirstStart) {
+  disk_.write_error = Error{ErrorKind::kNoSpace, "no space left"};
+  start();
+  EXPECT_TRUE(events_.empty());
+  ASSERT_TRUE(controller_->storage_error());
+  for (int i = 0; i < 2; ++i) {
+    if (i == 1) disk_.write_error.reset();
+    ASSERT_NE(controller_->next_deadline(), Instant::never());
+    now_.instant = controller_->next_deadline();
+    controller_->tick(now_, out_);
+    settle_disk();
+  }
+  ASSERT_EQ(events_.size(), 2u);
+  EXPECT_TRUE(std::get<Ready>(events_.back()).created);
+  EXPECT_FALSE(controller_->storage_error());
+}
+
 TEST_F(ControllerTest, BeginsAnEmptyDirectory) {
   start();
   ASSERT_EQ(events_.size(), 2u);

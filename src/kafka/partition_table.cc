@@ -14,6 +14,16 @@ HostedPartition& PartitionTable::add(HostedPartition partition) {
   return by_route_.emplace(route, std::move(partition)).first->second;
 }
 
+HostedPartition& PartitionTable::replace(Route old, HostedPartition fresh) {
+  const auto before = by_route_.find(old);
+  CHECK(before != by_route_.end());
+  CHECK(before->second.topic == fresh.topic && before->second.index == fresh.index);
+  deadlines_.erase({before->second.deadline, old});
+  by_topic_.find(fresh.topic)->second.erase(fresh.index);
+  by_route_.erase(before);
+  return add(std::move(fresh));
+}
+
 void PartitionTable::remove_topic(std::string_view topic, port::Effects& effects) {
   const auto found = by_topic_.find(topic);
   if (found == by_topic_.end()) return;

@@ -51,6 +51,10 @@ class PartitionTable {
   HostedPartition& add(HostedPartition partition);
   Route next_route() { return next_route_++; }
 
+  // Puts `fresh` in the place of the partition with `old` route, which has the same topic and index
+  // but could not be opened. Disk effects of the old one that come back later find no owner.
+  HostedPartition& replace(Route old, HostedPartition fresh);
+
   // Every partition of the topic, published or not, by index.
   std::vector<HostedPartition*> of_topic(std::string_view topic);
 

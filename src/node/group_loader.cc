@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <utility>
+#include <algorithm>
 
 #include "base/check.h"
+#include "control/topic_name.h"
 #include "kafka/cluster_control.h"
 #include "kafka/group_requests.h"
 #include "record/reader.h"
@@ -14,30 +15,35 @@ namespace magpie::node {
 namespace {
 
 constexpr uint64_t kPieceBytes = 1024 * 1024;
+constexpr Duration kRetryDelay = Duration::milliseconds(1'000);
 
 }  // namespace
 
-void GroupLoader::start(kafka::Broker& broker, kafka::HostedPartition& hosted) {
+void GroupLoader::start(kafka::Broker& broker) {
   CHECK(!running_);
-  if (!hosted.partition->is_readable()) {
-    return fail(broker, fmt::format("partition {} is not readable", hosted.partition->label()));
-  }
-  route_ = hosted.route;
-  next_ = hosted.partition->log_start();
   running_ = true;
   read_next(broker);
 }
 
+void GroupLoader::stop() {
+  running_ = false;
+  due_ = Instant::never();
+}
+
 void GroupLoader::tick(kafka::Broker& broker) {
-  if (due_) read_next(broker);
+  if (due_ <= broker.now.instant) read_next(broker);
 }
 
 void GroupLoader::read_next(kafka::Broker& broker) {
-  due_ = false;
-  kafka::HostedPartition* hosted = broker.partitions.find(route_);
+  due_ = Instant::never();
+  // Looked for each time: a partition that could not be opened is replaced by a new one.
+  kafka::HostedPartition* hosted =
+      broker.partitions.find(control::kConsumerOffsetsTopic, PartitionIndex{0});
   if (hosted == nullptr || !hosted->partition->is_readable()) {
-    return fail(broker, "the internal topic went away while it was read");
+    return put_off(broker,
+                   fmt::format("partition {}-0 is not readable", control::kConsumerOffsetsTopic));
   }
+  next_ = std::max(next_, hosted->partition->log_start());
   if (next_ >= hosted->partition->high_watermark()) return finish(broker);
   const uint64_t ticket = kafka::Ticket{kafka::TicketKind::kGroupLoad, 0, 0}.pack();
   auto batches = broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
@@ -48,8 +54,10 @@ void GroupLoader::read_next(kafka::Broker& broker) {
 
 void GroupLoader::read_done(kafka::Broker& broker, partition::ReadDone& done) {
   if (!running_) return;
-  if (!done.status) return fail(broker, done.status.error().message);
-  take(broker, done.batches);
+  if (done.status) return take(broker, done.batches);
+  const Error& error = done.status.error();
+  const bool final = error.kind == ErrorKind::kCorrupt || error.kind == ErrorKind::kNotFound;
+  final ? fail(broker, error.message) : put_off(broker, error.message);
 }
 
 void GroupLoader::take(kafka::Broker& broker, const BufferChain& batches) {
@@ -63,7 +71,7 @@ void GroupLoader::take(kafka::Broker& broker, const BufferChain& batches) {
       if (!loaded) return fail(broker, loaded.error().message);
     }
   }
-  due_ = true;
+  due_ = broker.now.instant;
 }
 
 Status GroupLoader::load(const Buffer& batch) {
@@ -89,7 +97,23 @@ Status GroupLoader::load(const Buffer& batch) {
 
 void GroupLoader::finish(kafka::Broker& broker) {
   running_ = false;
+  if (!failure_.empty()) {
+    broker.effects.add(
+        port::LogLine{port::Severity::kInfo, "groups_loaded", "consumer groups are served now"});
+  }
+  failure_.clear();
   broker.groups.finish_loading(broker);
+}
+
+void GroupLoader::put_off(kafka::Broker& broker, const std::string& reason) {
+  due_ = broker.now.instant + kRetryDelay;
+  if (failure_ == reason) return;
+  failure_ = reason;
+  broker.effects.add(port::LogLine{
+      port::Severity::kWarning, "groups_delayed",
+      fmt::format("consumer groups are not served yet: {}. Records can be produced and fetched; "
+                  "it is tried again every second",
+                  reason)});
 }
 
 void GroupLoader::fail(kafka::Broker& broker, const std::string& reason) {

@@ -2,8 +2,9 @@
 //
 // In pieces, one per turn of the driver's loop, so that a large topic does not hold up the rest of
 // the node. Until it has finished the coordinator answers NOT_COORDINATOR, which every client
-// retries. A record that cannot be read stops the loading for good: serving groups from half of
-// their positions would skip records or deliver them again without a word.
+// retries. When the disk refuses, it waits and tries again every second. A record that is damaged
+// stops the loading for good: serving groups from half of their positions would skip records or
+// deliver them again without a word.
 #pragma once
 
 #include <optional>
@@ -20,18 +21,21 @@ class GroupLoader {
  public:
   explicit GroupLoader(group::GroupCoordinator& coordinator) : coordinator_(coordinator) {}
 
-  // Begins to read `hosted`, the partition that holds the groups. It must be published.
-  void start(kafka::Broker& broker, kafka::HostedPartition& hosted);
+  // Begins to read the partition that holds the groups.
+  void start(kafka::Broker& broker);
 
   // A disk read of ours finished.
   void read_done(kafka::Broker& broker, partition::ReadDone& done);
 
   // Reads the next piece if it is time.
   void tick(kafka::Broker& broker);
-  Instant next_deadline() const { return due_ ? Instant{} : Instant::never(); }
+  Instant next_deadline() const { return due_; }
+
+  // The node stops: nothing more is read.
+  void stop();
 
   bool running() const { return running_; }
-  // Why groups are not served; empty if they are, or will be.
+  // Why groups are not served; empty if they are, or are on their way.
   const std::string& failure() const { return failure_; }
 
  private:
@@ -39,13 +43,13 @@ class GroupLoader {
   void take(kafka::Broker& broker, const BufferChain& batches);
   Status load(const Buffer& batch);
   void finish(kafka::Broker& broker);
+  void put_off(kafka::Broker& broker, const std::string& reason);
   void fail(kafka::Broker& broker, const std::string& reason);
 
   group::GroupCoordinator& coordinator_;
-  kafka::Route route_ = 0;
   Offset next_;
   bool running_ = false;
-  bool due_ = false;
+  Instant due_ = Instant::never();  // when to read on
   std::string failure_;
 };
 

@@ -18,6 +18,8 @@ namespace {
 constexpr const char* kCleanMarkPath = "control/clean-stop";
 // How long a stop waits for requests under way before it closes the partitions all the same.
 constexpr Duration kDrainLimit = Duration::seconds(10);
+// After the journal could not take the internal topic: until the next try.
+constexpr Duration kGroupsTopicRetryDelay = Duration::seconds(1);
 
 port::FileRef name_file(log::FileIds& files, std::string_view path) {
   return std::make_shared<const port::FileName>(port::FileName{files.next(), std::string(path)});
@@ -121,6 +123,9 @@ void Node::Machines::advance(kafka::Broker& broker) {
     case Stage::kOpening:
       if (storage_.idle()) create_groups_topic(broker);
       return;
+    case Stage::kCreatingGroups:
+      if (groups_topic_retry_ <= broker.now.instant) create_groups_topic(broker);
+      return;
     case Stage::kDraining:
       if (produces_.in_progress() == 0 || drain_deadline_ <= broker.now.instant) {
         close_partitions(broker);
@@ -139,6 +144,7 @@ void Node::Machines::advance(kafka::Broker& broker) {
 
 void Node::Machines::create_groups_topic(kafka::Broker& broker) {
   stage_ = Stage::kCreatingGroups;
+  groups_topic_retry_ = Instant::never();
   const std::string name(control::kConsumerOffsetsTopic);
   if (controller_.state().find_topic(name) != nullptr) return serve(broker);
   control::CreateTopic wanted;
@@ -154,6 +160,11 @@ void Node::Machines::create_groups_topic(kafka::Broker& broker) {
       [this](kafka::Broker& late,
              const tl::expected<control::TopicCreated, control::Refusal>& created) {
         if (stage_ != Stage::kCreatingGroups) return;  // stopped meanwhile
+        if (!created && created.error().code == control::RefusalCode::kStorage) {
+          // Said in the log already, and tried again.
+          groups_topic_retry_ = late.now.instant + kGroupsTopicRetryDelay;
+          return;
+        }
         if (!created) {
           return fail(late, fmt::format("cannot create the internal topic {}: {}",
                                         control::kConsumerOffsetsTopic, created.error().message));
@@ -165,7 +176,7 @@ void Node::Machines::create_groups_topic(kafka::Broker& broker) {
 void Node::Machines::serve(kafka::Broker& broker) {
   stage_ = Stage::kRunning;
   control_.prepare_producer_ids(broker);
-  load_groups(broker);
+  group_loader_.start(broker);
   connections_.set_serving(true, broker.effects);
   broker.effects.add(
       port::LogLine{port::Severity::kInfo, "serving",
@@ -175,13 +186,6 @@ void Node::Machines::serve(kafka::Broker& broker) {
     if (connections_.find(connection) == nullptr) continue;
     kafka::dispatch(broker, connection, std::move(frame));
   }
-}
-
-void Node::Machines::load_groups(kafka::Broker& broker) {
-  kafka::HostedPartition* hosted =
-      partitions_.find(control::kConsumerOffsetsTopic, PartitionIndex{0});
-  CHECK(hosted != nullptr);
-  group_loader_.start(broker, *hosted);
 }
 
 // --- stopping -----------------------------------------------------------------------------------
@@ -194,6 +198,9 @@ void Node::Machines::begin_stop(kafka::Broker& broker) {
   control::ControllerOutput out{broker.effects, control_.events()};
   controller_.stop(out);
   groups_.stop(broker);
+  group_loader_.stop();
+  storage_.stop();
+  groups_topic_retry_ = Instant::never();
   fetches_.answer_parked(broker);
   drain_deadline_ = broker.now.instant + kDrainLimit;
   stage_ = Stage::kDraining;

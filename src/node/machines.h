@@ -82,7 +82,6 @@ class Node::Machines {
   void advance(kafka::Broker& broker);
   void create_groups_topic(kafka::Broker& broker);
   void serve(kafka::Broker& broker);
-  void load_groups(kafka::Broker& broker);
   void begin_stop(kafka::Broker& broker);
   void close_partitions(kafka::Broker& broker);
   void lifecycle_done(kafka::Broker& broker, const port::DiskDone& done);
@@ -116,6 +115,7 @@ class Node::Machines {
   std::string failure_;
   bool stop_requested_ = false;
   Instant drain_deadline_ = Instant::never();
+  Instant groups_topic_retry_ = Instant::never();
   // Frames that came before the node served.
   std::vector<std::pair<port::ConnectionId, Buffer>> held_;
 };

@@ -29,6 +29,7 @@ void Node::Machines::tick(const Now& now, port::Effects& effects) {
     controller_.tick(now, out);
   }
   partitions_.tick(now, effects);
+  storage_.tick(broker);
   group_loader_.tick(broker);
   if (groups_.next_deadline() <= now.instant) groups_.tick(broker);
   hand_around(broker);
@@ -39,8 +40,8 @@ void Node::Machines::tick(const Now& now, port::Effects& effects) {
 
 Instant Node::Machines::next_deadline() const {
   return std::min({controller_.next_deadline(), partitions_.next_deadline(),
-                   fetches_.next_deadline(), groups_.next_deadline(), group_loader_.next_deadline(),
-                   drain_deadline_});
+                   storage_.next_deadline(), fetches_.next_deadline(), groups_.next_deadline(),
+                   group_loader_.next_deadline(), drain_deadline_, groups_topic_retry_});
 }
 
 // --- from the world -----------------------------------------------------------------------------

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
 #include "base/check.h"
 #include "control/created_partitions.h"
-#include "control/topic_settings.h"
 #include "kafka/cluster_control.h"
 #include "kafka/fetch_requests.h"
 #include "kafka/group_requests.h"
@@ -22,6 +22,8 @@ constexpr const char* kTopicsFolder = "topics";
 constexpr const char* kQuarantineFolder = "quarantine";
 // Partitions opened at a time: enough to keep a disk busy, few enough to bound memory.
 constexpr size_t kOpeningMax = 128;
+// After the disk refused to open partitions, or to remember that they exist: until the next try.
+constexpr Duration kRetryDelay = Duration::milliseconds(1'000);
 
 std::string folder_name(const std::string& topic, int32_t index) {
   return fmt::format("{}-{}", topic, index);
@@ -29,6 +31,12 @@ std::string folder_name(const std::string& topic, int32_t index) {
 
 std::string folder_path(const std::string& topic, int32_t index) {
   return fmt::format("{}/{}", kTopicsFolder, folder_name(topic, index));
+}
+
+// Whether trying again can help; the bytes themselves are not known to be damaged or gone.
+bool is_temporary(ErrorKind kind) {
+  return kind == ErrorKind::kIo || kind == ErrorKind::kNoSpace || kind == ErrorKind::kLimit ||
+         kind == ErrorKind::kUnavailable;
 }
 
 void log(kafka::Broker& broker, port::Severity severity, const char* code, std::string text) {
@@ -115,44 +123,63 @@ void TopicStorage::quarantine_strangers(kafka::Broker& broker,
 
 // --- bringing up --------------------------------------------------------------------------------
 
+bool TopicStorage::settled(const std::string& topic) const {
+  const auto up = bringing_up_.find(topic);
+  return (up == bringing_up_.end() || !up->second.busy()) && !removing_.contains(topic);
+}
+
+// False for a partition in which nobody may have written yet: the state does not know that it
+// exists, and the next start would create it anew.
+bool TopicStorage::is_created(const Uuid& topic, int32_t index) const {
+  return index < state_->created_partitions(config_.node_id, topic);
+}
+
+kafka::HostedPartition TopicStorage::make_partition(const std::string& topic, const Uuid& id,
+                                                    int32_t index,
+                                                    const control::TopicSettings& settings) {
+  kafka::HostedPartition hosted;
+  hosted.route = partitions_.next_route();
+  hosted.topic = topic;
+  hosted.topic_id = id;
+  hosted.index = PartitionIndex{index};
+  hosted.partition = std::make_unique<partition::Partition>(
+      folder_name(topic, index), partition_config(config_, settings),
+      factory_(folder_path(topic, index), hosted.route, engine_config(config_, settings)),
+      compaction_slot_);
+  return hosted;
+}
+
 void TopicStorage::add_topic(kafka::Broker& broker, const control::Topic& topic, int32_t first) {
+  if (stopping_) return;  // left to the next start
   const control::TopicSettings settings = control::effective_settings(
       state_->topic_configs(topic.name), policy(config_).topic_defaults);
-  const int32_t known = state_->created_partitions(config_.node_id, topic.id);
-  BringingUp& up = bringing_up_[topic.name];
+  const auto entry = bringing_up_.try_emplace(topic.name).first;
+  BringingUp& up = entry->second;
   up.topic_id = topic.id;
   for (int32_t index = first; index < topic.partition_count(); ++index) {
     if (topic.placement[static_cast<size_t>(index)] != config_.node_id) continue;
-    kafka::HostedPartition hosted;
-    hosted.route = partitions_.next_route();
-    hosted.topic = topic.name;
-    hosted.topic_id = topic.id;
-    hosted.index = PartitionIndex{index};
-    hosted.partition = std::make_unique<partition::Partition>(
-        folder_name(topic.name, index), partition_config(config_, settings),
-        factory_(folder_path(topic.name, index), hosted.route, engine_config(config_, settings)),
-        compaction_slot_);
+    up.created |= !is_created(topic.id, index);
     ++up.opening;
-    up.created |= index >= known;
-    waiting_.push_back({hosted.route, index >= known});
-    partitions_.add(std::move(hosted));
+    waiting_.push_back(
+        partitions_.add(make_partition(topic.name, topic.id, index, settings)).route);
   }
-  if (up.opening == 0) bringing_up_.erase(topic.name);
+  bring_on(broker, entry);
   open_next(broker);
 }
 
 void TopicStorage::open_next(kafka::Broker& broker) {
-  while (open_now_ < kOpeningMax && !waiting_.empty()) {
-    const Opening next = waiting_.front();
+  while (opening_.size() < kOpeningMax && !waiting_.empty()) {
+    const kafka::Route next = waiting_.front();
     waiting_.pop_front();
-    kafka::HostedPartition* hosted = partitions_.find(next.route);
+    kafka::HostedPartition* hosted = partitions_.find(next);
     if (hosted == nullptr) continue;  // its topic was deleted before its turn came
-    ++open_now_;
-    open_one(broker, *hosted, next.create);
+    opening_.insert(next);
+    open_one(broker, *hosted);
   }
 }
 
-void TopicStorage::open_one(kafka::Broker& broker, kafka::HostedPartition& hosted, bool create) {
+void TopicStorage::open_one(kafka::Broker& broker, kafka::HostedPartition& hosted) {
+  const bool create = !is_created(hosted.topic_id, hosted.index.value);
   if (create) {
     // Nothing was ever acknowledged in what an interrupted creation left behind.
     ++folder_effects_;
@@ -173,73 +200,142 @@ void TopicStorage::opened(kafka::Broker& broker, kafka::HostedPartition& hosted,
                     "acknowledged was in them",
                     hosted.partition->label(), opened.torn_bytes));
   }
-  one_opened(broker, hosted, true);
+  if (!hosted.failure.empty()) {
+    hosted.failure.clear();
+    log(broker, port::Severity::kInfo, "partition_online",
+        fmt::format("partition {} could be opened now", hosted.partition->label()));
+  }
+  one_opened(broker, hosted);
 }
 
 void TopicStorage::open_failed(kafka::Broker& broker, kafka::HostedPartition& hosted,
                                const partition::OpenFailed& failed) {
-  hosted.failure = failed.error.message;
-  log(broker, port::Severity::kError, "partition_offline",
-      fmt::format("partition {} is not served: {}", hosted.partition->label(),
-                  failed.error.message));
-  one_opened(broker, hosted, false);
+  // Whatever lies where a new partition is to be is of no value, so nothing there is final.
+  const bool again =
+      is_temporary(failed.error.kind) || !is_created(hosted.topic_id, hosted.index.value);
+  if (hosted.failure != failed.error.message) {
+    hosted.failure = failed.error.message;
+    log(broker, port::Severity::kError, "partition_offline",
+        fmt::format("partition {} is not served: {}{}", hosted.partition->label(),
+                    failed.error.message, again ? "; it is tried again every second" : ""));
+  }
+  if (again && opening_.contains(hosted.route)) {
+    ++bringing_up_.at(hosted.topic).retrying;
+    refused_.push_back(hosted.route);
+    plan_retry(broker.now);
+  }
+  one_opened(broker, hosted);
 }
 
-void TopicStorage::one_opened(kafka::Broker& broker, kafka::HostedPartition& hosted, bool well) {
-  CHECK(open_now_ > 0);
-  --open_now_;
-  const auto found = bringing_up_.find(hosted.topic);
-  CHECK(found != bringing_up_.end() && found->second.opening > 0);
-  BringingUp& up = found->second;
-  up.failed |= !well;
-  if (--up.opening == 0) {
-    if (up.created && !up.failed) {
-      mark_created(broker, hosted.topic, up);
-    } else {
-      publish(hosted.topic);
-    }
+void TopicStorage::one_opened(kafka::Broker& broker, const kafka::HostedPartition& hosted) {
+  if (opening_.erase(hosted.route) == 0) return;
+  const auto entry = bringing_up_.find(hosted.topic);
+  CHECK(entry != bringing_up_.end() && entry->second.opening > 0);
+  --entry->second.opening;
+  bring_on(broker, entry);
+  open_next(broker);
+}
+
+// Whatever comes next for the topic, now that something has ended.
+void TopicStorage::bring_on(kafka::Broker& broker, TopicEntry entry) {
+  const BringingUp& up = entry->second;
+  if (up.busy()) return;
+  publish(entry->first, up.topic_id);
+  if (up.retrying > 0 || up.mark_again) return;
+  const control::Topic* topic = state_->find_topic(up.topic_id);
+  const bool all = topic == nullptr || is_created(up.topic_id, topic->partition_count() - 1);
+  if (up.created && !all) return mark_created(broker, entry);
+  bringing_up_.erase(entry);
+}
+
+void TopicStorage::mark_created(kafka::Broker& broker, TopicEntry entry) {
+  entry->second.marking = true;
+  ++marking_;
+  const Uuid id = entry->second.topic_id;
+  const int32_t count = state_->find_topic(id)->partition_count();
+  kafka::propose<control::PartitionsMarked>(
+      broker,
+      [node = config_.node_id, id, count](const control::State& state) {
+        return control::decide_mark_created(state, node, id, count);
+      },
+      [this, topic = entry->first, id](
+          kafka::Broker& late,
+          const tl::expected<control::PartitionsMarked, control::Refusal>& marked) {
+        this->marked(late, topic, id, marked.has_value());
+      });
+}
+
+// Unmarked partitions are emptied by the next start, so nobody may write to them before.
+void TopicStorage::marked(kafka::Broker& broker, const std::string& topic, const Uuid& id,
+                          bool well) {
+  CHECK(marking_ > 0);
+  --marking_;
+  const auto entry = bringing_up_.find(topic);
+  if (entry == bringing_up_.end() || entry->second.topic_id != id) return;  // deleted
+  entry->second.marking = false;
+  if (!well) {
+    entry->second.mark_again = true;
+    plan_retry(broker.now);
+  }
+  bring_on(broker, entry);
+}
+
+void TopicStorage::publish(const std::string& topic, const Uuid& id) {
+  for (kafka::HostedPartition* hosted : partitions_.of_topic(topic)) {
+    hosted->published |= is_created(id, hosted->index.value);
+  }
+}
+
+// --- trying again -------------------------------------------------------------------------------
+
+void TopicStorage::plan_retry(const Now& now) {
+  if (stopping_) return;
+  next_retry_ = std::min(next_retry_, now.instant + kRetryDelay);
+}
+
+void TopicStorage::tick(kafka::Broker& broker) {
+  if (broker.now.instant < next_retry_) return;
+  next_retry_ = Instant::never();
+  for (const kafka::Route route : std::exchange(refused_, {})) open_again(route);
+  for (auto next = bringing_up_.begin(); next != bringing_up_.end();) {
+    const auto entry = next++;
+    if (!std::exchange(entry->second.mark_again, false)) continue;
+    bring_on(broker, entry);
   }
   open_next(broker);
 }
 
-void TopicStorage::mark_created(kafka::Broker& broker, const std::string& topic, BringingUp& up) {
-  const control::Topic* known = state_->find_topic(up.topic_id);
-  if (known == nullptr) return publish(topic);
-  const int32_t count = known->partition_count();
-  kafka::propose<control::PartitionsMarked>(
-      broker,
-      [node = config_.node_id, id = up.topic_id, count](const control::State& state) {
-        return control::decide_mark_created(state, node, id, count);
-      },
-      [this, topic, id = up.topic_id](
-          kafka::Broker& late,
-          const tl::expected<control::PartitionsMarked, control::Refusal>& marked) {
-        const auto found = bringing_up_.find(topic);
-        if (found == bringing_up_.end() || found->second.topic_id != id) return;  // deleted
-        if (!marked) {
-          // Unmarked partitions are emptied by the next start, so nobody may write to them.
-          for (kafka::HostedPartition* hosted : partitions_.of_topic(topic)) {
-            if (hosted->published) continue;
-            hosted->failure = marked.error().message;
-            partitions_.call(*hosted, late.effects,
-                             [](auto& partition, auto& out) { partition.abandon(out); });
-          }
-        }
-        publish(topic);
-      });
+// With a new partition and a new log, because those that failed remember half of what is there.
+// Their last effects on the files come before the first look of the new ones, which is at the
+// folder.
+void TopicStorage::open_again(kafka::Route old) {
+  const kafka::HostedPartition* before = partitions_.find(old);
+  if (before == nullptr) return;  // deleted
+  const control::TopicSettings settings = control::effective_settings(
+      state_->topic_configs(before->topic), policy(config_).topic_defaults);
+  kafka::HostedPartition fresh =
+      make_partition(before->topic, before->topic_id, before->index.value, settings);
+  fresh.published = before->published;
+  fresh.failure = before->failure;
+  BringingUp& up = bringing_up_.at(fresh.topic);
+  CHECK(up.retrying > 0);
+  --up.retrying;
+  ++up.opening;
+  waiting_.push_back(partitions_.replace(old, std::move(fresh)).route);
 }
 
-void TopicStorage::publish(const std::string& topic) {
-  for (kafka::HostedPartition* hosted : partitions_.of_topic(topic)) hosted->published = true;
-  bringing_up_.erase(topic);
+void TopicStorage::stop() {
+  stopping_ = true;
+  next_retry_ = Instant::never();
+  refused_.clear();
+  waiting_.clear();
 }
 
 // --- taking down and changing -------------------------------------------------------------------
 
 void TopicStorage::remove_topic(kafka::Broker& broker, const control::Topic& topic) {
   for (kafka::HostedPartition* hosted : partitions_.of_topic(topic.name)) {
-    using partition::PartitionState;
-    if (hosted->partition->state() == PartitionState::kOpening) --open_now_;
+    opening_.erase(hosted->route);
     broker.fetches.partition_lost(broker, *hosted);
     broker.offset_lookups.partition_lost(broker, *hosted);
     broker.record_deletions.partition_lost(broker, *hosted);

@@ -8,6 +8,10 @@
 // partitions are dropped and their folders removed. Folders that no topic claims are moved aside to
 // `quarantine`, never deleted.
 //
+// A partition that cannot be opened because the disk is full or fails is tried again every second
+// until it can; one whose bytes are damaged or gone stays closed. Nobody waits for either: topics
+// are served with the partitions that are there.
+//
 // What it does not do: it does not decide about topics, and does not open more than a bounded
 // number of partitions at a time.
 #pragma once
@@ -17,10 +21,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "control/state.h"
+#include "control/topic_settings.h"
 #include "kafka/broker.h"
 #include "kafka/partition_table.h"
 #include "node/node_config.h"
@@ -57,25 +63,34 @@ class TopicStorage {
   // A folder effect of ours finished.
   void step(kafka::Broker& broker, const port::DiskDone& done);
 
-  // True if nothing is being brought up or removed.
-  bool idle() const { return bringing_up_.empty() && folder_effects_ == 0; }
-  // The same for one topic.
-  bool settled(const std::string& topic) const {
-    return !bringing_up_.contains(topic) && !removing_.contains(topic);
+  // Tries again what the disk refused, if it is time.
+  void tick(kafka::Broker& broker);
+  Instant next_deadline() const { return next_retry_; }
+
+  // The node stops: nothing more is opened.
+  void stop();
+
+  // True if nothing is being brought up or removed. What waits for the disk to work again does not
+  // count.
+  bool idle() const {
+    return opening_.empty() && waiting_.empty() && marking_ == 0 && folder_effects_ == 0;
   }
+  // The same for one topic.
+  bool settled(const std::string& topic) const;
 
  private:
-  // Partitions of one topic on their way up, until they are published together.
+  // A topic of which some partition is on its way up.
   struct BringingUp {
     Uuid topic_id;
-    size_t opening = 0;
-    bool created = false;  // at least one is new: the state must be told
-    bool failed = false;
+    size_t opening = 0;       // partitions that open or wait for their turn
+    size_t retrying = 0;      // those that the disk refused, until the next try
+    bool created = false;     // at least one is new: the state must be told
+    bool marking = false;     // the state is being told
+    bool mark_again = false;  // telling it has failed
+
+    bool busy() const { return opening > 0 || marking; }
   };
-  struct Opening {
-    kafka::Route route = 0;
-    bool create = false;
-  };
+  using TopicEntry = std::map<std::string, BringingUp>::iterator;
   enum CompletionKind : uint32_t {
     kFoldersListed,
     kFolderQuarantined,
@@ -87,11 +102,18 @@ class TopicStorage {
   void remove_topic(kafka::Broker& broker, const control::Topic& topic);
   void reconfigure(kafka::Broker& broker, const std::string& topic);
   void quarantine_strangers(kafka::Broker& broker, const std::vector<port::FolderEntry>& folders);
+  kafka::HostedPartition make_partition(const std::string& topic, const Uuid& id, int32_t index,
+                                        const control::TopicSettings& settings);
   void open_next(kafka::Broker& broker);
-  void open_one(kafka::Broker& broker, kafka::HostedPartition& hosted, bool create);
-  void one_opened(kafka::Broker& broker, kafka::HostedPartition& hosted, bool well);
-  void mark_created(kafka::Broker& broker, const std::string& topic, BringingUp& up);
-  void publish(const std::string& topic);
+  void open_one(kafka::Broker& broker, kafka::HostedPartition& hosted);
+  void one_opened(kafka::Broker& broker, const kafka::HostedPartition& hosted);
+  void bring_on(kafka::Broker& broker, TopicEntry entry);
+  void mark_created(kafka::Broker& broker, TopicEntry entry);
+  void marked(kafka::Broker& broker, const std::string& topic, const Uuid& id, bool well);
+  void publish(const std::string& topic, const Uuid& id);
+  void plan_retry(const Now& now);
+  void open_again(kafka::Route old);
+  bool is_created(const Uuid& topic, int32_t index) const;
 
   const NodeConfig& config_;
   kafka::PartitionTable& partitions_;
@@ -99,8 +121,12 @@ class TopicStorage {
   partition::CompactionSlot& compaction_slot_;
   LeaderEpoch epoch_ = kNoLeaderEpoch;
   std::map<std::string, BringingUp> bringing_up_;
-  std::deque<Opening> waiting_;  // for their turn to open
-  size_t open_now_ = 0;
+  std::vector<kafka::Route> refused_;  // by the disk, to be tried again
+  Instant next_retry_ = Instant::never();
+  bool stopping_ = false;
+  std::deque<kafka::Route> waiting_;  // for their turn to open
+  std::set<kafka::Route> opening_;
+  size_t marking_ = 0;
   std::map<std::string, size_t> removing_;          // topics, with the folders still to go
   std::map<uint64_t, std::string> removal_topics_;  // by completion cookie
   uint64_t next_removal_ = 0;

@@ -135,9 +135,9 @@ port::DiskDone Disk::carry_out(const port::Effect& effect) {
 
 // --- effects -------------------------------------------------------------------------------------
 
-Status Disk::sync(SimFile& file) {
+Status Disk::sync(const std::string& path, SimFile& file) {
   ++syncs_;
-  if (sync_error_) {
+  if (meets(sync_error_, path)) {
     if (file.is_dirty()) scene_.probe("failed_sync_left_pages_clean");
     file.fail_sync();
     return fail(*sync_error_);
@@ -148,7 +148,7 @@ Status Disk::sync(SimFile& file) {
 
 port::DiskDone Disk::apply(const port::WriteFile& effect) {
   const Buffer bytes = flatten(effect.bytes);
-  if (write_error_) {
+  if (meets(write_error_, effect.file->path)) {
     scene_.probe(write_error_->kind == ErrorKind::kNoSpace ? "disk_full" : "write_error");
     if (random_.chance(1, 2)) {
       const uint64_t part = random_.below(bytes.size() + 1);
@@ -158,16 +158,20 @@ port::DiskDone Disk::apply(const port::WriteFile& effect) {
   }
   SimFile& file = files_[effect.file->path];
   file.write(effect.position, bytes.text());
-  return done(effect, effect.sync ? sync(file) : Status{});
+  return done(effect, effect.sync ? sync(effect.file->path, file) : Status{});
 }
 
 port::DiskDone Disk::apply(const port::SyncFile& effect) {
   const auto found = files_.find(effect.file->path);
   if (found == files_.end()) return done(effect, no_such_file(effect.file->path));
-  return done(effect, sync(found->second));
+  return done(effect, sync(found->first, found->second));
 }
 
 port::DiskDone Disk::apply(const port::ReadFile& effect) {
+  if (meets(read_error_, effect.file->path)) {
+    scene_.probe("read_error");
+    return done(effect, fail(*read_error_));
+  }
   const auto found = files_.find(effect.file->path);
   if (found == files_.end()) return done(effect, no_such_file(effect.file->path));
   const std::string& content = found->second.content();
@@ -181,15 +185,16 @@ port::DiskDone Disk::apply(const port::ReadFile& effect) {
 port::DiskDone Disk::apply(const port::TruncateFile& effect) {
   const auto found = files_.find(effect.file->path);
   if (found == files_.end()) return done(effect, no_such_file(effect.file->path));
-  if (sync_error_) return done(effect, fail(*sync_error_));
+  if (meets(sync_error_, found->first)) return done(effect, fail(*sync_error_));
   found->second.truncate(effect.size);
   return done(effect);
 }
 
 port::DiskDone Disk::apply(const port::ReplaceFile& effect) {
-  if (write_error_) return done(effect, fail(*write_error_));
-  if (sync_error_) return done(effect, fail(*sync_error_));
-  files_[effect.file->path].replace(std::string(flatten(effect.bytes).text()));
+  const std::string& path = effect.file->path;
+  if (meets(write_error_, path)) return done(effect, fail(*write_error_));
+  if (meets(sync_error_, path)) return done(effect, fail(*sync_error_));
+  files_[path].replace(std::string(flatten(effect.bytes).text()));
   return done(effect);
 }
 
@@ -208,6 +213,7 @@ port::DiskDone Disk::apply(const port::RemoveFile& effect) {
 }
 
 port::DiskDone Disk::apply(const port::ListFolder& effect) {
+  if (meets(read_error_, inside(effect.path))) return done(effect, fail(*read_error_));
   port::DiskDone answer = done(effect);
   const std::string prefix = inside(effect.path);
   std::map<std::string, port::FolderEntry> entries;
@@ -253,7 +259,7 @@ port::DiskDone Disk::apply(const port::RenameFolder& effect) {
 // An effect that the crash found under way: it happened, but nothing made it durable.
 void Disk::happen_unsynced(const port::Effect& effect) {
   if (const auto* write = std::get_if<port::WriteFile>(&effect)) {
-    if (write_error_) return;
+    if (meets(write_error_, write->file->path)) return;
     files_[write->file->path].write(write->position, flatten(write->bytes).text());
   } else if (!std::holds_alternative<port::SyncFile>(effect) &&
              !std::holds_alternative<port::ReadFile>(effect) &&

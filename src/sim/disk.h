@@ -50,7 +50,9 @@ class Disk {
   void set_slow(bool slow) { slow_ = slow; }
   void set_write_error(std::optional<Error> error) { write_error_ = std::move(error); }
   void set_sync_error(std::optional<Error> error) { sync_error_ = std::move(error); }
-  bool is_healthy() const { return !write_error_ && !sync_error_ && !slow_; }
+  void set_read_error(std::optional<Error> error) { read_error_ = std::move(error); }
+  // Errors meet only effects on paths that begin so; at first, all.
+  void set_failing_part(std::string prefix) { failing_part_ = std::move(prefix); }
 
   std::map<std::string, SimFile>& files() { return files_; }
   uint64_t syncs() const { return syncs_; }
@@ -68,7 +70,6 @@ class Disk {
   void finish(uint64_t boot, PendingList::iterator place);
   void fail_writes_behind(const std::string& path);
   void happen_unsynced(const port::Effect& effect);
-  bool refuses(const port::Effect& effect, Status& status);
   port::DiskDone carry_out(const port::Effect& effect);
 
   port::DiskDone apply(const port::WriteFile& effect);
@@ -82,7 +83,11 @@ class Disk {
   port::DiskDone apply(const port::RemoveFolder& effect);
   port::DiskDone apply(const port::RenameFolder& effect);
 
-  Status sync(SimFile& file);
+  Status sync(const std::string& path, SimFile& file);
+  // Whether an effect on `path` meets `error` now.
+  bool meets(const std::optional<Error>& error, const std::string& path) const {
+    return error && path.starts_with(failing_part_);
+  }
 
   Scene& scene_;
   const Knobs& knobs_;
@@ -94,6 +99,8 @@ class Disk {
   bool slow_ = false;
   std::optional<Error> write_error_;
   std::optional<Error> sync_error_;
+  std::optional<Error> read_error_;
+  std::string failing_part_;
   uint64_t syncs_ = 0;
 };
 

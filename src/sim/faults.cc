@@ -48,8 +48,14 @@ void Faults::start() {
   every(knobs_.write_error_every,
         [this] { break_writes(ErrorKind::kIo, "input/output error", Duration::seconds(1)); });
   every(knobs_.sync_error_every, [this] {
+    choose_failing_part();
     disk_.set_sync_error(Error{ErrorKind::kIo, "input/output error"});
     later(Duration::seconds(1), [this] { disk_.set_sync_error(std::nullopt); });
+  });
+  every(knobs_.read_error_every, [this] {
+    choose_failing_part();
+    disk_.set_read_error(Error{ErrorKind::kIo, "input/output error"});
+    later(Duration::seconds(2), [this] { disk_.set_read_error(std::nullopt); });
   });
   every(knobs_.clock_jump_every, [this] {
     scene_.probe("clock_jump");
@@ -83,8 +89,20 @@ void Faults::lose_power() {
 }
 
 void Faults::break_writes(ErrorKind kind, const char* message, Duration longest) {
+  choose_failing_part();
   disk_.set_write_error(Error{kind, message});
   later(longest, [this] { disk_.set_write_error(std::nullopt); });
+}
+
+void Faults::choose_failing_part() {
+  static constexpr const char* kParts[] = {"",
+                                           "",
+                                           "control/",
+                                           "topics/",
+                                           "topics/plain-0-0/",
+                                           "topics/temporary",
+                                           "topics/__consumer_offsets-0/"};
+  disk_.set_failing_part(kParts[random_.below(std::size(kParts))]);
 }
 
 // While nobody looks. The node may refuse to serve what was damaged, and must not serve anything
@@ -131,11 +149,7 @@ void Faults::heal() {
   disk_.set_slow(false);
   disk_.set_write_error(std::nullopt);
   disk_.set_sync_error(std::nullopt);
-  // A partition that could not be opened because of a disk error stays closed until the node is
-  // started again; so an operator does that.
-  for (const char* line : {"log.partition_offline", "log.groups_not_loaded"}) {
-    if (scene_.probes.contains(line)) host_.request_stop();
-  }
+  disk_.set_read_error(std::nullopt);
 }
 
 }  // namespace magpie::sim

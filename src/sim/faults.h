@@ -41,6 +41,8 @@ class Faults {
   void supervise();
   void lose_power();
   void break_writes(ErrorKind kind, const char* message, Duration longest);
+  // Errors meet all of the disk or one part of it.
+  void choose_failing_part();
   void damage();
   void flip_a_bit();
   void lose_a_partition();

@@ -128,7 +128,7 @@ void Host::look_at_phase() {
   if (!is_up()) return;
   const node::Phase phase = node_->phase();
   if (phase == node::Phase::kFailed) {
-    if (!damage_expected_ && disk_.is_healthy()) {
+    if (!damage_expected_) {
       scene_.violate("G12", "the node refuses undamaged data: " + node_->failure());
     }
     scene_.probe("node_refused_to_start");

@@ -55,9 +55,10 @@ Knobs draw_knobs(Random& random) {
   knobs.disk_full_every = draw_rate(random, 5, 40);
   knobs.write_error_every = draw_rate(random, 5, 40);
   knobs.sync_error_every = draw_rate(random, 5, 40);
+  knobs.read_error_every = draw_rate(random, 5, 40);
   knobs.clock_jump_every = draw_rate(random, 5, 40);
   knobs.bit_flips = random.chance(1, 10) ? 1 : 0;
-  knobs.slow_readers = random.chance(1, 4);
+  knobs.slow_readers = random.chance(1, 3);
   knobs.network_delay_max = Duration::milliseconds(random.between(1, 50));
   knobs.disk_delay_max = Duration::milliseconds(random.between(1, 20));
   return knobs;
@@ -68,14 +69,13 @@ std::string Knobs::describe() const {
   return fmt::format(
       "fsync {} topics {} partitions {} segment {} compacted {} retention {} producers {} plain {} "
       "records {} readers {} groups {}x{} administrator {} chaos {} kill {} power {} stop {} cut "
-      "{} "
-      "slow {} full {} write-error {} sync-error {} clock {} flips {}",
+      "{} slow {} full {} write-error {} sync-error {} read-error {} clock {} flips {}",
       static_cast<int>(fsync), topics, partitions, segment_bytes, compacted_topic, retention_topic,
       producers, plain_producers, records_per_producer, readers, groups, members_per_group,
       administrator, seconds(chaos), seconds(kill_every), seconds(power_loss_every),
       seconds(clean_stop_every), seconds(cut_every), seconds(slow_disk_every),
       seconds(disk_full_every), seconds(write_error_every), seconds(sync_error_every),
-      seconds(clock_jump_every), bit_flips);
+      seconds(read_error_every), seconds(clock_jump_every), bit_flips);
 }
 
 }  // namespace magpie::sim

@@ -48,6 +48,7 @@ struct Knobs {
   Duration disk_full_every;    // for up to three seconds
   Duration write_error_every;  // for up to one second
   Duration sync_error_every;   // the same
+  Duration read_error_every;   // for up to two seconds
   Duration clock_jump_every;
   int bit_flips = 0;  // in all, while the node is down
   bool slow_readers = false;

@@ -13,7 +13,7 @@
 namespace magpie::sim {
 namespace {
 
-constexpr uint64_t kShortSuite = 100;
+constexpr uint64_t kShortSuite = 150;
 
 TEST(Sim, ShortSuiteKeepsEveryGuaranteeAndRepeats) {
   CampaignOptions options;
