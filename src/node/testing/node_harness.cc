@@ -22,11 +22,21 @@ NodeHarness::NodeHarness() : now_{Instant{1'000'000'000}, WallTime{kFirstWallMil
   config.group_initial_rebalance_delay = Duration{};
 }
 
-void NodeHarness::boot() {
+void NodeHarness::start_node() {
   CHECK(node_ == nullptr);
   node_ = std::make_unique<Node>(config, ++boots_);
   node_->start(now_, effects_);
+}
+
+void NodeHarness::boot() {
+  start_node();
   settle();
+}
+
+void NodeHarness::boot_until_serving() {
+  start_node();
+  while (phase() == Phase::kStarting && turn()) {
+  }
 }
 
 void NodeHarness::stop() {
@@ -47,16 +57,21 @@ void NodeHarness::step(port::Event event) {
   settle();
 }
 
+bool NodeHarness::turn() {
+  carry_out();
+  if (auto done = disk.next_done()) {
+    node_->step(now_, std::move(*done), effects_);
+  } else if (node_->next_deadline() <= now_.instant) {
+    node_->tick(now_, effects_);
+  } else {
+    return !effects_.empty();
+  }
+  return true;
+}
+
 void NodeHarness::settle() {
-  for (int turn = 0; turn < kMostTurns; ++turn) {
-    carry_out();
-    if (auto done = disk.next_done()) {
-      node_->step(now_, std::move(*done), effects_);
-    } else if (node_->next_deadline() <= now_.instant) {
-      node_->tick(now_, effects_);
-    } else if (effects_.empty()) {
-      return;
-    }
+  for (int turns = 0; turns < kMostTurns; ++turns) {
+    if (!turn()) return;
   }
   FAIL() << "the node does not come to rest";
 }

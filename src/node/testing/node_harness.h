@@ -36,6 +36,8 @@ class NodeHarness {
 
   // Starts the node and runs it until it serves or fails.
   void boot();
+  // Starts the node and stops its time as soon as it serves; settle() goes on.
+  void boot_until_serving();
   // SIGTERM, until the node has stopped.
   void stop();
   // The process ends at once; the disk keeps what it has, connections are gone.
@@ -66,6 +68,9 @@ class NodeHarness {
   bool has_logged(const std::string& code) const;
 
  private:
+  void start_node();
+  // One thing the node can do without time passing; false if there is none.
+  bool turn();
   void step(port::Event event);
   void carry_out();
   void carry_out(port::Effect& effect);
