@@ -44,6 +44,7 @@ class Node::Machines {
 
   Phase phase() const;
   const std::string& failure() const { return failure_; }
+  size_t damaged_partitions() const { return damaged_partitions_; }
 
  private:
   enum class Stage {
@@ -69,12 +70,17 @@ class Node::Machines {
   void on(kafka::Broker& broker, port::HttpRequestReceived& event);
   void on(kafka::Broker& broker, port::DiskDone& event);
   void on(kafka::Broker& broker, port::StopRequested& event);
+  // No machine here makes calls or streams.
+  void on(kafka::Broker&, port::HttpExchangeClosed&) {}
+  void on(kafka::Broker&, port::HttpCallPart&) {}
+  void on(kafka::Broker&, port::HttpCallDone&) {}
 
   void hand_around(kafka::Broker& broker);
   void on_partition(kafka::Broker& broker, kafka::PartitionEvent event);
   void on_settled(kafka::Broker& broker, const kafka::HostedPartition* hosted,
                   partition::Settled& settled);
   void on_read_done(kafka::Broker& broker, partition::ReadDone& done);
+  void on_damaged_read(kafka::Broker& broker, kafka::HostedPartition& hosted, const Error& error);
   void on_controller(kafka::Broker& broker, control::ControllerEvent& event);
 
   // --- lifecycle.cc ---
@@ -86,6 +92,7 @@ class Node::Machines {
   void close_partitions(kafka::Broker& broker);
   void lifecycle_done(kafka::Broker& broker, const port::DiskDone& done);
   void fail(kafka::Broker& broker, std::string reason);
+  size_t count_damaged() const;
   bool all_closed() const;
   admin::NodeView node_view() const;
 
@@ -114,6 +121,7 @@ class Node::Machines {
   Stage stage_ = Stage::kReadingState;
   std::string failure_;
   bool stop_requested_ = false;
+  size_t damaged_partitions_ = 0;  // when the stop began
   Instant drain_deadline_ = Instant::never();
   Instant groups_topic_retry_ = Instant::never();
   // Frames that came before the node served.

@@ -29,10 +29,26 @@ struct Driver::Carrier {
     if (driver.admin_ != nullptr) driver.admin_->carry_out(std::move(effect));
   }
   void operator()(port::LogLine& line) { driver.log_.write(driver.now_, line); }
-  template <typename DiskEffect>
-  void operator()(DiskEffect& effect) {
-    driver.disk_->carry_out(std::move(effect));
+  template <typename T>
+  void operator()(T& effect) {
+    if constexpr (port::kIsDiskEffect<T>) {
+      driver.disk_->carry_out(std::move(effect));
+    } else {
+      refuse(effect);
+    }
   }
+
+  // What this driver cannot do is answered as a failure of the other side.
+  void refuse(const port::Connect& effect) {
+    driver.inbox_.push_back(
+        port::ConnectionClosed{effect.connection, "this process opens no connections"});
+  }
+  void refuse(const port::HttpCall& effect) {
+    driver.inbox_.push_back(port::HttpCallDone{
+        effect.call, fail(ErrorKind::kUnsupported, "this process makes no HTTP calls"), 0, {}});
+  }
+  template <typename T>
+  void refuse(const T&) {}
 };
 
 Result<std::unique_ptr<Driver>> Driver::open(const DriverConfig& config, Machine& machine,

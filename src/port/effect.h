@@ -20,14 +20,30 @@
 
 #include "base/buffer.h"
 #include "base/ids.h"
+#include "base/time.h"
 #include "port/file.h"
 
 namespace magpie::port {
 
 using ConnectionId = StrongId<struct ConnectionIdTag, uint64_t>;
 using HttpExchangeId = StrongId<struct HttpExchangeIdTag, uint64_t>;
+using HttpCallId = StrongId<struct HttpCallIdTag, uint64_t>;
 
 // --- network -----------------------------------------------------------------------------------
+
+// Connections that peers opened are numbered by the driver, without this bit. Those that the
+// machine opens it numbers itself, with the bit set, and never uses a number twice.
+inline constexpr uint64_t kOwnConnectionBit = uint64_t{1} << 63;
+
+// Open a connection to another node. ConnectionOpened follows or, with the reason,
+// ConnectionClosed.
+struct Connect {
+  ConnectionId connection;  // with kOwnConnectionBit
+  std::string host;
+  int32_t port = 0;
+  // What the peer's certificate must be issued for. Ignored where links are not encrypted.
+  std::string peer_name;
+};
 
 // Queue these bytes on the connection. Silently dropped if the connection is gone; the
 // ConnectionClosed event tells.
@@ -54,6 +70,36 @@ struct HttpRespond {
   int status = 200;
   std::string content_type;
   std::string body;
+};
+
+// The first part of an answer that has no end yet (a watch). HttpStreamPart adds to it until
+// `last`. If the client goes away before that, HttpExchangeClosed tells.
+struct HttpStream {
+  HttpExchangeId exchange;
+  int status = 200;
+  std::string content_type;
+};
+struct HttpStreamPart {
+  HttpExchangeId exchange;
+  std::string bytes;
+  bool last = false;
+};
+
+// A request to another server (the control store). HttpCallDone follows, once; with `streaming`,
+// HttpCallParts bring what arrives before that.
+struct HttpCall {
+  HttpCallId call;            // chosen by the machine, never used twice
+  std::string url;            // "https://host:port/path"
+  std::string authorization;  // header of that name; empty: none
+  std::string body;           // JSON, sent with POST
+  bool streaming = false;
+  // For the whole call or, with `streaming`, until the header of the answer.
+  Duration timeout = Duration::seconds(5);
+};
+
+// Give up on a call: nothing more is heard of it.
+struct CancelHttpCall {
+  HttpCallId call;
 };
 
 // --- disk --------------------------------------------------------------------------------------
@@ -144,7 +190,14 @@ struct LogLine {
 
 using Effect = std::variant<Send, CloseConnection, SetReading, HttpRespond, WriteFile, SyncFile,
                             ReadFile, TruncateFile, ReplaceFile, RenameFile, RemoveFile, ListFolder,
-                            RemoveFolder, RenameFolder, LogLine>;
+                            RemoveFolder, RenameFolder, LogLine, Connect, HttpStream,
+                            HttpStreamPart, HttpCall, CancelHttpCall>;
+
+// The effects that end with a DiskDone.
+template <typename T>
+inline constexpr bool kIsDiskEffect = requires(T effect) {
+  effect.then;
+};
 
 // The list a step appends to. Reused between steps, so that its memory is too.
 class Effects {

@@ -19,8 +19,9 @@ using ListenerIndex = StrongId<struct ListenerIndexTag, uint32_t>;
 
 struct ConnectionOpened {
   ConnectionId connection;
-  ListenerIndex listener;
-  std::string peer;  // "address:port", for logs and DescribeGroups
+  ListenerIndex listener;  // meaningless for a connection the machine asked for (Connect)
+  std::string peer;        // "address:port", for logs and DescribeGroups
+  std::string peer_name;   // whom the peer's certificate was issued for; empty without one
 };
 
 // One whole Kafka request, without its 4-byte size prefix. The block belongs to this frame alone or
@@ -52,6 +53,25 @@ struct HttpRequestReceived {
   std::string body;
 };
 
+// The client of a stream that was not ended yet went away.
+struct HttpExchangeClosed {
+  HttpExchangeId exchange;
+};
+
+// Bytes of the body of a streaming call, as they arrived.
+struct HttpCallPart {
+  HttpCallId call;
+  std::string bytes;
+};
+// A call ended: with an answer (`http_status`, and its whole body unless it was streaming), or
+// without one, and `status` says why. The server may have carried the request out all the same.
+struct HttpCallDone {
+  HttpCallId call;
+  Status status;
+  int http_status = 0;
+  std::string body;
+};
+
 // A disk effect finished. `data` is filled for ReadFile, `listing` for ListFolder.
 struct FolderEntry {
   std::string name;
@@ -70,6 +90,7 @@ struct DiskDone {
 struct StopRequested {};
 
 using Event = std::variant<ConnectionOpened, FrameReceived, ConnectionClosed, SendQueueChanged,
-                           HttpRequestReceived, DiskDone, StopRequested>;
+                           HttpRequestReceived, DiskDone, StopRequested, HttpExchangeClosed,
+                           HttpCallPart, HttpCallDone>;
 
 }  // namespace magpie::port

@@ -9,12 +9,6 @@
 namespace magpie::node::testing {
 namespace {
 
-template <typename T>
-constexpr bool kIsDiskEffect =
-    !std::is_same_v<T, port::Send> && !std::is_same_v<T, port::CloseConnection> &&
-    !std::is_same_v<T, port::SetReading> && !std::is_same_v<T, port::HttpRespond> &&
-    !std::is_same_v<T, port::LogLine>;
-
 Status not_found(const std::string& path) {
   return fail(ErrorKind::kNotFound, path + ": no such file");
 }
@@ -29,7 +23,7 @@ port::DiskDone done(const T& effect, Status status = {}) {
 void MemoryDisk::submit(const port::Effect& effect) {
   std::visit(
       [this](const auto& concrete) {
-        if constexpr (kIsDiskEffect<std::decay_t<decltype(concrete)>>) {
+        if constexpr (port::kIsDiskEffect<std::decay_t<decltype(concrete)>>) {
           done_.push_back(carry_out(concrete));
         } else {
           CHECK(false);
