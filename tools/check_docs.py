@@ -6,6 +6,7 @@
 - README.zh-CN.md has the sections and the commands of README.md.
 - Links to files of this repository lead somewhere, and every page under docs/ is linked to.
 - docs/operations/log-codes.md, once there, lists exactly the codes that the sources log.
+- docs/protocol-pitfalls.md, once there, has every number once, and the tests it names exist.
 - No file names the machine it was written on.
 """
 
@@ -24,6 +25,11 @@ FOLDER_ROW = re.compile(r"^\|\s*L(\d+)\s*\|\s*`(\w+)`\s*\|", re.MULTILINE)
 LOG_CODE = re.compile(r'\bSeverity::k\w+,\s*"([^"]+)"|\bclose\(broker, [^;"]*"([a-z_.]+)"')
 LOG_CODE_ROW = re.compile(r"^\|\s*`([^`]+)`\s*\|", re.MULTILINE)
 LOG_CODES = "docs/operations/log-codes.md"
+PITFALL_ROW = re.compile(r"^\| (\d+) \|(.*)\|(.*)\|$", re.MULTILINE)
+PITFALLS = "docs/protocol-pitfalls.md"
+PITFALLS_COUNT = 46
+TEST_DEFINITION = re.compile(
+    r"\b(?:TYPED_TEST|TEST|RC_GTEST)(?:_F|_P|_PROP|_FIXTURE_PROP)?\(\s*(\w+),\s*(\w+)")
 
 # Spelled in pieces, so that this file passes its own test.
 MACHINE_NAMES = re.compile(
@@ -134,6 +140,32 @@ def log_code_problems(tree: house.Tree) -> list[str]:
     return problems
 
 
+def defined_tests(tree: house.Tree) -> set[str]:
+    return {".".join(names) for file in tree.files(".h", ".cc", under="src")
+            if file.stem.endswith(("_test", "_tests"))
+            for names in TEST_DEFINITION.findall(cpp_text.without_comments(house.read(file)))}
+
+
+def pitfall_problems(tree: house.Tree) -> list[str]:
+    path = tree.source / PITFALLS
+    if not path.exists():
+        return []
+    tests = defined_tests(tree)
+    problems = []
+    rows = PITFALL_ROW.findall(house.read(path))
+    numbers = sorted(int(number) for number, _, _ in rows)
+    if numbers != list(range(1, PITFALLS_COUNT + 1)):
+        problems.append(f"{PITFALLS}: has the numbers {numbers}, not each of 1 to "
+                        f"{PITFALLS_COUNT} once")
+    for number, rule, held_by in rows:
+        named = re.findall(r"`([^`]+)`", held_by)
+        if not named and "*Later*" not in rule:
+            problems.append(f"{PITFALLS}: no test holds number {number}")
+        problems += [f"{PITFALLS}: number {number} names {name}, which is no test in src/"
+                     for name in named if name not in tests]
+    return problems
+
+
 def machine_problems(tree: house.Tree) -> list[str]:
     problems = []
     for path in tree.files(*TEXT_SUFFIXES):
@@ -151,7 +183,7 @@ def machine_problems(tree: house.Tree) -> list[str]:
 
 def check(tree: house.Tree) -> list[str]:
     rules = (folder_problems, make_problems, translation_problems, link_problems,
-             lost_page_problems, log_code_problems, machine_problems)
+             lost_page_problems, log_code_problems, pitfall_problems, machine_problems)
     return [problem for rule in rules for problem in rule(tree)]
 
 

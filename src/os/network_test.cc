@@ -7,6 +7,9 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <string>
 
 #include "os/testing.h"
 
@@ -27,6 +30,23 @@ bool saw_closed(const ScriptedMachine& machine, const std::string& reason) {
     if (what.starts_with("closed: " + reason)) return true;
   }
   return false;
+}
+
+// Connections accepted on a port whose next timer is that of TCP keepalive (man 5 proc, "tcp").
+int established_with_keepalive(uint16_t port) {
+  int count = 0;
+  std::ifstream table("/proc/self/net/tcp");
+  std::string line;
+  std::getline(table, line);  // the heading
+  while (std::getline(table, line)) {
+    unsigned local_port = 0;
+    unsigned state = 0;
+    unsigned timer = 0;
+    const int fields = std::sscanf(line.c_str(), "%*d: %*x:%x %*x:%*x %x %*x:%*x %x:", &local_port,
+                                   &state, &timer);
+    if (fields == 3 && local_port == port && state == 1 && timer == 2) ++count;
+  }
+  return count;
 }
 
 TEST(Network, RefusesMoreConnectionsThanTheLimitAndRecovers) {
@@ -173,6 +193,16 @@ TEST(Network, OneBusyConnectionDoesNotStarveTheOthers) {
   }
   stop = true;
   flood.join();
+}
+
+// Load balancers forget idle connections without telling either end.
+TEST(Network, AsksSilentPeersWhetherTheyAreStillThere) {
+  ScriptedMachine machine(echo);
+  RunningDriver driver(machine);
+  TestClient client(driver.port());
+  ASSERT_TRUE(client.write_frame("1"));
+  EXPECT_EQ(client.read_frame(), "1");
+  EXPECT_TRUE(eventually([&] { return established_with_keepalive(driver.port()) == 1; }));
 }
 
 TEST(Network, ListensOnEveryAddressOfAHostName) {

@@ -53,6 +53,24 @@ class Docs(TreeTest):
         self.write(check_docs.LOG_CODES, "| `log.torn` | … |\n| `log.gone` | … |\n")
         self.assert_complains(check_docs.check(self.tree), "`log.gone` is logged nowhere")
 
+    def test_pitfalls_are_complete_and_held_by_tests_that_exist(self):
+        self.write("README.md", FILES["README.md"] + f"[pitfalls]({check_docs.PITFALLS})\n")
+        self.write("src/record/batch_test.cc",
+                   "TEST(Batch, Holds) {}\n// TEST(Batch, Gone) {}\n"
+                   "RC_GTEST_PROP(\n    Walk, Holds, ()) {}\n")
+        rows = [f"| {number} | *Later* | |\n" for number in range(1, check_docs.PITFALLS_COUNT + 1)]
+
+        def page_with(number, row):
+            changed = list(rows)
+            changed[number - 1] = row
+            self.write(check_docs.PITFALLS, "".join(changed))
+            return check_docs.check(self.tree)
+
+        self.assertEqual(page_with(3, "| 3 | rule | `Batch.Holds`, `Walk.Holds` |\n"), [])
+        self.assert_complains(page_with(3, "| 3 | rule | `Batch.Gone` |\n"), "3 names Batch.Gone")
+        self.assert_complains(page_with(3, "| 3 | rule | |\n"), "no test holds number 3")
+        self.assert_complains(page_with(3, "| 4 | *Later* | |\n"), "has the numbers")
+
     def test_names_of_a_machine_are_found(self):
         for text in ("see /" "work/notes", "in /" "root/x", "made by a sub" "agent",
                      "from /" "home/me", "in /" "tmp/scratch", "https://registry" ".npmjs.org/x"):
