@@ -58,7 +58,10 @@ struct EngineConfig {
 
 // --- requests ----------------------------------------------------------------------------------
 
-// One batch, checked and stamped by the partition. `base_offset` equals the engine's end.
+// One batch, checked and stamped by the partition. `base_offset` is the engine's end; it may be
+// higher, by less than 2^31, in the first batch of a new leader epoch (offsets that were given out in
+// an epoch that was lost are not used again) and, in a log that may have gaps, in a batch that is
+// copied from another region.
 struct Append {
   Buffer batch;
   record::BatchHeader header;
@@ -166,7 +169,7 @@ class Engine {
   // REQUIRES: failed, and no reopen under way.
   virtual void reopen(const Now& now, Output& out) = 0;
 
-  // Takes over one batch. REQUIRES: open, not failed, base offset equals end().
+  // Takes over one batch. REQUIRES: open, not failed, base offset not below end() (see Append).
   virtual void append(const Now& now, Append append, Output& out) = 0;
 
   // Returns the batches at once if they are in memory; otherwise nothing, and ReadDone follows.

@@ -113,8 +113,10 @@ class EngineConformance : public testing::TestWithParam<HarnessFactory> {
   }
 
   // Appends without waiting.
-  void append_batch(Buffer batch) {
-    record::stamp(batch.mutable_bytes(), engine().end(), {3});
+  void append_batch(Buffer batch) { append_batch_at(engine().end(), {3}, std::move(batch)); }
+
+  void append_batch_at(Offset base, LeaderEpoch epoch, Buffer batch) {
+    record::stamp(batch.mutable_bytes(), base, epoch);
     appended_.push_back(batch);
     Output out = harness_->out();
     const record::BatchHeader header = record::parse_header(batch.bytes());

@@ -117,6 +117,22 @@ TEST_P(EngineConformance, ABatchLargerThanASegmentIsStored) {
   EXPECT_EQ(read_all({0}, {3}), appended_);
 }
 
+TEST_P(EngineConformance, OffsetsMayJumpWhereANewEpochBegins) {
+  fill(9'000);
+  const Offset before = engine().end();
+  const Offset after = before + 1'000'000;
+  const size_t jump = appended_.size();
+  for (int i = 0; i < 100; ++i) {
+    append_batch_at(i == 0 ? after : engine().end(), {4}, build({{}, {}}));
+    harness_->settle();
+  }
+  for (const bool orderly : {true, false}) {
+    EXPECT_EQ(read_all({0}, engine().end()), appended_);
+    EXPECT_EQ(read(before, engine().end(), 1, true).front(), appended_[jump]);
+    EXPECT_EQ(restart(orderly).end, after + 200);
+  }
+}
+
 TEST_P(EngineConformance, SizeAndLargestTimestampAreKept) {
   append({{.timestamp = 5'000}, {.timestamp = 9'000}});
   append({{.timestamp = 7'000}});

@@ -80,7 +80,7 @@ void MemoryEngine::reopen(const Now&, Output& out) {
 }
 
 void MemoryEngine::append(const Now&, Append append, Output& out) {
-  CHECK(image_.exists && !failure_ && append.header.base_offset == end());
+  CHECK(image_.exists && !failure_ && append.header.base_offset >= end());
   appended_bytes_ += append.batch.size();
   volatile_.push_back({append.header, std::move(append.batch)});
   if (!held_) settle(out);

@@ -31,7 +31,7 @@ void Appender::resume(const Now& now) {
 // --- appending -----------------------------------------------------------------------------------
 
 void Appender::append(Step& step, engine::Append append) {
-  CHECK(append.header.base_offset == end_ && append.header.size_bytes() == append.batch.size());
+  CHECK(append.header.base_offset >= end_ && append.header.size_bytes() == append.batch.size());
   end_ = append.header.next_offset();
   appended_bytes_ += append.batch.size();
   state_.recent.add(append.header, append.batch);

@@ -36,6 +36,11 @@ class Scan : public std::enable_shared_from_this<Scan> {
   }
 
  private:
+  // Before the first batch nothing is known of the epoch before.
+  bool begins_epoch(const record::BatchHeader& header) const {
+    return header.leader_epoch > epoch_;
+  }
+
   void on_read(Step& step, const port::DiskDone& done) {
     if (!done.status) {
       ScanEnd end = end_of(ScanEnd::Kind::kReadFailed, "");
@@ -55,7 +60,10 @@ class Scan : public std::enable_shared_from_this<Scan> {
       if (look.kind == BatchLook::Kind::kDamaged) {
         return finish(step, ScanEnd::Kind::kDamaged, look.damage);
       }
-      if (range_.contiguous && look.header.base_offset != next_) {
+      if (look.header.leader_epoch < epoch_) {
+        return finish(step, ScanEnd::Kind::kDamaged, "epochs run backwards");
+      }
+      if (range_.contiguous && look.header.base_offset != next_ && !begins_epoch(look.header)) {
         return finish(step, ScanEnd::Kind::kDamaged, "offsets are missing");
       }
       const size_t size = look.header.size_bytes();
@@ -63,6 +71,7 @@ class Scan : public std::enable_shared_from_this<Scan> {
         return finish(step, ScanEnd::Kind::kStopped, "");
       }
       next_ = look.header.next_offset();
+      epoch_ = look.header.leader_epoch;
       position_ += size;
       at += size;
     }
@@ -83,6 +92,7 @@ class Scan : public std::enable_shared_from_this<Scan> {
   const std::function<void(Step&, const ScanEnd&)> done_;
   uint64_t position_;
   Offset next_;
+  LeaderEpoch epoch_ = kNoLeaderEpoch;  // of the batch before
   uint64_t requested_ = 0;
 };
 

@@ -3,7 +3,7 @@
 // For recovery, replay, rebuilding an index, searches and compaction. Reads in chunks, one disk
 // effect at a time, so memory and the time of one step stay bounded however long the range is; only
 // a batch larger than a chunk is read as a whole. Every batch is checked: plausible header,
-// ascending offsets, checksum.
+// ascending offsets and epochs, checksum.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,11 @@ namespace magpie::log {
 
 struct ScanRange {
   port::FileRef file;
-  uint64_t from = 0;        // where a batch begins
-  uint64_t to = 0;          // where the last one ends
-  Offset lowest;            // offsets start here or above
-  bool contiguous = false;  // no offset may be missing, also before the first batch
+  uint64_t from = 0;  // where a batch begins
+  uint64_t to = 0;    // where the last one ends
+  Offset lowest;      // offsets start here or above
+  // No offset may be missing, also before the first batch, except where a new epoch begins.
+  bool contiguous = false;
   uint64_t chunk_bytes = 1024 * 1024;
 };
 
