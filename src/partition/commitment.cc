@@ -1,0 +1,50 @@
+#include "partition/commitment.h"
+
+#include <algorithm>
+
+namespace magpie::partition {
+
+void Commitment::begin() {
+  open_ = false;
+  required_.clear();
+  positions_.clear();
+}
+
+void Commitment::require(const std::vector<NodeId>& members) {
+  open_ = true;
+  required_ = {members.begin(), members.end()};
+}
+
+void Commitment::reconciled(NodeId member, Offset durable) {
+  positions_[member] = durable;
+}
+
+void Commitment::durable(NodeId member, Offset durable) {
+  const auto known = positions_.find(member);
+  if (known == positions_.end()) return;
+  known->second = std::max(known->second, durable);
+}
+
+void Commitment::forget(NodeId member) {
+  positions_.erase(member);
+}
+
+Offset Commitment::position(NodeId member) const {
+  const auto known = positions_.find(member);
+  return known == positions_.end() ? Offset{-1} : known->second;
+}
+
+Offset Commitment::end(Offset leader_durable) const {
+  if (!open_) return Offset{-1};
+  Offset end = leader_durable;
+  for (const NodeId member : required_) end = std::min(end, position(member));
+  return end;
+}
+
+Offset Commitment::lowest(Offset leader_durable) const {
+  Offset lowest = leader_durable;
+  for (const auto& [member, position] : positions_) lowest = std::min(lowest, position);
+  return lowest;
+}
+
+}  // namespace magpie::partition

@@ -1,0 +1,51 @@
+// What is committed: held durably by everyone who must hold it.
+//
+// The leader of an epoch may acknowledge a record only when it and every required member hold it
+// durably (G1). A member's position counts only in the epoch in which its log was compared with the
+// leader's and cut where it differed; before that a high position may speak of other records.
+//
+// A closed commitment commits nothing: that is a leader whose sync set is not yet in the control
+// store.
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace magpie::partition {
+
+class Commitment {
+ public:
+  // A new epoch: closed, nobody reconciled.
+  void begin();
+
+  // Who must hold a record besides the leader. Opens it.
+  void require(const std::vector<NodeId>& members);
+  bool is_open() const { return open_; }
+  bool requires_member(NodeId member) const { return required_.contains(member); }
+
+  // The member's log agrees with the leader's below `durable`, all of which it holds.
+  void reconciled(NodeId member, Offset durable);
+  // A reconciled member now holds everything below `durable`. Ignored from others, and if it is
+  // lower than what was said before.
+  void durable(NodeId member, Offset durable);
+  // The member has to be compared again before it counts.
+  void forget(NodeId member);
+
+  // Up to where a reconciled member holds the log; nothing (-1) for others.
+  Offset position(NodeId member) const;
+
+  // End of what is committed, given what the leader itself holds durably. -1 while closed.
+  Offset end(Offset leader_durable) const;
+  // The lowest position of all reconciled members: what compaction may take tombstones below.
+  Offset lowest(Offset leader_durable) const;
+
+ private:
+  bool open_ = false;
+  std::set<NodeId> required_;
+  std::map<NodeId, Offset> positions_;  // of reconciled members
+};
+
+}  // namespace magpie::partition

@@ -1,0 +1,66 @@
+#include "partition/commitment.h"
+
+#include <gtest/gtest.h>
+
+namespace magpie::partition {
+namespace {
+
+constexpr NodeId kNear{2};
+constexpr NodeId kFar{3};
+
+TEST(Commitment, NothingIsCommittedBeforeTheSyncSetIsKnown) {
+  Commitment commitment;
+  commitment.begin();
+  commitment.reconciled(kNear, {10});
+  EXPECT_EQ(commitment.end({10}), Offset{-1});
+}
+
+TEST(Commitment, TheSlowestOfTheRequiredDecides) {
+  Commitment commitment;
+  commitment.begin();
+  commitment.require({kNear, kFar});
+  commitment.reconciled(kNear, {7});
+  commitment.reconciled(kFar, {4});
+  EXPECT_EQ(commitment.end({9}), Offset{4});
+  commitment.durable(kFar, {9});
+  EXPECT_EQ(commitment.end({9}), Offset{7});
+  commitment.durable(kNear, {12});
+  EXPECT_EQ(commitment.end({9}), Offset{9});
+}
+
+TEST(Commitment, APositionCountsOnlyOnceReconciled) {
+  Commitment commitment;
+  commitment.begin();
+  commitment.require({kNear});
+  commitment.durable(kNear, {100});
+  EXPECT_EQ(commitment.end({9}), Offset{-1});
+  commitment.reconciled(kNear, {5});
+  EXPECT_EQ(commitment.end({9}), Offset{5});
+  commitment.begin();
+  commitment.require({kNear});
+  EXPECT_EQ(commitment.end({9}), Offset{-1});
+}
+
+TEST(Commitment, PositionsDoNotGoBack) {
+  Commitment commitment;
+  commitment.begin();
+  commitment.require({kNear});
+  commitment.reconciled(kNear, {5});
+  commitment.durable(kNear, {3});
+  EXPECT_EQ(commitment.end({9}), Offset{5});
+  commitment.forget(kNear);
+  EXPECT_EQ(commitment.end({9}), Offset{-1});
+}
+
+TEST(Commitment, TombstonesWaitForEveryMemberThatFollows) {
+  Commitment commitment;
+  commitment.begin();
+  commitment.require({kNear});
+  commitment.reconciled(kNear, {8});
+  commitment.reconciled(kFar, {3});
+  EXPECT_EQ(commitment.end({9}), Offset{8});
+  EXPECT_EQ(commitment.lowest({9}), Offset{3});
+}
+
+}  // namespace
+}  // namespace magpie::partition

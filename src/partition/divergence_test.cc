@@ -1,0 +1,138 @@
+#include "partition/divergence.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/random.h"
+
+namespace magpie::partition {
+namespace {
+
+CopyState copy(std::vector<EpochCache::Entry> epochs, int64_t end, int64_t start = 0) {
+  return {std::move(epochs), Offset{start}, Offset{end}};
+}
+EpochCache::Entry entry(int32_t epoch, int64_t start) {
+  return {LeaderEpoch{epoch}, Offset{start}};
+}
+
+TEST(Divergence, ACopyThatIsBehindKeepsEverything) {
+  const auto found = find_divergence(copy({entry(1, 0), entry(2, 10)}, 30), copy({entry(1, 0)}, 7));
+  EXPECT_EQ(found, (Divergence{.common_end = Offset{7}}));
+}
+
+TEST(Divergence, ATailOfAnOldEpochIsCutWhereTheLeaderLeftThatEpoch) {
+  const auto found =
+      find_divergence(copy({entry(1, 0), entry(2, 10)}, 30), copy({entry(1, 0)}, 17));
+  EXPECT_EQ(found.common_end, Offset{10});
+}
+
+TEST(Divergence, AnEpochTheLeaderNeverSawIsCut) {
+  // KIP-279: the follower wrote in epoch 2, the leader goes back to epoch 1 and on to 3.
+  const auto found =
+      find_divergence(copy({entry(1, 0), entry(3, 12)}, 30), copy({entry(1, 0), entry(2, 10)}, 30));
+  EXPECT_EQ(found.common_end, Offset{10});
+}
+
+TEST(Divergence, AnEmptyCopyBeginsWhereItStands) {
+  EXPECT_EQ(find_divergence(copy({entry(4, 0)}, 9), copy({}, 0)), Divergence{});
+}
+
+TEST(Divergence, WhatRetentionTookFromTheLeaderMakesTheFollowerBeginAnew) {
+  const auto found =
+      find_divergence(copy({entry(2, 100)}, 200, 100), copy({entry(1, 0), entry(2, 40)}, 60));
+  EXPECT_TRUE(found.restart);
+  EXPECT_EQ(found.restart_at, Offset{100});
+}
+
+TEST(Divergence, StrangersShareNothing) {
+  const auto found = find_divergence(copy({entry(5, 0)}, 10), copy({entry(6, 0)}, 10));
+  EXPECT_EQ(found, (Divergence{.common_end = Offset{0}}));
+}
+
+// Copies that take turns as leaders, follow each other for a while, die and come back; every record
+// carries a number of its own. The naive twin compares record by record.
+class History {
+ public:
+  explicit History(uint64_t seed) : random_(seed), copies_(3) {}
+
+  void live(int steps) {
+    for (int i = 0; i < steps; ++i) {
+      if (random_.chance(1, 6)) elect();
+      for (uint64_t records = random_.below(4); records > 0; --records) {
+        copies_[leader_].push_back({epoch_, next_record_++});
+      }
+      for (size_t follower = 0; follower < copies_.size(); ++follower) {
+        if (follower != leader_ && random_.chance(1, 2)) follow(follower);
+      }
+    }
+  }
+
+  void check() {
+    for (size_t leader = 0; leader < copies_.size(); ++leader) {
+      for (size_t follower = 0; follower < copies_.size(); ++follower) {
+        const auto found = find_divergence(state(leader), state(follower));
+        EXPECT_EQ(found, (Divergence{.common_end = common(leader, follower)}));
+      }
+    }
+  }
+
+ private:
+  struct Record {
+    int32_t epoch;
+    int64_t number;
+    bool operator==(const Record&) const = default;
+  };
+
+  void elect() {
+    leader_ = random_.below(copies_.size());
+    ++epoch_;
+  }
+
+  // Cuts what differs, then takes a part of what is missing.
+  void follow(size_t follower) {
+    auto& log = copies_[follower];
+    log.resize(static_cast<size_t>(common(leader_, follower).value));
+    const auto& source = copies_[leader_];
+    const size_t more = random_.below(source.size() - log.size() + 1);
+    log.insert(log.end(), source.begin() + static_cast<ptrdiff_t>(log.size()),
+               source.begin() + static_cast<ptrdiff_t>(log.size() + more));
+  }
+
+  Offset common(size_t a, size_t b) const {
+    const auto& left = copies_[a];
+    const auto& right = copies_[b];
+    const size_t limit = std::min(left.size(), right.size());
+    size_t same = 0;
+    while (same < limit && left[same] == right[same]) ++same;
+    return Offset{static_cast<int64_t>(same)};
+  }
+
+  CopyState state(size_t which) const {
+    EpochCache cache;
+    const auto& log = copies_[which];
+    for (size_t i = 0; i < log.size(); ++i) {
+      cache.assign(LeaderEpoch{log[i].epoch}, Offset{static_cast<int64_t>(i)});
+    }
+    return {cache.entries(), Offset{0}, Offset{static_cast<int64_t>(log.size())}};
+  }
+
+  Random random_;
+  std::vector<std::vector<Record>> copies_;
+  size_t leader_ = 0;
+  int32_t epoch_ = 1;
+  int64_t next_record_ = 0;
+};
+
+TEST(Divergence, AgreesWithAComparisonRecordByRecord) {
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    History history(seed);
+    history.live(40);
+    history.check();
+    ASSERT_FALSE(testing::Test::HasFailure()) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace magpie::partition
