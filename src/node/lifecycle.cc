@@ -193,6 +193,7 @@ void Node::Machines::serve(kafka::Broker& broker) {
 void Node::Machines::begin_stop(kafka::Broker& broker) {
   if (stage_ == Stage::kFailed) return;
   broker.effects.add(port::LogLine{port::Severity::kInfo, "stopping", "asked to stop"});
+  damaged_partitions_ = count_damaged();
   held_.clear();
   connections_.set_serving(false, broker.effects);
   control::ControllerOutput out{broker.effects, control_.events()};
@@ -214,6 +215,16 @@ void Node::Machines::close_partitions(kafka::Broker& broker) {
     partitions_.call(hosted, broker.effects,
                      [&](auto& partition, auto& out) { partition.close(broker.now, out); });
   }
+}
+
+// A partition that only takes no writes holds everything it acknowledged.
+size_t Node::Machines::count_damaged() const {
+  const auto& all = partitions_.all();
+  return static_cast<size_t>(std::count_if(all.begin(), all.end(), [](const auto& entry) {
+    const kafka::HostedPartition& hosted = entry.second;
+    return !hosted.failure.empty() &&
+           hosted.partition->state() != partition::PartitionState::kReadOnly;
+  }));
 }
 
 bool Node::Machines::all_closed() const {

@@ -35,4 +35,8 @@ const std::string& Node::failure() const {
   return machines_->failure();
 }
 
+size_t Node::damaged_partitions() const {
+  return machines_->damaged_partitions();
+}
+
 }  // namespace magpie::node

@@ -10,6 +10,7 @@
 // and carried out together.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -42,6 +43,10 @@ class Node {
 
   Phase phase() const;
   const std::string& failure() const;
+
+  // How many partitions were not served whole when the stop began, because what is stored of them
+  // is damaged or cannot be read. 0 before that.
+  size_t damaged_partitions() const;
 
  private:
   class Machines;

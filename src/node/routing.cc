@@ -125,6 +125,7 @@ void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent e
   if (std::get_if<partition::HighWatermarkMoved>(&event.event) != nullptr) {
     fetches_.wake(*hosted);
   } else if (auto* read = std::get_if<partition::ReadDone>(&event.event)) {
+    if (!read->status) on_damaged_read(broker, *hosted, read->status.error());
     on_read_done(broker, *read);
   } else if (auto* found = std::get_if<partition::TimestampFound>(&event.event)) {
     offset_lookups_.found(broker, hosted, kafka::Ticket::unpack(found->ticket), *found);
@@ -161,6 +162,18 @@ void Node::Machines::on_read_done(kafka::Broker& broker, partition::ReadDone& do
   if (ticket.kind == kafka::TicketKind::kGroupLoad) return group_loader_.read_done(broker, done);
   CHECK(ticket.kind == kafka::TicketKind::kFetch);
   fetches_.read_done(broker, ticket, done);
+}
+
+// Whoever fetches is refused and never gets the records behind the damage; the operator hears of it
+// once. What is not damaged is served on.
+void Node::Machines::on_damaged_read(kafka::Broker& broker, kafka::HostedPartition& hosted,
+                                     const Error& error) {
+  if (error.kind != ErrorKind::kCorrupt || hosted.failure == error.message) return;
+  hosted.failure = error.message;
+  broker.effects.add(port::LogLine{
+      port::Severity::kError, "partition_damaged",
+      fmt::format("partition {}: {}. Fetches of these records are refused; the others go on",
+                  hosted.partition->label(), error.message)});
 }
 
 void Node::Machines::on_controller(kafka::Broker& broker, control::ControllerEvent& event) {

@@ -22,6 +22,7 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitUsage = 1;       // wrong arguments or configuration, or the node refused
 inline constexpr int kExitNotStarted = 3;  // address in use, directory locked, node not reachable:
                                            // may work later
+inline constexpr int kExitDamaged = 4;     // stopped in order; some partitions are damaged
 
 // Each sets `*chosen` when the arguments name it.
 void add_config_command(CLI::App& app, Action* chosen);

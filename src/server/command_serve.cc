@@ -65,8 +65,15 @@ int serve(const Options& options) {
                   config.node.node_id.value, config.node.cluster_id, config.node.region,
                   addresses_text(config), config.driver.disk.directory));
   const int exit_code = (*driver)->run();
-  if (exit_code == os::kExitStopped) say(port::Severity::kInfo, "stop.done", "stopped cleanly");
-  return exit_code;
+  if (exit_code != os::kExitStopped) return exit_code;
+  say(port::Severity::kInfo, "stop.done", "stopped cleanly");
+  const size_t damaged = machine.damaged_partitions();
+  if (damaged == 0) return kExitOk;
+  say(port::Severity::kError, "stop.damaged",
+      fmt::format("{} partition{} could not be served whole; the lines partition_offline and "
+                  "partition_damaged name them, and docs/operations/recovery.md says what to do",
+                  damaged, damaged == 1 ? "" : "s"));
+  return kExitDamaged;
 }
 
 }  // namespace

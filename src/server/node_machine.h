@@ -29,6 +29,7 @@ class NodeMachine final : public os::Machine {
     }
   }
   std::string failure() const override { return node_.failure(); }
+  size_t damaged_partitions() const { return node_.damaged_partitions(); }
 
  private:
   node::Node node_;
