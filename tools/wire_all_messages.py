@@ -1,4 +1,5 @@
-"""Generates what only tests and fuzzers use: random instances and the table of all messages.
+"""Generates what only tests and fuzzers use: random instances, a walk over all fields, and the
+table of all messages.
 
 The hand-written other half is src/wire/all_messages.h.
 """
@@ -46,6 +47,42 @@ def emit_fill(out, type_name, fields, message, within):
     out.add()
 
 
+def emit_visit_value(out, field):
+    name = snake_case(field.name)
+    member, path = f"value.{name}", f'path + "{name}"'
+    if not field.is_struct:
+        out.add(f"visit_value(visitor, {path}, {member});")
+        return
+    content = f"{member}.value()" if field.nullable else member
+    if field.nullable:
+        out.add(f"if (!{member}) visitor.null({path});")
+        out.open(f"if ({member})")
+    if field.array:
+        out.add(f"visitor.count({path}, {content}.size());")
+        out.open(f"for (size_t i = 0; i < {content}.size(); ++i)")
+        out.add(f'visit(visitor, element_path({path}, i) + ".", {content}[i], version);')
+        out.close()
+    else:
+        out.add(f'visit(visitor, {path} + ".", {content}, version);')
+    if field.nullable:
+        out.close()
+
+
+def emit_visit(out, type_name, fields, within):
+    out.open(f"void visit([[maybe_unused]] FieldVisitor& visitor, "
+             f"[[maybe_unused]] const std::string& path, [[maybe_unused]] {type_name}& value, "
+             "[[maybe_unused]] int version)")
+    for field in fields:
+        condition = versions_condition(field.versions, within, "version")
+        if condition:
+            out.open(f"if ({condition})")
+        emit_visit_value(out, field)
+        if condition:
+            out.close()
+    out.close()
+    out.add()
+
+
 def source(files):
     """The text of all_messages.cc."""
     out = Lines()
@@ -62,7 +99,9 @@ def source(files):
         for nested in structs_of(message.fields):
             emit_fill(out, f"{message.name}::{nested.type}", nested.fields, message,
                       nested.versions)
+            emit_visit(out, f"{message.name}::{nested.type}", nested.fields, nested.versions)
         emit_fill(out, message.name, message.fields, message, message.versions)
+        emit_visit(out, message.name, message.fields, message.versions)
     out.open("constexpr MessageEntry kMessages[] =")
     for message in messages:
         flexible = message.flexible.low if message.flexible else "kNeverFlexible"

@@ -1,5 +1,5 @@
 // All messages as one table, for tests and fuzzers that treat every message alike. Not part of the
-// broker. The table and the `fill` functions behind it are generated.
+// broker. The table and the `fill` and `visit` functions behind it are generated.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include "base/byte_writer.h"
 #include "base/random.h"
 #include "wire/api_table.h"
+#include "wire/field_visitor.h"
 
 namespace magpie::wire {
 
@@ -32,6 +33,9 @@ struct MessageEntry {
   bool (*survives)(Random& random, int version);
   // Decodes and encodes again; nothing if the bytes are malformed.
   std::optional<Buffer> (*recode)(ByteReader& in, int version);
+  // Decodes, shows every field to the visitor, who may change it, and encodes the result; nothing
+  // if the bytes are malformed.
+  std::optional<Buffer> (*visit)(ByteReader& in, int version, FieldVisitor& visitor);
 
   bool is_flexible(int version) const { return version >= flexible_from; }
 };
@@ -74,10 +78,25 @@ std::optional<Buffer> recode(ByteReader& in, int version) {
 }
 
 template <typename Message>
+std::optional<Buffer> visit_message(ByteReader& in, int version, FieldVisitor& visitor) {
+  Message value;
+  if (!decode(in, value, version)) return std::nullopt;
+  visit(visitor, "", value, version);
+  return bytes_of(value, version);
+}
+
+template <typename Message>
 constexpr MessageEntry message_entry(const char* name, int flexible_from, int16_t request_key) {
-  return {name,           Message::kLowestVersion, Message::kHighestVersion, flexible_from,
-          request_key,    default_bytes<Message>,  random_bytes<Message>,    survives<Message>,
-          recode<Message>};
+  return {name,
+          Message::kLowestVersion,
+          Message::kHighestVersion,
+          flexible_from,
+          request_key,
+          default_bytes<Message>,
+          random_bytes<Message>,
+          survives<Message>,
+          recode<Message>,
+          visit_message<Message>};
 }
 
 }  // namespace magpie::wire

@@ -107,6 +107,37 @@ TEST(AllMessages, UnknownTaggedFieldsAreSkipped) {
   });
 }
 
+// Counts what it sees and sets every number to one value.
+class Flattener : public FieldVisitor {
+ public:
+  void number(const std::string&, int64_t& value) override { ++fields, value = 1; }
+  void error_code(const std::string&, ErrorCode&) override { ++fields; }
+  void text(const std::string&, std::string& value) override { ++fields, value = "x"; }
+  void uuid(const std::string&, Uuid&) override { ++fields; }
+  void bytes(const std::string&, Buffer&) override { ++fields; }
+  void null(const std::string&) override { ++fields; }
+  void count(const std::string&, size_t) override {}
+
+  int fields = 0;
+};
+
+TEST(AllMessages, AVisitorSeesEveryFieldOfAVersionAndMayChangeIt) {
+  Random random(5);
+  int changed = 0;
+  for_every_version([&](const MessageEntry& message, int version) {
+    ByteReader in(message.random_bytes(random, version, version));
+    Flattener first;
+    const auto flat = message.visit(in, version, first);
+    ASSERT_TRUE(flat);
+    ByteReader flat_in(*flat);
+    Flattener second;
+    EXPECT_EQ(message.visit(flat_in, version, second), flat) << "nothing is left to change";
+    EXPECT_EQ(first.fields, second.fields);
+    changed += first.fields;
+  });
+  EXPECT_GT(changed, 1'000);
+}
+
 TEST(AllMessages, BytesAfterAMessageAreLeftAlone) {
   Random random(4);
   for_every_version([&](const MessageEntry& message, int version) {
