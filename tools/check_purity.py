@@ -48,6 +48,7 @@ EXCEPTIONS = {
     # nlohmann-json reads and writes numbers through the C library.
     ("admin", "*"): JSON_NUMBERS,
     ("control", "*"): JSON_NUMBERS,
+    ("store", "*"): JSON_NUMBERS,
 }
 # Object files that may keep data that can change.
 DATA_EXCEPTIONS = {
