@@ -16,14 +16,17 @@ constexpr size_t kWriteBytesPerTurn = 8 * 1024 * 1024;
 
 }  // namespace
 
-Connection::Connection(ConnectionHost& host, port::ConnectionId id, std::string peer,
-                       std::string address, std::unique_ptr<Stream> stream)
+Connection::Connection(ConnectionHost& host, ListenerKind kind, const ConnectionLimits& limits,
+                       port::ConnectionId id, std::string peer, std::string address,
+                       std::unique_ptr<Stream> stream)
     : host_(host),
+      kind_(kind),
+      limits_(limits),
       id_(id),
       peer_(std::move(peer)),
       address_(std::move(address)),
       stream_(std::move(stream)),
-      assembler_(host.limits().request_bytes),
+      assembler_(limits.request_bytes),
       last_activity_(host.now().instant),
       last_progress_(last_activity_) {}
 
@@ -39,7 +42,7 @@ void Connection::on_read(const ErrorCode& error, size_t count) {
   if (error == asio::error::eof) {
     announce_closed("closed by the peer");
     state_ = State::kDraining;  // responses already on their way are still delivered
-    drain_until_ = host_.now().instant + host_.limits().drain_max;
+    drain_until_ = host_.now().instant + limits_.drain_max;
     if (!flush_planned_) host_.flush_later(*this);
     flush_planned_ = true;
     return;
@@ -75,7 +78,7 @@ void Connection::deliver_frames() {
 
 void Connection::continue_reading() {
   if (state_ != State::kOpen || !reading_enabled_ || read_under_way_) return;
-  if (turn_ == host_.turn() && bytes_this_turn_ >= host_.limits().read_bytes_per_turn) {
+  if (turn_ == host_.turn() && bytes_this_turn_ >= limits_.read_bytes_per_turn) {
     if (!resume_planned_) host_.resume_later(*this);
     resume_planned_ = true;
     return;
@@ -109,7 +112,7 @@ void Connection::send(BufferChain bytes) {
   if (queue_.empty()) last_progress_ = host_.now().instant;
   const uint64_t before = queue_.bytes();
   queue_.push(std::move(bytes));
-  host_.queued_bytes_changed(static_cast<int64_t>(queue_.bytes() - before));
+  host_.queued_bytes_changed(kind_, static_cast<int64_t>(queue_.bytes() - before));
   if (!flush_planned_) host_.flush_later(*this);
   flush_planned_ = true;
 }
@@ -119,7 +122,7 @@ void Connection::flush() {
   if (state_ == State::kClosed) return;
   if (!awaiting_writable_) write_queue();
   if (state_ == State::kClosed) return;
-  if (queue_.bytes() > host_.limits().send_queue_bytes) {
+  if (queue_.bytes() > limits_.send_queue_bytes) {
     const std::string why =
         fmt::format("{} bytes wait for it and it does not read", queue_.bytes());
     host_.log(port::Severity::kWarning, "connection.slow_reader",
@@ -154,7 +157,7 @@ void Connection::write_queue() {
     }
     written_this_turn += count;
     queue_.consume(count);
-    host_.queued_bytes_changed(-static_cast<int64_t>(count));
+    host_.queued_bytes_changed(kind_, -static_cast<int64_t>(count));
     last_activity_ = host_.now().instant;
     last_progress_ = last_activity_;
   }
@@ -168,9 +171,8 @@ void Connection::on_writable(const ErrorCode& error) {
 }
 
 void Connection::tell_queue_level() {
-  const NetworkLimits& limits = host_.limits();
-  const bool above = above_high_water_ ? queue_.bytes() >= limits.send_low_water
-                                       : queue_.bytes() > limits.send_high_water;
+  const bool above = above_high_water_ ? queue_.bytes() >= limits_.send_low_water
+                                       : queue_.bytes() > limits_.send_high_water;
   if (above == above_high_water_ || state_ != State::kOpen) return;
   above_high_water_ = above;
   host_.deliver(port::SendQueueChanged{id_, queue_.bytes(), above});
@@ -188,7 +190,7 @@ void Connection::drain(const std::string& reason) {
   if (state_ != State::kOpen) return;
   state_ = State::kDraining;
   drain_reason_ = reason;
-  drain_until_ = host_.now().instant + host_.limits().drain_max;
+  drain_until_ = host_.now().instant + limits_.drain_max;
   if (!flush_planned_) host_.flush_later(*this);
   flush_planned_ = true;
 }
@@ -203,7 +205,7 @@ void Connection::release() {
   CHECK(state_ != State::kClosed);
   announce_closed(drain_reason_);
   state_ = State::kClosed;
-  host_.queued_bytes_changed(-static_cast<int64_t>(queue_.bytes()));
+  host_.queued_bytes_changed(kind_, -static_cast<int64_t>(queue_.bytes()));
   queue_ = SendQueue();
   stream_->close();
   host_.forget(*this);
@@ -211,16 +213,15 @@ void Connection::release() {
 
 void Connection::check_deadlines() {
   if (state_ == State::kClosed) return;
-  const NetworkLimits& limits = host_.limits();
   const Instant now = host_.now().instant;
   if (now >= drain_until_) {
     close(drain_reason_);
-  } else if (!queue_.empty() && now - last_progress_ >= limits.stalled_max) {
+  } else if (!queue_.empty() && now - last_progress_ >= limits_.stalled_max) {
     host_.log(port::Severity::kWarning, "connection.slow_reader",
               fmt::format("closed {}: it took none of {} waiting bytes for {} s", peer_,
-                          queue_.bytes(), limits.stalled_max.to_milliseconds() / 1'000));
+                          queue_.bytes(), limits_.stalled_max.to_milliseconds() / 1'000));
     close("slow reader: took nothing for too long");
-  } else if (now - last_activity_ >= limits.idle_max) {
+  } else if (now - last_activity_ >= limits_.idle_max) {
     close("idle for too long");
   }
 }

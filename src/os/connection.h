@@ -1,4 +1,5 @@
-// One client connection: bytes in, frames out; buffers in, bytes out. Private to the network.
+// One connection, of a client or a link: bytes in, frames out; buffers in, bytes out. Private to
+// the network.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,6 @@ class Connection;
 class ConnectionHost {
  public:
   virtual ~ConnectionHost() = default;
-  virtual const NetworkLimits& limits() const = 0;
   virtual Now now() const = 0;
   virtual uint64_t turn() const = 0;
   virtual void deliver(port::Event event) = 0;
@@ -32,14 +32,16 @@ class ConnectionHost {
   virtual void resume_later(Connection& connection) = 0;
   // Memory for gathering writes, shared because one connection at a time is flushed.
   virtual std::vector<iovec>& write_pieces() = 0;
-  virtual void queued_bytes_changed(int64_t difference) = 0;
+  virtual void queued_bytes_changed(ListenerKind kind, int64_t difference) = 0;
   // The connection is closed and may be forgotten.
   virtual void forget(Connection& connection) = 0;
 };
 
 class Connection final : public StreamOwner, public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ConnectionHost& host, port::ConnectionId id, std::string peer, std::string address,
+  // `limits` must live as long as the host.
+  Connection(ConnectionHost& host, ListenerKind kind, const ConnectionLimits& limits,
+             port::ConnectionId id, std::string peer, std::string address,
              std::unique_ptr<Stream> stream);
   ~Connection() override = default;
 
@@ -56,13 +58,14 @@ class Connection final : public StreamOwner, public std::enable_shared_from_this
   // Tells the node and closes the socket now.
   void close(const std::string& reason);
   // Reads nothing more and closes when everything queued has been sent, at the latest after
-  // limits().drain_max.
+  // drain_max.
   void drain(const std::string& reason);
 
   // Closes the connection if it has been idle, stalled or draining for too long.
   void check_deadlines();
 
   port::ConnectionId id() const { return id_; }
+  ListenerKind kind() const { return kind_; }
   const std::string& peer() const { return peer_; }
   const std::string& address() const { return address_; }
   uint64_t queued_bytes() const { return queue_.bytes(); }
@@ -81,6 +84,8 @@ class Connection final : public StreamOwner, public std::enable_shared_from_this
   void release();
 
   ConnectionHost& host_;
+  const ListenerKind kind_;
+  const ConnectionLimits& limits_;
   port::ConnectionId id_;
   std::string peer_;
   std::string address_;  // without the port, for the limit per address

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "os/clock.h"
+#include "os/resolver.h"
 
 namespace magpie::os {
 namespace {
@@ -22,6 +23,7 @@ constexpr size_t kHandlersPerTurn = 256;
 struct Driver::Carrier {
   Driver& driver;
 
+  void operator()(port::Connect& effect) { driver.network_->carry_out(effect); }
   void operator()(port::Send& effect) { driver.network_->carry_out(std::move(effect)); }
   void operator()(port::CloseConnection& effect) { driver.network_->carry_out(effect); }
   void operator()(port::SetReading& effect) { driver.network_->carry_out(effect); }
@@ -39,10 +41,6 @@ struct Driver::Carrier {
   }
 
   // What this driver cannot do is answered as a failure of the other side.
-  void refuse(const port::Connect& effect) {
-    driver.inbox_.push_back(
-        port::ConnectionClosed{effect.connection, "this process opens no connections"});
-  }
   void refuse(const port::HttpCall& effect) {
     driver.inbox_.push_back(port::HttpCallDone{
         effect.call, fail(ErrorKind::kUnsupported, "this process makes no HTTP calls"), 0, {}});
@@ -77,7 +75,9 @@ Status Driver::open_all(const DriverConfig& config, FileCalls& calls) {
   if (!disk) return fail(disk.error());
   disk_ = std::move(*disk);
 
-  network_ = std::make_unique<Network>(loop_, config.network, log_, inbox_);
+  resolver_ = std::make_unique<Resolver>(loop_);
+  network_ =
+      std::make_unique<Network>(loop_, *resolver_, config.network, config.links, log_, inbox_);
   if (Status listening = network_->listen(config.listeners); !listening) return listening;
   if (config.admin.has_value()) {
     admin_ = std::make_unique<HttpServer>(loop_, *config.admin, log_, inbox_);

@@ -27,6 +27,7 @@ namespace magpie::os {
 struct DriverConfig {
   std::vector<ListenerConfig> listeners;
   NetworkLimits network;
+  LinkConfig links;
   std::optional<HttpConfig> admin;
   DiskConfig disk;  // disk.directory is the data directory
 };
@@ -34,6 +35,8 @@ struct DriverConfig {
 // Exit codes of a process that runs a driver.
 inline constexpr int kExitStopped = 0;
 inline constexpr int kExitFailed = 2;  // the node cannot serve; a restart would not help
+
+class Resolver;
 
 class Driver {
  public:
@@ -77,6 +80,7 @@ class Driver {
   EventLoop loop_;
   std::unique_ptr<DataLock> lock_;
   std::unique_ptr<Disk> disk_;
+  std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<HttpServer> admin_;
 };

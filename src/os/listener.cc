@@ -5,17 +5,13 @@
 
 #include <boost/asio/ip/v6_only.hpp>
 
+#include "os/address.h"
+
 namespace magpie::os {
 namespace {
 
 // How long to wait when the process is short of descriptors or memory.
 constexpr Duration kRetryAfter = Duration::milliseconds(100);
-
-std::string to_text(const tcp::endpoint& endpoint) {
-  const std::string address = endpoint.address().to_string();
-  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
-                                    : fmt::format("{}:{}", address, endpoint.port());
-}
 
 const char* advice(const ErrorCode& error) {
   if (error == asio::error::address_in_use) {

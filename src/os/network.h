@@ -1,4 +1,4 @@
-// Listeners and client connections.
+// Listeners, client connections, and links: connections between nodes, in both directions.
 //
 // The problem: thousands of clients, some of them slow, silent, hostile or all reconnecting at
 // once, must not hurt those that behave. The idea: everything happens in turns of one loop. A turn
@@ -10,7 +10,12 @@
 // event. When a peer closes its half, the node hears it at once; responses of the same turn, and
 // those already queued, are still sent.
 //
-// What it does not do: it does not look into frames and speaks no TLS yet (stream.h is the place).
+// Links are few, long-lived and may be far: they have limits of their own (LinkConfig), and with
+// TLS both sides prove by certificate who they are before the node hears of them. A Connect ends in
+// ConnectionOpened or ConnectionClosed; what is sent before ConnectionOpened is lost.
+//
+// What it does not do: it does not look into frames, does not connect again by itself, and speaks
+// no TLS with clients yet (stream.h is the place).
 #pragma once
 
 #include <cstdint>
@@ -27,11 +32,13 @@
 
 namespace magpie::os {
 
+class Resolver;
+
 class Network {
  public:
   // Events are appended to `events`, log lines go to `log`. All arguments must live longer.
-  Network(EventLoop& loop, const NetworkLimits& limits, LogSink& log,
-          std::vector<port::Event>& events);
+  Network(EventLoop& loop, Resolver& resolver, const NetworkLimits& limits, const LinkConfig& links,
+          LogSink& log, std::vector<port::Event>& events);
   ~Network();
 
   // Opens all listeners, in the order of their ListenerIndex. Error: says which address cannot be
@@ -44,6 +51,7 @@ class Network {
   // Begins a turn at `now`: reading goes on where it was interrupted, deadlines are checked.
   void begin_turn(const Now& now);
 
+  void carry_out(const port::Connect& effect);
   void carry_out(port::Send effect);
   void carry_out(const port::CloseConnection& effect);
   void carry_out(const port::SetReading& effect);

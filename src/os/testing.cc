@@ -146,7 +146,9 @@ void ScriptedMachine::start(const Now&, port::Effects& effects) {
 
 void ScriptedMachine::step(const Now&, port::Event event, port::Effects& effects) {
   if (const auto* opened = std::get_if<port::ConnectionOpened>(&event)) {
-    remember("opened " + std::to_string(opened->listener.value));
+    const bool own = (opened->connection.value & port::kOwnConnectionBit) != 0;
+    remember(own ? "connected" : "opened " + std::to_string(opened->listener.value));
+    if (!opened->peer_name.empty()) remember("peer " + opened->peer_name);
   } else if (const auto* frame = std::get_if<port::FrameReceived>(&event)) {
     remember("frame " + std::string(frame->frame.text().substr(0, 40)));
   } else if (const auto* closed = std::get_if<port::ConnectionClosed>(&event)) {
@@ -176,6 +178,14 @@ std::vector<std::string> ScriptedMachine::seen() const {
 size_t ScriptedMachine::count(const std::string& what) const {
   const std::lock_guard lock(mutex_);
   return static_cast<size_t>(std::count(seen_.begin(), seen_.end(), what));
+}
+
+std::string ScriptedMachine::closed_because() const {
+  const std::lock_guard lock(mutex_);
+  for (const std::string& what : seen_) {
+    if (what.starts_with("closed: ")) return what.substr(8);
+  }
+  return "";
 }
 
 void ScriptedMachine::remember(std::string what) {

@@ -76,7 +76,7 @@ class TestLog final : public LogSink {
 };
 
 // A machine that does what the test says for each event, and remembers in words what it saw.
-class ScriptedMachine final : public Machine {
+class ScriptedMachine : public Machine {
  public:
   using OnEvent = std::function<void(const port::Event&, port::Effects&)>;
 
@@ -94,9 +94,12 @@ class ScriptedMachine final : public Machine {
   void fail_with(std::string why);
   std::function<void(port::Effects&)> on_start;
 
-  // From any thread: "opened 0", "frame hello", "closed by the peer", "above", "below", …
+  // From any thread: "opened 0", "connected", "peer n1", "frame hello", "closed: by the peer",
+  // "above", "below", …
   std::vector<std::string> seen() const;
   size_t count(const std::string& what) const;
+  // Why the first connection was closed; empty if none was.
+  std::string closed_because() const;
 
  private:
   void remember(std::string what);

@@ -1,0 +1,88 @@
+#include "os/link_setup.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "os/address.h"
+#include "os/clock.h"
+#include "os/socket_options.h"
+
+namespace magpie::os {
+
+struct LinkSetup::Pending {
+  std::string peer_name;
+  OnDone done;
+  std::unique_ptr<Dial> dial;
+};
+
+LinkSetup::LinkSetup(asio::io_context& context, Resolver& resolver, const LinkConfig& config,
+                     LogSink& log)
+    : context_(context), resolver_(resolver), config_(config), log_(log) {}
+
+LinkSetup::~LinkSetup() = default;
+
+uint64_t LinkSetup::add(std::string peer_name, OnDone done) {
+  const uint64_t number = ++last_number_;
+  auto pending = std::make_unique<Pending>();
+  pending->peer_name = std::move(peer_name);
+  pending->done = std::move(done);
+  pending_.emplace(number, std::move(pending));
+  return number;
+}
+
+uint64_t LinkSetup::connect(const std::string& host, uint16_t port, const std::string& peer_name,
+                            OnDone done) {
+  const uint64_t number = add(peer_name, std::move(done));
+  const auto prepare = [this](tcp::socket& socket) {
+    set_link_options(socket, config_);
+    const std::string problem = set_link_buffers(socket.native_handle(), config_);
+    if (!problem.empty()) {
+      log_.write(read_clocks(), {port::Severity::kWarning, "link.small_buffers", problem});
+    }
+  };
+  const auto on_done = [this, number](Result<tcp::socket> socket) {
+    if (!socket) {
+      finish(number, fail(socket.error()));
+    } else {
+      on_connected(number, std::move(*socket));
+    }
+  };
+  pending_.at(number)->dial = std::make_unique<Dial>(context_, resolver_, host, port,
+                                                     config_.connect_max, prepare, on_done);
+  return number;
+}
+
+void LinkSetup::accept(tcp::socket socket, OnDone done) {
+  const uint64_t number = add("", std::move(done));
+  set_link_options(socket, config_);
+  ErrorCode ignored;
+  socket.non_blocking(true, ignored);
+  on_connected(number, std::move(socket));
+}
+
+void LinkSetup::cancel(uint64_t number) {
+  pending_.erase(number);
+}
+
+void LinkSetup::on_connected(uint64_t number, tcp::socket socket) {
+  ErrorCode error;
+  const tcp::endpoint remote = socket.remote_endpoint(error);
+  if (error) {
+    finish(number, fail(ErrorKind::kUnavailable, "closed at once by the peer"));
+    return;
+  }
+  ReadyLink link{nullptr, to_text(remote), to_text(remote.address()), ""};
+  link.stream = make_plain_stream(std::move(socket));
+  finish(number, std::move(link));
+}
+
+void LinkSetup::finish(uint64_t number, Result<ReadyLink> link) {
+  const auto found = pending_.find(number);
+  CHECK(found != pending_.end());
+  // The attempt ends only after it has called back.
+  const std::unique_ptr<Pending> ended = std::move(found->second);
+  pending_.erase(found);
+  ended->done(std::move(link));
+}
+
+}  // namespace magpie::os
