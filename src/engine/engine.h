@@ -59,9 +59,9 @@ struct EngineConfig {
 // --- requests ----------------------------------------------------------------------------------
 
 // One batch, checked and stamped by the partition. `base_offset` is the engine's end; it may be
-// higher, by less than 2^31, in the first batch of a new leader epoch (offsets that were given out in
-// an epoch that was lost are not used again) and, in a log that may have gaps, in a batch that is
-// copied from another region.
+// higher, by less than 2^31, in the first batch of a new leader epoch (offsets that were given out
+// in an epoch that was lost are not used again) and, in a log that may have gaps, in a batch that
+// is copied from another region.
 struct Append {
   Buffer batch;
   record::BatchHeader header;
@@ -199,8 +199,9 @@ class Engine {
 
   // Keeps, for each key, only the last record below `limit` (cleanup.policy=compact), as far as
   // segments that are no longer written and the saved checkpoint reach. A tombstone goes once
-  // `tombstone_age` has passed since compaction first saw it (delete.retention.ms, KIP-534). Cheap
-  // if there is nothing to do. Ends with Compacted. REQUIRES: no compaction is under way.
+  // `tombstone_age` has passed since compaction first saw it (delete.retention.ms, KIP-534); with
+  // Duration::max() it stays, and its time does not begin. Cheap if there is nothing to do. Ends
+  // with Compacted. REQUIRES: no compaction is under way.
   virtual void compact(const Now& now, Offset limit, Duration tombstone_age, Output& out) = 0;
 
   // Stores the partition's own state as it is after the batch that ends at `at`, so that replay can

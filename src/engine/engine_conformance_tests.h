@@ -391,6 +391,30 @@ TEST_P(EngineConformance, TombstonesStayUntilTheirTimeHasPassed) {
   EXPECT_FALSE(has_tombstone());
 }
 
+TEST_P(EngineConformance, TombstonesStayWhileTheyAreToldTo) {
+  harness_->config.min_dirty_percent = 0;
+  engine().configure(harness_->config);
+  append({{.key = "gone", .value = "old"}});
+  append({{.key = "gone", .value = std::nullopt}});
+  fill(9'000);
+  for (int pass = 0; pass < 3; ++pass) {
+    compact(engine().end(), Duration::max());
+    now().wall.millis += 1'000'000'000;
+    fill(9'000);
+  }
+  const auto has_tombstone = [&] {
+    const auto found = records({0}, engine().end());
+    return std::count(found.begin(), found.end(), "1:gone=-") == 1;
+  };
+  // Its time begins with the first pass that may take it.
+  compact(engine().end(), Duration::seconds(60));
+  EXPECT_TRUE(has_tombstone());
+  now().wall.millis += 61'000;
+  fill(9'000);
+  compact(engine().end(), Duration::seconds(60));
+  EXPECT_FALSE(has_tombstone());
+}
+
 TEST_P(EngineConformance, CompactionLeavesRecordsAtTheLimitAndWithoutKeyAlone) {
   append({{.key = std::nullopt, .value = "a"}, {.key = "k", .value = "1"}});
   append({{.key = std::nullopt, .value = "b"}, {.key = "k", .value = "2"}});

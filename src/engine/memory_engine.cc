@@ -197,11 +197,14 @@ void MemoryEngine::compact(const Now& now, Offset limit, Duration tombstone_age,
     last_of_producer[batch.header.producer_id] = batch.header.base_offset;
   }
   std::deque<Batch> kept;
-  const int64_t horizon = now.wall.millis + tombstone_age.to_milliseconds();
+  std::optional<int64_t> horizon;
+  if (tombstone_age != Duration::max()) {
+    horizon = now.wall.millis + tombstone_age.to_milliseconds();
+  }
   for (Batch& batch : image_.batches) {
     if (!compacted.status) break;
     const auto batch_horizon = record::delete_horizon_of(batch.header);
-    const bool drop_tombstones = batch_horizon && *batch_horizon <= now.wall.millis;
+    const bool drop_tombstones = horizon && batch_horizon && *batch_horizon <= now.wall.millis;
     const auto keep = [&](const record::RecordView& record) {
       if (!record.key || record.offset >= limit) return true;
       if (record.is_tombstone() && drop_tombstones) return false;

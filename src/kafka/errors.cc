@@ -45,7 +45,10 @@ wire::ErrorCode error_of(Refusal refusal) {
     case Refusal::kNone:
       return ErrorCode::kNone;
     case Refusal::kNotOpen:
+    case Refusal::kNotLeader:
       return ErrorCode::kNotLeaderOrFollower;
+    case Refusal::kBlocked:
+      return ErrorCode::kNotEnoughReplicas;
     case Refusal::kStorage:
       return ErrorCode::kKafkaStorageError;
     case Refusal::kCorrupt:

@@ -18,6 +18,7 @@ constexpr int64_t kProducerMillis = 24 * 3'600 * 1'000;
 BatchCleaner::BatchCleaner(WallTime now, Duration tombstone_age, Offset clean_end,
                            const HashSeed& seed, size_t keys_max)
     : now_(now.millis),
+      tombstones_stay_(tombstone_age == Duration::max()),
       horizon_(tombstone_age.to_milliseconds() > INT64_MAX - now.millis
                    ? INT64_MAX
                    : now.millis + tombstone_age.to_milliseconds()),
@@ -59,7 +60,7 @@ Result<std::optional<Buffer>> BatchCleaner::clean(const record::BatchHeader& hea
   if (header.is_control()) return batch;
   const std::optional<int64_t> horizon = record::delete_horizon_of(header);
   const bool drop_tombstones =
-      (horizon && *horizon <= now_) || planted(PlantedBug::kTombstoneKeptNot);
+      (horizon && *horizon <= now_ && !tombstones_stay_) || planted(PlantedBug::kTombstoneKeptNot);
   bool has_tombstone = false;
   const auto keep = [&](const record::RecordView& record) {
     if (!record.key || record.offset >= range_end_) return true;
@@ -71,10 +72,11 @@ Result<std::optional<Buffer>> BatchCleaner::clean(const record::BatchHeader& hea
     return true;
   };
   const bool in_range = header.next_offset() <= range_end_;
+  const bool timed = in_range && !tombstones_stay_;
   Result<Buffer> rest =
-      record::keep_records(batch, keep, in_range ? std::optional(horizon_) : std::nullopt);
+      record::keep_records(batch, keep, timed ? std::optional(horizon_) : std::nullopt);
   if (!rest) return fail(std::move(rest.error()));
-  if (has_tombstone && in_range) {
+  if (has_tombstone && timed) {
     next_horizon_ = std::min(next_horizon_.value_or(INT64_MAX), horizon.value_or(horizon_));
   }
   const bool empty = record::parse_header(rest->bytes()).record_count == 0;

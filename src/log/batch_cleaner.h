@@ -48,6 +48,7 @@ class BatchCleaner {
   bool outlived(const record::BatchHeader& header) const;
 
   int64_t now_;
+  bool tombstones_stay_;
   int64_t horizon_;
   HashSeed seed_;
   KeyMap last_of_key_;

@@ -36,7 +36,10 @@ struct PartitionConfig {
 // Why a batch was not stored. Mapped to Kafka's error codes in `kafka`.
 enum class Refusal {
   kNone,
-  kNotOpen,  // still recovering, failed to open, or closing
+  kNotOpen,    // still recovering, failed to open, or closing
+  kNotLeader,  // this copy follows, or its leadership has ended; the outcome is unknown if the
+               // batch was already taken over
+  kBlocked,  // it could not be committed now: too few copies, or no offsets reserved
   kStorage,  // the disk refuses writes
   kCorrupt,  // bad checksum or malformed
   kUnsupportedCodec,
@@ -49,6 +52,16 @@ enum class Refusal {
   kOutOfOrderSequence,
   kProducerFenced,
   kUnknownProducer,
+};
+
+enum class Role { kNone, kLeader, kFollower };
+
+// A term of leadership that begins.
+struct Lead {
+  LeaderEpoch epoch;
+  // The first offset of the epoch is not below this: what a lost epoch may have given out.
+  Offset floor;
+  bool with_loss = false;  // records of an earlier epoch may be missing
 };
 
 // --- what it says -------------------------------------------------------------------------------
@@ -71,6 +84,16 @@ struct Settled {
 struct HighWatermarkMoved {
   Offset high_watermark;
 };
+// Of a partition that has members elsewhere: new records to send, or what is held here durably has
+// moved. Look at log_end() and durable_end().
+struct LogMoved {};
+// A follower's tail was cut; its log ends at `end` now.
+struct CutDone {
+  Offset end;
+};
+// A write of a leader with members failed. Offsets it gave out may be held elsewhere, so it must
+// give out none again in this epoch: it appends nothing until lead() is called with a new one.
+struct EpochSpent {};
 struct ReadDone {
   uint64_t ticket = 0;
   Status status;
@@ -96,8 +119,9 @@ struct Closed {
   Status status;
 };
 
-using Event = std::variant<Opened, OpenFailed, Settled, HighWatermarkMoved, ReadDone,
-                           TimestampFound, Trimmed, StorageFailed, StorageRecovered, Closed>;
+using Event =
+    std::variant<Opened, OpenFailed, Settled, HighWatermarkMoved, ReadDone, TimestampFound, Trimmed,
+                 StorageFailed, StorageRecovered, Closed, LogMoved, CutDone, EpochSpent>;
 
 struct Output {
   port::Effects& effects;

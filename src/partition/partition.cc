@@ -12,7 +12,7 @@
 namespace magpie::partition {
 namespace {
 
-constexpr int16_t kStateVersion = 1;
+constexpr int16_t kStateVersion = 2;
 // After a failed write: how long until the disk is tried again.
 constexpr Duration kReopenDelay = Duration::milliseconds(1'000);
 
@@ -48,7 +48,11 @@ bool Partition::is_readable() const {
 void Partition::open(const Now& now, engine::OpenMode mode, LeaderEpoch epoch, Output& out) {
   CHECK(state_ == PartitionState::kNew);
   state_ = PartitionState::kOpening;
-  epoch_ = epoch;
+  if (epoch != kNoLeaderEpoch) {
+    role_ = Role::kLeader;
+    epoch_ = epoch;
+    commitment_.require({});
+  }
   std::vector<engine::Event> events;
   engine::Output engine_out{out.effects, events};
   engine_->open(now, mode, engine_out);
@@ -71,6 +75,8 @@ std::optional<Settled> Partition::refuse(const Now& now, uint64_t ticket, const 
     return Settled{.ticket = ticket, .refusal = Refusal::kStorage};
   if (state_ != PartitionState::kOnline)
     return Settled{.ticket = ticket, .refusal = Refusal::kNotOpen};
+  if (role_ != Role::kLeader || spent_)
+    return Settled{.ticket = ticket, .refusal = Refusal::kNotLeader};
   if (internal) return std::nullopt;
   return check_admission(config_, now.wall, ticket, batch);
 }
@@ -84,7 +90,11 @@ void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bo
   record::BatchHeader header = record::parse_header(batch.bytes());
   if (header.producer_id != kNoProducerId && settle_known(ticket, header, out)) return;
 
-  header.base_offset = engine_->end();
+  header.base_offset = next_offset();
+  if (blocked_ || header.next_offset() > ceiling_) {
+    out.events.emplace_back(Settled{.ticket = ticket, .refusal = Refusal::kBlocked});
+    return;
+  }
   header.leader_epoch = epoch_;
   record::stamp(batch.mutable_bytes(), header.base_offset, epoch_);
   int64_t append_time = -1;
@@ -102,6 +112,7 @@ void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bo
   engine_->append(now, engine::Append{std::move(batch), header}, engine_out);
   if (engine_->wants_checkpoint()) save_checkpoint(now, engine_out);
   drain(now, events, out);
+  if (replicated_) out.events.emplace_back(LogMoved{});
   if (planted(PlantedBug::kAckBeforeFsync)) advance(engine_->end(), out);
 }
 
@@ -232,7 +243,8 @@ void Partition::tick(const Now& now, Output& out) {
 void Partition::upkeep(const Now& now, engine::Output& out) {
   next_upkeep_ = now.instant + config_.upkeep_interval;
   producers_.expire(now.instant, config_.producer_expiration);
-  if (config_.delete_old) {
+  // Followers drop old records when the leader says so.
+  if (config_.delete_old && role_ == Role::kLeader) {
     const Offset start = engine_->retained_start(now, config_.retention, high_watermark_);
     if (start > engine_->start()) {
       trims_.push_back(start);
@@ -246,7 +258,9 @@ void Partition::compact(const Now& now, engine::Output& out) {
   next_compaction_ = now.instant + config_.compaction_interval;
   if (compacting_ || compaction_slot_.taken) return;
   compacting_ = compaction_slot_.taken = true;
-  engine_->compact(now, high_watermark_, config_.tombstone_age, out);
+  // A tombstone must not go before every copy has passed it, or a copy would keep what it deletes.
+  const bool may_go = role_ == Role::kLeader && tombstones_may_go_;
+  engine_->compact(now, high_watermark_, may_go ? config_.tombstone_age : Duration::max(), out);
 }
 
 void Partition::end_compaction() {
@@ -302,6 +316,7 @@ Buffer Partition::encode_state() const {
   out.write_int16(kStateVersion);
   epochs_.encode(out);
   producers_.encode(out);
+  out.write_int64(high_watermark_.value);
   return flatten(out.finish());
 }
 
@@ -317,7 +332,9 @@ Status Partition::restore_state(const Now& now, const Buffer& state) {
                             "start the version that wrote it",
                             label_, version, kStateVersion));
   }
-  if (!epochs_.decode(in) || !producers_.decode(in, now.instant)) {
+  const bool whole = epochs_.decode(in) && producers_.decode(in, now.instant);
+  saved_high_watermark_ = whole ? Offset{in.read_int64()} : Offset{};
+  if (!whole || !in.ok()) {
     return fail(ErrorKind::kCorrupt,
                 fmt::format("partition {}: checkpoint state is malformed", label_));
   }
@@ -357,13 +374,15 @@ void Partition::on(const Now& now, engine::Opened& event, Output& out) {
   }
   const bool recovered = state_ == PartitionState::kReadOnly;
   state_ = PartitionState::kOnline;
-  high_watermark_ = event.end;
+  durable_end_ = event.end;
+  if (!recovered) high_watermark_ = std::clamp(saved_high_watermark_, event.start, event.end);
   schedule_upkeep(now);
   if (recovered) {
     out.events.emplace_back(StorageRecovered{});
   } else {
     out.events.emplace_back(Opened{event.torn_bytes});
   }
+  recommit(out);
   out.events.emplace_back(HighWatermarkMoved{high_watermark_});
 }
 
@@ -374,27 +393,30 @@ void Partition::on(const Now&, engine::OpenFailed& event, Output& out) {
 }
 
 void Partition::on(const Now&, engine::Durable& event, Output& out) {
-  advance(event.end, out);
+  told_durable(event.end, out);
 }
 
 void Partition::on(const Now& now, engine::Failed& event, Output& out) {
   const bool news = state_ != PartitionState::kReadOnly;
   if (state_ == PartitionState::kOnline) state_ = PartitionState::kReadOnly;
   next_reopen_ = now.instant + kReopenDelay;
+  durable_end_ = event.end;
   high_watermark_ = std::min(high_watermark_, event.end);
   epochs_.cut(event.end);
   next_upkeep_ = next_compaction_ = Instant::never();
   end_compaction();
   refuse_waiting(Refusal::kStorage, out);
   if (news) out.events.emplace_back(StorageFailed{std::move(event.error)});
+  if (role_ == Role::kFollower) is_reconciled_ = false;
+  if (role_ == Role::kLeader && replicated_ && !std::exchange(spent_, true)) {
+    out.events.emplace_back(EpochSpent{});
+  }
 }
 
 void Partition::on(const Now&, engine::ReadDone& event, Output& out) {
   out.events.emplace_back(
       ReadDone{event.ticket, std::move(event.status), std::move(event.batches)});
 }
-
-void Partition::on(const Now&, engine::CutDone&, Output&) {}
 
 void Partition::on(const Now&, engine::Trimmed& event, Output& out) {
   CHECK(!trims_.empty());

@@ -7,15 +7,25 @@
 // the high watermark releases from that queue, and only the engine's Durable reports (and, with
 // several regions, the members of the sync set) move the high watermark.
 //
-// Guarantees: G1 (nothing is settled as stored below the offset it needs), G3 (reads end at the
-// high watermark, which never goes back while the partition is open), G8 (producer_table.h), G12 (a
+// With several regions a copy leads or follows, in an epoch. A leader's high watermark is what it
+// and every required member hold (commitment.h). A follower takes over the leader's batches as they
+// are, after its log was compared with the leader's and cut where it differed (divergence.h).
+//
+// Guarantees: G1 (nothing is settled as stored below the offset it needs), G2 (batches are taken
+// only while leading, and a leader whose write failed gives out no more offsets in its epoch), G3
+// (reads end at the high watermark, which never goes back while the partition is open, except by a
+// cut), G4 (a follower appends nothing that does not follow), G8 (producer_table.h), G12 (a
 // partition whose storage failed to open serves nothing; one whose disk fails takes no writes, goes
 // on serving reads and tries to recover).
 //
-// What it does not do: it does not park fetches (the node wakes them on HighWatermarkMoved), name
-// files, or know about topics' names beyond its label for messages.
+// What it does not do: it does not decide who leads or who is required, send anything, park fetches
+// (the node wakes them on HighWatermarkMoved), keep what is cut (whoever cuts has exported it),
+// name files, or know about topics' names beyond its label for messages.
+//
+// partition.cc is a single copy's life; replication.cc is what leaders and followers add.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -28,6 +38,8 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "engine/engine.h"
+#include "partition/commitment.h"
+#include "partition/divergence.h"
 #include "partition/epoch_cache.h"
 #include "partition/messages.h"
 #include "partition/producer_table.h"
@@ -53,7 +65,8 @@ class Partition {
             CompactionSlot& slot);
   ~Partition();
 
-  // Opens the storage; this copy leads in `epoch`. Ends with Opened or OpenFailed.
+  // Opens the storage. This copy leads in `epoch`, alone; with kNoLeaderEpoch it has no role until
+  // lead() or follow(). Ends with Opened or OpenFailed.
   void open(const Now& now, engine::OpenMode mode, LeaderEpoch epoch, Output& out);
 
   // Stores one batch as sent by a producer. `ticket` comes back in Settled, now or later. The
@@ -84,6 +97,56 @@ class Partition {
   // The partition is about to be removed: refuses whatever waits. Nothing may be called afterwards.
   void abandon(Output& out);
 
+  // --- leading, with members (replication.cc) ---
+
+  // Begins a term. Nothing is committed, and so nothing acknowledged, before require(). Whoever
+  // waits for an earlier term is refused. REQUIRES: readable; the epoch is above leader_epoch().
+  void lead(const Now& now, const Lead& lead, Output& out);
+
+  // Who must hold a record besides this copy, from now on. REQUIRES: leading.
+  void require(const Now& now, const std::vector<NodeId>& members, Output& out);
+
+  // Offsets from `ceiling` on may not be given out yet; appends that need one are refused.
+  void set_ceiling(Offset ceiling) { ceiling_ = ceiling; }
+  // While blocked, new appends are refused; those taken over before go on waiting.
+  void set_blocked(bool blocked) { blocked_ = blocked; }
+  // False keeps compaction from dropping tombstones: a member has not passed them yet.
+  void set_tombstones_may_go(bool may_go) { tombstones_may_go_ = may_go; }
+
+  // A member's log agrees with this one below `durable`, which it holds; or it now holds more.
+  void member_reconciled(NodeId member, Offset durable, Output& out);
+  void member_durable(NodeId member, Offset durable, Output& out);
+  void member_lost(NodeId member) { commitment_.forget(member); }
+  Offset member_position(NodeId member) const { return commitment_.position(member); }
+
+  // Batches for a member, up to the end of the log, durable or not. As read().
+  // REQUIRES: log_start() <= from <= log_end().
+  std::optional<BufferChain> read_for_member(const Now& now, uint64_t ticket, Offset from,
+                                             uint64_t max_bytes, Output& out);
+
+  // --- following (replication.cc) ---
+
+  // Takes the leader's batches of `epoch` from now on, once they follow what is here. Whoever waits
+  // is refused. REQUIRES: readable; the epoch is not below leader_epoch().
+  void follow(const Now& now, LeaderEpoch epoch, Output& out);
+
+  // Epochs and borders of this copy, for a comparison.
+  CopyState copy_state() const;
+
+  // Removes everything at and above `end`; CutDone follows, or StorageFailed. Whoever calls has
+  // exported what goes (G10). REQUIRES: following, and no cut under way.
+  void cut(const Now& now, Offset end, Output& out);
+
+  // The log agrees with the leader's, whose epochs are these.
+  void reconciled(std::vector<EpochCache::Entry> leader_epochs);
+
+  // Appends one batch as the leader stored it. Error: it does not follow, or is damaged; then
+  // nothing was done, and the log has to be compared again.
+  Status append_copied(const Now& now, Buffer batch, Output& out);
+
+  // What the leader said of its log. The high watermark here is at most what this copy holds.
+  void learn(const Now& now, Offset high_watermark, Offset log_start, Output& out);
+
   void step(const Now& now, const port::DiskDone& done, Output& out);
   void tick(const Now& now, Output& out);
   Instant next_deadline() const;
@@ -95,9 +158,12 @@ class Partition {
   PartitionState state() const { return state_; }
   // Readable: online, or serving reads while the disk refuses writes.
   bool is_readable() const;
+  Role role() const { return role_; }
   LeaderEpoch leader_epoch() const { return epoch_; }
   Offset log_start() const { return engine_->start(); }
   Offset log_end() const { return engine_->end(); }
+  // Everything below is held here durably.
+  Offset durable_end() const { return durable_end_; }
   Offset high_watermark() const { return high_watermark_; }
   // Transactions are not offered, so nothing is ever undecided.
   Offset last_stable_offset() const { return high_watermark_; }
@@ -119,6 +185,11 @@ class Partition {
     int64_t log_append_time;
   };
 
+  // The next append's offset.
+  Offset next_offset() const { return std::max(engine_->end(), floor_); }
+  void set_role(Role role, LeaderEpoch epoch, Output& out);
+  void recommit(Output& out);
+  void told_durable(Offset end, Output& out);
   void append_checked(const Now& now, uint64_t ticket, Buffer batch, bool internal, Output& out);
   std::optional<Settled> refuse(const Now& now, uint64_t ticket, const Buffer& batch,
                                 bool internal) const;
@@ -154,8 +225,11 @@ class Partition {
   PartitionConfig config_;
   std::unique_ptr<engine::Engine> engine_;
   PartitionState state_ = PartitionState::kNew;
+  Role role_ = Role::kNone;
   LeaderEpoch epoch_ = kNoLeaderEpoch;
+  Offset durable_end_;
   Offset high_watermark_;
+  Offset saved_high_watermark_;  // from the checkpoint
   EpochCache epochs_;
   ProducerTable producers_;
   std::deque<Waiting> waiting_;  // ordered by `needs`
@@ -165,7 +239,20 @@ class Partition {
   std::deque<Offset> trims_;  // asked for, oldest first
   CompactionSlot& compaction_slot_;
   bool compacting_ = false;  // and holding the slot
-  Status restored_;          // of the partition's own state, in the replay under way
+  // Leading.
+  Commitment commitment_;
+  bool replicated_ = false;  // members elsewhere may hold what was appended in this epoch
+  bool spent_ = false;       // see EpochSpent
+  bool blocked_ = false;
+  bool tombstones_may_go_ = true;
+  Offset floor_;
+  Offset ceiling_{INT64_MAX};
+  // Following.
+  Offset leader_high_watermark_;
+  bool is_reconciled_ = false;
+  std::vector<EpochCache::Entry> leader_epochs_;  // those not yet reached
+
+  Status restored_;  // of the partition's own state, in the replay under way
 };
 
 }  // namespace magpie::partition

@@ -14,6 +14,11 @@ int64_t distance(int32_t expected, int32_t sequence) {
   return (int64_t{sequence} - expected + kSequenceSpace) % kSequenceSpace;
 }
 
+// The nearer way round tells a gap from something stored before.
+bool is_behind(int64_t ahead) {
+  return ahead >= kSequenceSpace / 2;
+}
+
 ProducerTable::StoredBatch summary(const record::BatchHeader& header) {
   return {header.base_sequence, sequence_plus(header.base_sequence, header.last_offset_delta),
           header.base_offset, header.last_offset(), header.max_timestamp};
@@ -29,8 +34,8 @@ int32_t sequence_plus(int32_t sequence, int64_t count) {
 ProducerTable::Answer ProducerTable::check(const record::BatchHeader& header) const {
   const auto found = producers_.find(header.producer_id);
   if (found == producers_.end()) {
-    return {header.base_sequence == 0 ? SequenceVerdict::kNew : SequenceVerdict::kUnknownProducer,
-            {}};
+    const bool fits = header.base_sequence == 0 || unknown_may_begin_anywhere_;
+    return {fits ? SequenceVerdict::kNew : SequenceVerdict::kUnknownProducer, {}};
   }
   const Producer& producer = found->second;
   if (header.producer_epoch < producer.epoch) return {SequenceVerdict::kFenced, {}};
@@ -48,8 +53,10 @@ ProducerTable::Answer ProducerTable::check(const record::BatchHeader& header) co
   const int64_t ahead =
       distance(sequence_plus(producer.newest().last_sequence, 1), header.base_sequence);
   if (ahead == 0) return {SequenceVerdict::kNew, {}};
-  // The nearer way round tells a gap from something stored before.
-  const bool behind = ahead >= kSequenceSpace / 2;
+  const bool behind = is_behind(ahead);
+  if (behind ? fills_gap(producer, offered) : producer.may_jump) {
+    return {SequenceVerdict::kNew, {}};
+  }
   return {behind ? SequenceVerdict::kOldDuplicate : SequenceVerdict::kOutOfOrder, {}};
 }
 
@@ -66,13 +73,59 @@ void ProducerTable::apply(const record::BatchHeader& header, Instant now) {
   if (producer.epoch != header.producer_epoch) {
     producer.epoch = header.producer_epoch;
     producer.count = 0;
+    producer.gap = {};
+    producer.may_jump = false;
   }
-  if (producer.count == kWindow) {
-    std::move(producer.window.begin() + 1, producer.window.end(), producer.window.begin());
-    --producer.count;
-  }
-  producer.window[producer.count++] = summary(header);
+  remember(producer, summary(header));
   touch(header.producer_id, producer, now);
+}
+
+bool ProducerTable::fills_gap(const Producer& producer, const StoredBatch& batch) {
+  const Gap& gap = producer.gap;
+  if (gap.first < 0) return false;
+  const int64_t size = distance(gap.first, gap.last);
+  return distance(gap.first, batch.first_sequence) <= size &&
+         distance(gap.first, batch.last_sequence) <= size;
+}
+
+void ProducerTable::remember(Producer& producer, const StoredBatch& batch) {
+  auto& window = producer.window;
+  const auto drop_oldest = [&] {
+    if (producer.count < kWindow) return;
+    std::move(window.begin() + 1, window.end(), window.begin());
+    --producer.count;
+  };
+  if (producer.count > 0) {
+    const int32_t expected = sequence_plus(producer.newest().last_sequence, 1);
+    const int64_t ahead = distance(expected, batch.first_sequence);
+    if (is_behind(ahead)) {
+      // It fills a gap. The newest stays the newest; what comes again from the gap is a duplicate.
+      drop_oldest();
+      window[producer.count] = producer.newest();
+      window[producer.count - 1] = batch;
+      ++producer.count;
+      const bool last = producer.gap.last == batch.last_sequence;
+      producer.gap = last ? Gap{} : Gap{sequence_plus(batch.last_sequence, 1), producer.gap.last};
+      return;
+    }
+    if (ahead > 0) {
+      const int64_t before = (int64_t{batch.first_sequence} + kSequenceSpace - 1) % kSequenceSpace;
+      producer.gap = {expected, static_cast<int32_t>(before)};
+      producer.may_jump = false;
+    }
+  }
+  drop_oldest();
+  window[producer.count++] = batch;
+}
+
+void ProducerTable::allow_jumps() {
+  unknown_may_begin_anywhere_ = true;
+  for (auto& [id, producer] : producers_) producer.may_jump = true;
+}
+
+void ProducerTable::forbid_jumps() {
+  unknown_may_begin_anywhere_ = false;
+  for (auto& [id, producer] : producers_) producer.may_jump = false;
 }
 
 void ProducerTable::touch(ProducerId id, Producer& producer, Instant now) {
@@ -112,6 +165,8 @@ void ProducerTable::encode(ByteWriter& out) const {
   for (const auto& [id, producer] : producers_) {
     out.write_int64(id.value);
     out.write_int16(producer.epoch.value);
+    out.write_int32(producer.gap.first);
+    out.write_int32(producer.gap.last);
     out.write_int8(static_cast<int8_t>(producer.count));
     for (uint8_t i = 0; i < producer.count; ++i) {
       const StoredBatch& batch = producer.window[i];
@@ -131,6 +186,8 @@ bool ProducerTable::decode(ByteReader& in, Instant now) {
     const ProducerId id{in.read_int64()};
     Producer producer;
     producer.epoch.value = in.read_int16();
+    producer.gap.first = in.read_int32();
+    producer.gap.last = in.read_int32();
     const int8_t window = in.read_int8();
     if (window < 1 || window > static_cast<int8_t>(kWindow) || id.value < 0) in.set_failed();
     for (int8_t j = 0; j < window && in.ok(); ++j) {

@@ -5,6 +5,10 @@
 // the number of requests a client may have in flight (KIP-98, max.in.flight ≤ 5), so every retry
 // still finds its original. Sequence numbers count records and wrap from 2^31-1 to 0.
 //
+// In an epoch that was opened with loss a producer goes on behind records that are gone. It may
+// jump forward once; what it jumped over is remembered and accepted once, should it come after all
+// (a retry, or records replayed from salvage).
+//
 // The table is rebuilt from the batches' own headers, so it fails over with the log. Producers are
 // forgotten by the broker's clock, never by record timestamps, which clients choose freely; what
 // was rebuilt counts as seen at the time of the rebuild.
@@ -48,11 +52,19 @@ class ProducerTable {
     int64_t max_timestamp = -1;
     bool operator==(const StoredBatch&) const = default;
   };
+  // Sequence numbers [first, last] that were jumped over; none if `first` is -1.
+  struct Gap {
+    int32_t first = -1;
+    int32_t last = -1;
+    bool operator==(const Gap&) const = default;
+  };
   struct Producer {
     ProducerEpoch epoch{-1};
     uint8_t count = 0;                          // of `window` in use
     std::array<StoredBatch, kWindow> window{};  // oldest first
     Instant last_seen;
+    Gap gap;
+    bool may_jump = false;  // forward, once
     const StoredBatch& newest() const { return window[count - 1]; }
   };
   struct Answer {
@@ -65,6 +77,11 @@ class ProducerTable {
 
   // What to do with a batch that has a producer id. Changes nothing.
   Answer check(const record::BatchHeader& header) const;
+
+  // The epoch begins with loss: every known producer may jump once, and unknown ones may begin
+  // anywhere until forbid_jumps().
+  void allow_jumps();
+  void forbid_jumps();
 
   // Remembers an appended batch (also during replay). Batches without producer id are ignored.
   void apply(const record::BatchHeader& header, Instant now);
@@ -83,10 +100,13 @@ class ProducerTable {
   bool decode(ByteReader& in, Instant now);
 
  private:
+  static bool fills_gap(const Producer& producer, const StoredBatch& batch);
+  static void remember(Producer& producer, const StoredBatch& batch);
   void touch(ProducerId id, Producer& producer, Instant now);
   void make_room();
 
   size_t capacity_;
+  bool unknown_may_begin_anywhere_ = false;
   std::map<ProducerId, Producer> producers_;
   std::set<std::pair<Instant, ProducerId>> by_last_seen_;
 };

@@ -1,0 +1,164 @@
+// What leaders and followers add to a single copy's life. Section 7 of the design: who may append,
+// what is committed, how a copy is made to agree with its leader's.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/planted_bug.h"
+#include "partition/partition.h"
+
+namespace magpie::partition {
+
+void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
+  refuse_waiting(Refusal::kNotLeader, out);
+  role_ = role;
+  epoch_ = epoch;
+  replicated_ = role == Role::kLeader;
+  spent_ = blocked_ = false;
+  floor_ = Offset{};
+  ceiling_ = Offset{INT64_MAX};
+  is_reconciled_ = false;
+  leader_epochs_.clear();
+  leader_high_watermark_ = high_watermark_;
+  commitment_.begin();
+  producers_.forbid_jumps();
+}
+
+// --- leading -------------------------------------------------------------------------------------
+
+void Partition::lead(const Now&, const Lead& lead, Output& out) {
+  CHECK(is_readable() && lead.epoch > epoch_);
+  set_role(Role::kLeader, lead.epoch, out);
+  floor_ = lead.floor;
+  if (lead.with_loss) producers_.allow_jumps();
+}
+
+void Partition::require(const Now&, const std::vector<NodeId>& members, Output& out) {
+  CHECK(role_ == Role::kLeader);
+  commitment_.require(members);
+  recommit(out);
+}
+
+void Partition::member_reconciled(NodeId member, Offset durable, Output& out) {
+  commitment_.reconciled(member, durable);
+  recommit(out);
+}
+
+void Partition::member_durable(NodeId member, Offset durable, Output& out) {
+  commitment_.durable(member, durable);
+  recommit(out);
+}
+
+std::optional<BufferChain> Partition::read_for_member(const Now& now, uint64_t ticket, Offset from,
+                                                      uint64_t max_bytes, Output& out) {
+  CHECK(is_readable() && log_start() <= from && from <= log_end());
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  const engine::Read read{ticket, from, log_end(), max_bytes, true};
+  std::optional<BufferChain> batches = engine_->read(now, read, engine_out);
+  drain(now, events, out);
+  return batches;
+}
+
+// The high watermark follows what is committed (leader) or known to be (follower).
+void Partition::recommit(Output& out) {
+  if (role_ == Role::kLeader) advance(commitment_.end(durable_end_), out);
+  if (role_ == Role::kFollower && is_reconciled_) {
+    advance(std::min(leader_high_watermark_, durable_end_), out);
+  }
+}
+
+void Partition::told_durable(Offset end, Output& out) {
+  durable_end_ = std::max(durable_end_, end);
+  recommit(out);
+  if (replicated_ || role_ == Role::kFollower) out.events.emplace_back(LogMoved{});
+}
+
+// --- following -----------------------------------------------------------------------------------
+
+void Partition::follow(const Now&, LeaderEpoch epoch, Output& out) {
+  CHECK(is_readable() && epoch >= epoch_);
+  set_role(Role::kFollower, epoch, out);
+}
+
+CopyState Partition::copy_state() const {
+  return {epochs_.entries(), log_start(), log_end()};
+}
+
+void Partition::cut(const Now& now, Offset end, Output& out) {
+  CHECK(role_ == Role::kFollower && end <= log_end());
+  is_reconciled_ = false;
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->cut(now, std::max(end, log_start()), engine_out);
+  drain(now, events, out);
+}
+
+void Partition::on(const Now&, engine::CutDone& event, Output& out) {
+  if (!restored_) {
+    state_ = PartitionState::kOffline;
+    out.events.emplace_back(OpenFailed{restored_.error()});
+    return;
+  }
+  durable_end_ = event.end;
+  high_watermark_ = std::min(high_watermark_, event.end);
+  leader_high_watermark_ = std::min(leader_high_watermark_, event.end);
+  out.events.emplace_back(CutDone{event.end});
+}
+
+void Partition::reconciled(std::vector<EpochCache::Entry> leader_epochs) {
+  CHECK(role_ == Role::kFollower);
+  is_reconciled_ = true;
+  leader_epochs_ = std::move(leader_epochs);
+}
+
+Status Partition::append_copied(const Now& now, Buffer batch, Output& out) {
+  if (role_ != Role::kFollower || !is_reconciled_ || state_ != PartitionState::kOnline) {
+    return fail(ErrorKind::kUnavailable, label_ + " does not follow");
+  }
+  if (batch.size() < record::kBatchHeaderBytes) {
+    return fail(ErrorKind::kCorrupt, label_ + ": a batch from the leader is too short");
+  }
+  const record::BatchHeader header = record::parse_header(batch.bytes());
+  if (!record::is_plausible(header) || header.size_bytes() != batch.size() ||
+      !record::checksum_matches(batch.bytes())) {
+    return fail(ErrorKind::kCorrupt, label_ + ": a batch from the leader is damaged");
+  }
+  const bool may_jump = config_.compact || header.leader_epoch > epochs_.latest();
+  const bool follows = may_jump ? header.base_offset >= log_end() : header.base_offset == log_end();
+  if (!follows || header.leader_epoch < epochs_.latest() || header.leader_epoch > epoch_) {
+    return fail(
+        ErrorKind::kInvalidArgument,
+        fmt::format("{}: a batch at offset {} of epoch {} does not follow a log that ends at "
+                    "{} in epoch {}",
+                    label_, header.base_offset.value, header.leader_epoch.value, log_end().value,
+                    epochs_.latest().value));
+  }
+  // The true starts of epochs whose first records compaction has taken.
+  for (const EpochCache::Entry& entry : leader_epochs_) {
+    if (entry.start <= header.base_offset && entry.start >= log_end()) {
+      epochs_.assign(entry.epoch, entry.start);
+    }
+  }
+  epochs_.assign(header.leader_epoch, header.base_offset);
+  producers_.apply(header, now.instant);
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->append(now, engine::Append{std::move(batch), header}, engine_out);
+  if (engine_->wants_checkpoint()) save_checkpoint(now, engine_out);
+  drain(now, events, out);
+  return {};
+}
+
+void Partition::learn(const Now& now, Offset high_watermark, Offset log_start, Output& out) {
+  if (role_ != Role::kFollower || !is_reconciled_) return;
+  leader_high_watermark_ = std::max(leader_high_watermark_, high_watermark);
+  recommit(out);
+  const Offset start = std::min(log_start, high_watermark_);
+  const bool asked = !trims_.empty() && trims_.back() >= start;
+  if (start > this->log_start() && !asked) trim(now, start, out);
+}
+
+}  // namespace magpie::partition
