@@ -7,6 +7,8 @@
 - Links to files of this repository lead somewhere, and every page under docs/ is linked to.
 - docs/operations/log-codes.md, once there, lists exactly the codes that the sources log.
 - docs/protocol-pitfalls.md, once there, has every number once, and the tests it names exist.
+- docs/operations/limits.md, once there, names a test for every limit, and the default that
+  docs/operations/configuration.md has.
 - No file names the machine it was written on.
 """
 
@@ -27,6 +29,12 @@ LOG_CODE_ROW = re.compile(r"^\|\s*`([^`]+)`\s*\|", re.MULTILINE)
 LOG_CODES = "docs/operations/log-codes.md"
 PITFALL_ROW = re.compile(r"^\| (\d+) \|(.*)\|(.*)\|$", re.MULTILINE)
 PITFALLS = "docs/protocol-pitfalls.md"
+LIMITS = "docs/operations/limits.md"
+CONFIGURATION = "docs/operations/configuration.md"
+# Limit, setting, default, behaviour, tests.
+LIMIT_ROW = re.compile(r"^\| ([^|]+?) \| ?([^|]*?) \| ?([^|]*?) \| [^|]+ \| ?([^|]*?) \|$",
+                       re.MULTILINE)
+SETTING_ROW = re.compile(r"^\| `([a-z_.]+)` \| `([^`]+)` \|", re.MULTILINE)
 PITFALLS_COUNT = 46
 TEST_DEFINITION = re.compile(
     r"\b(?:TYPED_TEST|TEST|RC_GTEST)(?:_F|_P|_PROP|_FIXTURE_PROP)?\(\s*(\w+),\s*(\w+)")
@@ -166,6 +174,30 @@ def pitfall_problems(tree: house.Tree) -> list[str]:
     return problems
 
 
+def limit_problems(tree: house.Tree) -> list[str]:
+    path = tree.source / LIMITS
+    if not path.exists():
+        return []
+    tests = defined_tests(tree)
+    configuration = tree.source / CONFIGURATION
+    settings = dict(SETTING_ROW.findall(house.read(configuration))) \
+        if configuration.exists() else {}
+    problems = []
+    for limit, setting, default, shown_by in LIMIT_ROW.findall(house.read(path)):
+        if limit == "limit" or limit.startswith("--"):
+            continue
+        name = setting.strip("`")
+        if setting.startswith("`") and settings.get(name) != default.strip("`"):
+            problems.append(f"{LIMITS}: {name} has the default {default}, {CONFIGURATION} says "
+                            f"{settings.get(name)}")
+        named = re.findall(r"`([^`]+)`", shown_by)
+        if not named:
+            problems.append(f"{LIMITS}: no test shows the limit '{limit}'")
+        problems += [f"{LIMITS}: '{limit}' names {test}, which is no test in src/"
+                     for test in named if test not in tests]
+    return problems
+
+
 def machine_problems(tree: house.Tree) -> list[str]:
     problems = []
     for path in tree.files(*TEXT_SUFFIXES):
@@ -183,7 +215,8 @@ def machine_problems(tree: house.Tree) -> list[str]:
 
 def check(tree: house.Tree) -> list[str]:
     rules = (folder_problems, make_problems, translation_problems, link_problems,
-             lost_page_problems, log_code_problems, pitfall_problems, machine_problems)
+             lost_page_problems, log_code_problems, pitfall_problems, limit_problems,
+             machine_problems)
     return [problem for rule in rules for problem in rule(tree)]
 
 

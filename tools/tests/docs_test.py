@@ -71,6 +71,25 @@ class Docs(TreeTest):
         self.assert_complains(page_with(3, "| 3 | rule | |\n"), "no test holds number 3")
         self.assert_complains(page_with(3, "| 4 | *Later* | |\n"), "has the numbers")
 
+    def test_limits_have_their_defaults_and_tests_that_exist(self):
+        self.write("README.md", FILES["README.md"] + f"[limits]({check_docs.LIMITS}) "
+                   f"[all]({check_docs.CONFIGURATION})\n")
+        self.write(check_docs.CONFIGURATION, "| `limits.groups` | `7` | … |\n")
+        self.write("src/record/batch_test.cc", "TEST_F(Limits, Groups) {}\n")
+        head = "| limit | setting | default | beyond | shown by |\n|---|---|---|---|---|\n"
+
+        def page_with(row):
+            self.write(check_docs.LIMITS, head + row)
+            return check_docs.check(self.tree)
+
+        shown = "`Limits.Groups`"
+        self.assertEqual(page_with(f"| groups | `limits.groups` | `7` | … | {shown} |\n"), [])
+        self.assertEqual(page_with(f"| a turn | | 1MiB | … | {shown} |\n"), [])
+        self.assert_complains(page_with(f"| groups | `limits.groups` | `8` | … | {shown} |\n"),
+                              "default `8`", "says 7")
+        self.assert_complains(page_with("| a turn | | 1MiB | … | `Limits.Gone` |\n"), "Limits.Gone")
+        self.assert_complains(page_with("| a turn | | 1MiB | … | |\n"), "no test shows", "a turn")
+
     def test_names_of_a_machine_are_found(self):
         for text in ("see /" "work/notes", "in /" "root/x", "made by a sub" "agent",
                      "from /" "home/me", "in /" "tmp/scratch", "https://registry" ".npmjs.org/x"):
