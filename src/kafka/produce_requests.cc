@@ -26,6 +26,7 @@ ErrorCode batch_error(const Request& request, const HostedPartition* hosted,
                       const std::string& topic, const Buffer& batch) {
   if (control::is_internal_topic(topic)) return ErrorCode::kInvalidTopicException;
   if (hosted == nullptr) return ErrorCode::kUnknownTopicOrPartition;
+  if (!hosted->partition->is_readable()) return unavailable_error(*hosted);
   // Before version 7 nobody knew zstd (KIP-110).
   const bool has_header = batch.size() >= record::kBatchHeaderBytes;
   if (request.version < 7 && has_header &&

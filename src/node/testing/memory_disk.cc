@@ -14,6 +14,15 @@ Status not_found(const std::string& path) {
 }
 
 template <typename T>
+const std::string& path_of(const T& effect) {
+  if constexpr (requires { effect.file; }) {
+    return effect.file->path;
+  } else {
+    return effect.path;
+  }
+}
+
+template <typename T>
 port::DiskDone done(const T& effect, Status status = {}) {
   return {effect.then, std::move(status), {}, {}};
 }
@@ -24,7 +33,7 @@ void MemoryDisk::submit(const port::Effect& effect) {
   std::visit(
       [this](const auto& concrete) {
         if constexpr (port::kIsDiskEffect<std::decay_t<decltype(concrete)>>) {
-          done_.push_back(carry_out(concrete));
+          done_.push_back({path_of(concrete), carry_out(concrete)});
         } else {
           CHECK(false);
         }
@@ -33,10 +42,13 @@ void MemoryDisk::submit(const port::Effect& effect) {
 }
 
 std::optional<port::DiskDone> MemoryDisk::next_done() {
-  if (held_ || done_.empty()) return std::nullopt;
-  port::DiskDone next = std::move(done_.front());
-  done_.pop_front();
-  return next;
+  const auto next = std::find_if(done_.begin(), done_.end(), [this](const Finished& finished) {
+    return !held_ || !finished.path.starts_with(*held_);
+  });
+  if (next == done_.end()) return std::nullopt;
+  port::DiskDone done = std::move(next->done);
+  done_.erase(next);
+  return done;
 }
 
 port::DiskDone MemoryDisk::carry_out(const port::WriteFile& effect) {

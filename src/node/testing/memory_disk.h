@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "port/effect.h"
@@ -24,7 +25,9 @@ class MemoryDisk {
   std::optional<port::DiskDone> next_done();
 
   // While held, effects happen but nobody hears of it: acknowledgements have to wait.
-  void hold(bool held) { held_ = held; }
+  void hold(bool held) { held_ = held ? std::optional<std::string>("") : std::nullopt; }
+  // The same for effects on paths that begin like this only; the others overtake them.
+  void hold_below(std::string path_begin) { held_ = std::move(path_begin); }
   // The results that nobody saw are lost, as when the process ends.
   void forget_results() { done_.clear(); }
   // While set, everything that writes fails with it.
@@ -46,8 +49,13 @@ class MemoryDisk {
   port::DiskDone carry_out(const port::RenameFolder& effect);
 
   std::map<std::string, std::string> files_;
-  std::deque<port::DiskDone> done_;
-  bool held_ = false;
+  struct Finished {
+    std::string path;
+    port::DiskDone done;
+  };
+
+  std::deque<Finished> done_;
+  std::optional<std::string> held_;  // begin of the paths whose results are held back
   std::optional<Error> write_error_;
 };
 

@@ -39,8 +39,12 @@ void NodeHarness::boot_until_serving() {
   }
 }
 
-void NodeHarness::stop() {
+void NodeHarness::request_stop() {
   step(port::StopRequested{});
+}
+
+void NodeHarness::stop() {
+  request_stop();
   EXPECT_EQ(phase(), Phase::kStopped);
   crash();
 }

@@ -38,6 +38,8 @@ class NodeHarness {
   void boot();
   // Starts the node and stops its time as soon as it serves; settle() goes on.
   void boot_until_serving();
+  // SIGTERM, and what the node makes of it at once.
+  void request_stop();
   // SIGTERM, until the node has stopped.
   void stop();
   // The process ends at once; the disk keeps what it has, connections are gone.
