@@ -28,8 +28,9 @@ def constant(upper_name):
 
 
 def is_chain(field, message):
-    """Records in answers are gathered from several buffers; everywhere else they are one slice."""
-    return field.type == "records" and message.kind == "response"
+    """Records in answers and on links are gathered from several buffers; in requests they are one
+    slice."""
+    return field.type == "records" and message.kind != "request"
 
 
 def struct_name(field, message):
