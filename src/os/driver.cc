@@ -30,23 +30,20 @@ struct Driver::Carrier {
   void operator()(port::HttpRespond& effect) {
     if (driver.admin_ != nullptr) driver.admin_->carry_out(std::move(effect));
   }
+  void operator()(port::HttpStream& effect) {
+    if (driver.admin_ != nullptr) driver.admin_->carry_out(effect);
+  }
+  void operator()(port::HttpStreamPart& effect) {
+    if (driver.admin_ != nullptr) driver.admin_->carry_out(std::move(effect));
+  }
+  void operator()(port::HttpCall& effect) { driver.http_client_->carry_out(std::move(effect)); }
+  void operator()(port::CancelHttpCall& effect) { driver.http_client_->carry_out(effect); }
   void operator()(port::LogLine& line) { driver.log_.write(driver.now_, line); }
   template <typename T>
   void operator()(T& effect) {
-    if constexpr (port::kIsDiskEffect<T>) {
-      driver.disk_->carry_out(std::move(effect));
-    } else {
-      refuse(effect);
-    }
+    static_assert(port::kIsDiskEffect<T>);
+    driver.disk_->carry_out(std::move(effect));
   }
-
-  // What this driver cannot do is answered as a failure of the other side.
-  void refuse(const port::HttpCall& effect) {
-    driver.inbox_.push_back(port::HttpCallDone{
-        effect.call, fail(ErrorKind::kUnsupported, "this process makes no HTTP calls"), 0, {}});
-  }
-  template <typename T>
-  void refuse(const T&) {}
 };
 
 Result<std::unique_ptr<Driver>> Driver::open(const DriverConfig& config, Machine& machine,
@@ -83,6 +80,8 @@ Status Driver::open_all(const DriverConfig& config, FileCalls& calls) {
     admin_ = std::make_unique<HttpServer>(loop_, *config.admin, log_, inbox_);
     if (Status listening = admin_->listen(); !listening) return listening;
   }
+  http_client_ = std::make_unique<HttpClient>(loop_, *resolver_, config.http_client, log_, inbox_);
+  if (Status opened = http_client_->open(); !opened) return opened;
   loop_.watch(stop_descriptor_, [this] {
     eventfd_t ignored = 0;
     (void)::eventfd_read(stop_descriptor_, &ignored);

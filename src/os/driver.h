@@ -17,6 +17,7 @@
 #include "os/disk.h"
 #include "os/event_loop.h"
 #include "os/file_calls.h"
+#include "os/http_client.h"
 #include "os/http_server.h"
 #include "os/log_sink.h"
 #include "os/machine.h"
@@ -29,14 +30,13 @@ struct DriverConfig {
   NetworkLimits network;
   LinkConfig links;
   std::optional<HttpConfig> admin;
+  HttpClientConfig http_client;
   DiskConfig disk;  // disk.directory is the data directory
 };
 
 // Exit codes of a process that runs a driver.
 inline constexpr int kExitStopped = 0;
 inline constexpr int kExitFailed = 2;  // the node cannot serve; a restart would not help
-
-class Resolver;
 
 class Driver {
  public:
@@ -83,6 +83,7 @@ class Driver {
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<HttpServer> admin_;
+  std::unique_ptr<HttpClient> http_client_;
 };
 
 }  // namespace magpie::os

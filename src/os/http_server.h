@@ -1,8 +1,9 @@
 // The admin port: HTTP/1.1 requests in, responses out.
 //
-// Requests become HttpRequestReceived events and the node answers each with one HttpRespond; this
-// class only speaks the protocol (Boost.Beast does the parsing): keep-alive, HEAD, limits and
-// timeouts. One request at a time per connection; pipelined ones wait in the socket.
+// Requests become HttpRequestReceived events and the node answers each with one HttpRespond, or
+// with HttpStream and parts; this class only speaks the protocol (Boost.Beast does the parsing):
+// keep-alive, HEAD, chunks, limits and timeouts. One request at a time per connection; pipelined
+// ones wait in the socket.
 //
 // What it does not do: it knows no routes, and it does not authenticate; until it can, the
 // configuration keeps the port on loopback unless told otherwise.
@@ -36,6 +37,9 @@ struct HttpConfig {
   Duration idle_max = Duration::seconds(60);
   // A request that the node does not answer for this long is answered with 503.
   Duration answer_max = Duration::seconds(30);
+  // A stream whose client leaves more bytes than this waiting is ended, with a log line. A stream
+  // may be idle for ever.
+  size_t stream_queue_bytes = 16 * 1024 * 1024;
 };
 
 class HttpServer {
@@ -52,6 +56,8 @@ class HttpServer {
   // Begins a turn at `now`.
   void begin_turn(const Now& now);
   void carry_out(port::HttpRespond effect);
+  void carry_out(const port::HttpStream& effect);
+  void carry_out(port::HttpStreamPart effect);
   Instant next_deadline() const;
 
  private:

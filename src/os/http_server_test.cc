@@ -133,5 +133,104 @@ TEST(HttpServer, ClosesIdleConnections) {
   EXPECT_TRUE(client.closed());
 }
 
+// Begins a stream for each request of "/watch"; what is posted elsewhere becomes a part of it.
+ScriptedMachine::OnEvent stream_of_posts() {
+  return [exchange = port::HttpExchangeId{}](const port::Event& event,
+                                             port::Effects& effects) mutable {
+    const auto* request = std::get_if<port::HttpRequestReceived>(&event);
+    if (request == nullptr) return;
+    if (request->target == "/watch") {
+      exchange = request->exchange;
+      effects.add(port::HttpStream{exchange, 200, "application/json"});
+      return;
+    }
+    effects.add(port::HttpStreamPart{exchange, request->body, request->target == "/last"});
+    effects.add(port::HttpRespond{request->exchange, 200, "", ""});
+  };
+}
+
+void post(uint16_t port, const std::string& target, const std::string& body) {
+  TestClient client(port);
+  ASSERT_TRUE(client.write("POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                           std::to_string(body.size()) + "\r\n\r\n" + body));
+  EXPECT_TRUE(read_response(client).starts_with("HTTP/1.1 200"));
+}
+
+TEST(HttpServer, SendsAStreamInChunksAndTakesTheNextRequest) {
+  ScriptedMachine machine(stream_of_posts());
+  RunningDriver driver(machine);
+  TestClient client(driver.admin_port());
+  ASSERT_TRUE(client.write("GET /watch HTTP/1.1\r\nHost: x\r\n\r\n"));
+  const std::string head = read_response(client);
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 200 OK\r\n")) << head;
+  EXPECT_NE(head.find("Transfer-Encoding: chunked\r\n"), std::string::npos) << head;
+  post(driver.admin_port(), "/part", "first part");
+  EXPECT_EQ(client.read(15), "a\r\nfirst part\r\n");
+  post(driver.admin_port(), "/last", "end");
+  EXPECT_EQ(client.read(13), "3\r\nend\r\n0\r\n\r\n");
+  ASSERT_TRUE(client.write("POST /part HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
+  EXPECT_TRUE(read_response(client).starts_with("HTTP/1.1 200"));
+  EXPECT_EQ(machine.count("exchange closed"), 0u);
+}
+
+TEST(HttpServer, TellsWhenTheClientOfAnIdleStreamGoesAway) {
+  ScriptedMachine machine(stream_of_posts());
+  RunningDriver driver(
+      machine, [](DriverConfig& config) { config.admin->idle_max = Duration::milliseconds(50); });
+  {
+    TestClient other(driver.admin_port());
+    TestClient client(driver.admin_port());
+    ASSERT_TRUE(client.write("GET /watch HTTP/1.1\r\nHost: x\r\n\r\n"));
+    EXPECT_TRUE(read_response(client).starts_with("HTTP/1.1 200"));
+    EXPECT_TRUE(other.closed());  // for being idle, which is no fault of a stream
+    post(driver.admin_port(), "/part", "alive");
+    EXPECT_EQ(client.read(10), "5\r\nalive\r\n");
+    EXPECT_EQ(machine.count("exchange closed"), 0u);
+  }
+  EXPECT_TRUE(eventually([&] { return machine.count("exchange closed") == 1; }));
+}
+
+TEST(HttpServer, EndsAStreamWhoseClientDoesNotRead) {
+  ScriptedMachine machine([](const port::Event& event, port::Effects& effects) {
+    const auto* request = std::get_if<port::HttpRequestReceived>(&event);
+    if (request == nullptr) return;
+    effects.add(port::HttpStream{request->exchange, 200, "text/plain"});
+    // The first parts fill the socket, the last one is too much.
+    for (int part = 0; part < 3; ++part) {
+      effects.add(port::HttpStreamPart{request->exchange, std::string(16 * 1024 * 1024, 'p')});
+    }
+  });
+  RunningDriver driver(
+      machine, [](DriverConfig& config) { config.admin->stream_queue_bytes = 40 * 1024 * 1024; });
+  TestClient client(driver.admin_port());
+  ASSERT_TRUE(client.write("GET /watch HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_TRUE(eventually([&] { return machine.count("exchange closed") == 1; }));
+  const auto lines = driver.log().lines("admin.slow_reader");
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_NE(lines[0].find("wait for it and it does not read"), std::string::npos) << lines[0];
+}
+
+TEST(HttpServer, StreamsToOldClientsUntilTheEndOfTheConnection) {
+  ScriptedMachine machine(stream_of_posts());
+  RunningDriver driver(machine);
+  TestClient client(driver.admin_port());
+  ASSERT_TRUE(client.write("GET /watch HTTP/1.0\r\n\r\n"));
+  EXPECT_EQ(read_response(client).find("chunked"), std::string::npos);
+  post(driver.admin_port(), "/part", "one ");
+  post(driver.admin_port(), "/last", "two");
+  EXPECT_EQ(client.read_all(), "one two");
+}
+
+TEST(HttpServer, HeadOfAStreamHasNoParts) {
+  ScriptedMachine machine(stream_of_posts());
+  RunningDriver driver(machine);
+  TestClient client(driver.admin_port());
+  ASSERT_TRUE(client.write("HEAD /watch HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_TRUE(read_response(client).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(eventually([&] { return machine.count("exchange closed") == 1; }));
+  ASSERT_TRUE(client.write("POST /part HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
+  EXPECT_TRUE(read_response(client).starts_with("HTTP/1.1 200"));
+}
+
 }  // namespace
 }  // namespace magpie::os

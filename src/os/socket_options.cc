@@ -40,6 +40,13 @@ void set_client_options(tcp::socket& socket) {
   set_keepalive(handle, 60, 15, 4);
 }
 
+void set_call_options(tcp::socket& socket) {
+  const int handle = socket.native_handle();
+  set(handle, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_keepalive(handle, 5, 5, 3);
+  set(handle, IPPROTO_TCP, TCP_USER_TIMEOUT, 20'000);
+}
+
 void set_link_options(tcp::socket& socket, const LinkConfig& config) {
   const int handle = socket.native_handle();
   const int64_t silence = std::max<int64_t>(config.peer_silence_max.to_milliseconds(), 1);

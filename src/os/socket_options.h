@@ -11,6 +11,10 @@ namespace magpie::os {
 // For an accepted client connection.
 void set_client_options(tcp::socket& socket);
 
+// For a connection to an HTTP server: what a watch waits for may not come for hours, and that the
+// server is gone must be known sooner.
+void set_call_options(tcp::socket& socket);
+
 // For a link, accepted or about to connect.
 void set_link_options(tcp::socket& socket, const LinkConfig& config);
 

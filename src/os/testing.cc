@@ -157,6 +157,14 @@ void ScriptedMachine::step(const Now&, port::Event event, port::Effects& effects
     remember(queue->above_high_water ? "above" : "below");
   } else if (const auto* request = std::get_if<port::HttpRequestReceived>(&event)) {
     remember(request->method + " " + request->target + " " + request->body.substr(0, 40));
+  } else if (std::holds_alternative<port::HttpExchangeClosed>(event)) {
+    remember("exchange closed");
+  } else if (const auto* part = std::get_if<port::HttpCallPart>(&event)) {
+    remember("part " + part->bytes.substr(0, 40));
+  } else if (const auto* done = std::get_if<port::HttpCallDone>(&event)) {
+    remember(done->status ? "answer " + std::to_string(done->http_status) + " " + done->body
+                          : std::string("failed ") + to_string(done->status.error().kind) + ": " +
+                                done->status.error().message);
   } else if (std::holds_alternative<port::StopRequested>(event)) {
     remember("stop");
     if (!on_event_) stop();
