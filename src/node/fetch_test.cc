@@ -315,10 +315,13 @@ TEST_F(FetchTest, ADeletedTopicAnswersWhoeverWaitsForIt) {
 }
 
 TEST_F(FetchTest, AClientThatGoesAwayIsForgotten) {
+  TestClient other(harness_);
+  other.send(waiting(0, 1'000, 1), 12);
   client_.send(waiting(0, 1'000, 1), 12);
   client_.disconnect();
   TestClient producer(harness_);
   EXPECT_EQ(produce(producer, "t", 0, batch_of({"a"})).error_code, ErrorCode::kNone);
+  EXPECT_TRUE(other.take<FetchResponse>(12)) << "and nobody else with it";
   harness_.advance(Duration::seconds(2));
   EXPECT_EQ(harness_.phase(), Phase::kRunning);
 }

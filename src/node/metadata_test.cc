@@ -1,6 +1,7 @@
 // Metadata, DescribeCluster and DescribeTopicPartitions: who is there and who leads what.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "node/testing/topics.h"
@@ -255,34 +256,38 @@ TEST_F(MetadataTest, ThereAreNoControllersToConnectTo) {
             ErrorCode::kMismatchedEndpointType);
 }
 
-TEST_F(MetadataTest, TopicsCanBeReadInPages) {
+TEST_F(MetadataTest, TopicsCanBeReadInPagesOfAnySize) {
   boot();
   create_topic(client_, "a", 3);
   create_topic(client_, "b", 2);
-  wire::DescribeTopicPartitionsRequest request;
-  request.topics = {{"b"}, {"a"}, {"missing"}};
-  request.response_partition_limit = 2;
-  std::vector<std::pair<std::string, int32_t>> seen;
-  std::set<std::string> missing;
-  for (int page = 0; page < 10; ++page) {
-    const auto response = client_.call<wire::DescribeTopicPartitionsResponse>(request);
-    for (const auto& topic : response.topics) {
-      if (topic.error_code == ErrorCode::kUnknownTopicOrPartition) missing.insert(*topic.name);
-      EXPECT_LE(topic.partitions.size(), 2u);
-      for (const auto& partition : topic.partitions) {
-        seen.emplace_back(*topic.name, partition.partition_index);
-        EXPECT_TRUE(partition.eligible_leader_replicas) << "Java takes no null here";
-      }
-    }
-    if (!response.next_cursor) break;
-    request.cursor.emplace();
-    request.cursor->topic_name = response.next_cursor->topic_name;
-    request.cursor->partition_index = response.next_cursor->partition_index;
-  }
   const std::vector<std::pair<std::string, int32_t>> expected = {
       {"a", 0}, {"a", 1}, {"a", 2}, {"b", 0}, {"b", 1}};
-  EXPECT_EQ(seen, expected);
-  EXPECT_EQ(missing, std::set<std::string>{"missing"});
+  for (const int32_t limit : {1, 2, 3, 4, 5, 2'000, 0, -1}) {
+    wire::DescribeTopicPartitionsRequest request;
+    request.topics = {{"b"}, {"a"}, {"missing"}};
+    request.response_partition_limit = limit;
+    std::vector<std::pair<std::string, int32_t>> seen;
+    std::set<std::string> missing;
+    for (int page = 0; page < 10; ++page) {
+      const auto response = client_.call<wire::DescribeTopicPartitionsResponse>(request);
+      size_t in_page = 0;
+      for (const auto& topic : response.topics) {
+        if (topic.error_code == ErrorCode::kUnknownTopicOrPartition) missing.insert(*topic.name);
+        in_page += topic.partitions.size();
+        for (const auto& partition : topic.partitions) {
+          seen.emplace_back(*topic.name, partition.partition_index);
+          EXPECT_TRUE(partition.eligible_leader_replicas) << "Java takes no null here";
+        }
+      }
+      EXPECT_LE(in_page, static_cast<size_t>(std::max(limit, 1))) << limit;
+      if (!response.next_cursor) break;
+      request.cursor.emplace();
+      request.cursor->topic_name = response.next_cursor->topic_name;
+      request.cursor->partition_index = response.next_cursor->partition_index;
+    }
+    EXPECT_EQ(seen, expected) << limit;
+    EXPECT_EQ(missing, std::set<std::string>{"missing"}) << limit;
+  }
 }
 
 }  // namespace

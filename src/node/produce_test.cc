@@ -188,6 +188,30 @@ TEST_F(ProduceTest, TheBrokersTimeIsToldWhereTheTopicWantsIt) {
   EXPECT_EQ(answer.log_append_time_ms, harness_.now().wall.millis);
 }
 
+TEST_F(ProduceTest, TimestampsTooFarFromTheBrokersTimeAreRefused) {
+  create_topic(
+      client_, "strict", 1,
+      {{"message.timestamp.after.max.ms", "1000"}, {"message.timestamp.before.max.ms", "5000"}});
+  const int64_t now = harness_.now().wall.millis;
+  const auto error_at = [&](int64_t time) {
+    return produce(client_, "strict", 0, batch_of({"a"}, time)).error_code;
+  };
+  EXPECT_EQ(error_at(now + 1'000), ErrorCode::kNone);
+  EXPECT_EQ(error_at(now + 1'001), ErrorCode::kInvalidTimestamp);
+  EXPECT_EQ(error_at(now - 5'000), ErrorCode::kNone);
+  EXPECT_EQ(error_at(now - 5'001), ErrorCode::kInvalidTimestamp);
+}
+
+TEST_F(ProduceTest, ATransactionalBatchIsRefusedWithoutATransactionalIdToo) {
+  Buffer batch = Buffer::copy_of(batch_of({"a"}, 1, 0, 0).text());
+  record::BatchHeader header = record::parse_header(batch.bytes());
+  header.attributes |= record::kTransactionalBit;
+  record::store_header(batch.mutable_bytes(), header);
+  header.crc = record::checksum_of(batch.bytes());
+  record::store_header(batch.mutable_bytes(), header);
+  EXPECT_EQ(produce(client_, "t", 0, batch).error_code, ErrorCode::kUnsupportedVersion);
+}
+
 TEST_F(ProduceTest, AcksThatDoNotExistAreRefused) {
   for (const int16_t acks : {int16_t{2}, int16_t{-2}}) {
     const auto answer =
