@@ -87,7 +87,7 @@ KeyValueStore::KeyValueStore(const Image& image, Random random, Instant now)
       random_(random),
       revision_(image.revision),
       compact_revision_(image.revision > 1 ? image.revision : 0),
-      first_known_(image.revision + 1) {
+      first_known_(image.revision > 1 ? image.revision + 1 : 1) {
   for (const auto& [id, ttl] : image.leases) leases_.grant(id, ttl, now);
   for (const auto& [key, kv] : image.kvs) {
     keys_[key].push_back(kv);

@@ -228,7 +228,7 @@ class Walk {
   Image image_;
   KeyValueStore store_{image_, Random(9), now_};
   Revision compacted_ = 0;
-  Revision known_from_ = 2;
+  Revision known_from_ = 1;
 };
 
 TEST(KeyValueTwin, AgreesWithTheStoreInEverything) {
