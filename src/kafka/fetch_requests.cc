@@ -1,6 +1,7 @@
 #include "kafka/fetch_requests.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -8,6 +9,7 @@
 #include "kafka/cluster_control.h"
 #include "kafka/errors.h"
 #include "kafka/reply.h"
+#include "record/batch.h"
 
 namespace magpie::kafka {
 namespace {
@@ -46,6 +48,20 @@ ErrorCode check_position(const partition::Partition& partition,
 // opens a session, -1 ends one or wants none; versions before 7 have neither).
 bool continues_session(const wire::FetchRequest& body) {
   return body.session_epoch > 0;
+}
+
+// One after the last offset in a run of whole batches; nothing if there are none.
+std::optional<Offset> end_of(const BufferChain& batches) {
+  std::optional<Offset> end;
+  for (const Buffer& piece : batches) {
+    size_t position = 0;
+    while (position + record::kBatchHeaderBytes <= piece.size()) {
+      const record::BatchHeader header = record::parse_header(piece.bytes().subspan(position));
+      end = header.next_offset();
+      position += header.size_bytes();
+    }
+  }
+  return end;
 }
 
 // A topic that promises zstd cannot be read by clients from before it existed (KIP-110). Batches
@@ -92,7 +108,7 @@ void FetchRequests::gather(Broker& broker, uint64_t id, Operation& operation) {
       HostedPartition* hosted =
           broker.partitions.find(asked.topic, PartitionIndex{asked.partitions[p].partition});
       operation.items.push_back({&asked.partitions[p], &answered.partitions[p],
-                                 hosted == nullptr ? 0 : hosted->route, false});
+                                 hosted == nullptr ? 0 : hosted->route, false, false});
     }
   }
   for (uint32_t i = 0; i < operation.items.size(); ++i) gather_item(broker, id, operation, i);
@@ -131,6 +147,7 @@ void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operatio
   // KIP-74: the first batch found is returned whatever its size, so that a consumer always
   // advances.
   const bool at_least_one = taken == 0;
+  item.takes_any_size = at_least_one;
   const uint64_t max_bytes = std::min(wanted, left);
   if (max_bytes == 0 && !at_least_one) return;
   const uint64_t ticket = Ticket{TicketKind::kFetch, id, index}.pack();
@@ -173,8 +190,8 @@ void FetchRequests::settle(Broker& broker, Operations::iterator place) {
     operations_.erase(place);
     return;
   }
-  const auto wanted = static_cast<uint64_t>(std::max(operation.body.min_bytes, 0));
-  const bool enough = operation.gathered >= wanted || operation.failed || operation.items.empty();
+  const bool enough = operation.gathered >= wanted_bytes(operation) || operation.failed ||
+                      operation.items.empty() || is_cut_short(operation);
   if (enough || operation.deadline <= broker.now.instant) return finish(broker, place);
   park(broker, place->first, operation);
 }
@@ -267,10 +284,12 @@ void FetchRequests::tick(Broker& broker) {
     Operation& operation = place->second;
     // Not worth reading again until enough was appended; the sizes are an upper bound.
     const uint64_t grown = size_of_partitions(broker, operation) - operation.size_at_park;
-    const auto wanted = static_cast<uint64_t>(std::max(operation.body.min_bytes, 0));
     const bool due = operation.deadline <= broker.now.instant;
     const bool shrunk = grown > (uint64_t{1} << 62);  // by retention
-    if (!due && !operation.lost && !shrunk && operation.gathered + grown < wanted) continue;
+    if (!due && !operation.lost && !shrunk &&
+        operation.gathered + grown < wanted_bytes(operation)) {
+      continue;
+    }
     unpark(broker, id, operation);
     gather(broker, id, operation);
     settle(broker, place);
@@ -280,6 +299,25 @@ void FetchRequests::tick(Broker& broker) {
 Instant FetchRequests::next_deadline() const {
   if (!woken_.empty()) return Instant{};
   return deadlines_.empty() ? Instant::never() : deadlines_.begin()->first;
+}
+
+// Nobody can be given more than max_bytes, whatever the minimum.
+uint64_t FetchRequests::wanted_bytes(const Operation& operation) {
+  return static_cast<uint64_t>(
+      std::max(std::min(operation.body.min_bytes, operation.body.max_bytes), 0));
+}
+
+// Waiting would bring nothing for such a partition: only whole batches are handed out, so what is
+// taken can stay below a minimum that equals the limit. An empty answer where any size would have
+// done is a gap that compaction left, and no reason to answer at once.
+bool FetchRequests::is_cut_short(const Operation& operation) {
+  return std::any_of(operation.items.begin(), operation.items.end(), [](const Item& item) {
+    const PartitionAnswer& answer = *item.answer;
+    if (answer.error_code != ErrorCode::kNone || answer.diverging_epoch.epoch >= 0) return false;
+    const std::optional<Offset> end = answer.records ? end_of(*answer.records) : std::nullopt;
+    if (!end && item.takes_any_size) return false;
+    return end.value_or(Offset{item.asked->fetch_offset}).value < answer.high_watermark;
+  });
 }
 
 uint64_t FetchRequests::size_of_partitions(Broker& broker, const Operation& operation) const {

@@ -57,6 +57,7 @@ class FetchRequests {
     PartitionAnswer* answer = nullptr;
     Route route = 0;
     bool reading = false;
+    bool takes_any_size = false;  // its first batch comes however large it is
   };
   struct Operation {
     Request request;
@@ -81,6 +82,9 @@ class FetchRequests {
   void park(Broker& broker, uint64_t id, Operation& operation);
   void unpark(Broker& broker, uint64_t id, Operation& operation);
   void finish(Broker& broker, Operations::iterator operation);
+  static uint64_t wanted_bytes(const Operation& operation);
+  // Whether more could be read already than the limits of the request allow.
+  static bool is_cut_short(const Operation& operation);
   uint64_t size_of_partitions(Broker& broker, const Operation& operation) const;
 
   uint64_t next_operation_ = 0;

@@ -286,6 +286,45 @@ TEST_F(FetchTest, WaitsUntilThereIsEnough) {
   EXPECT_EQ(records_in(answer->responses[0].partitions[0]).size(), 3u);
 }
 
+// Only whole batches are handed out, so a minimum that equals the limit is never quite reached.
+TEST_F(FetchTest, WhatTheLimitsDoNotAllowIsNotWaitedFor) {
+  const auto batch =
+      static_cast<int32_t>(batch_of(std::vector<std::string>(10, "0123456789")).size());
+  for (int i = 0; i < 10; ++i) append(0, 10);
+  FetchRequest request = waiting(0, 60'000, 4 * batch - 1);
+  request.topics[0].partitions[0].partition_max_bytes = 4 * batch - 1;
+  client_.send(request, 12);
+  const auto by_partition = client_.take<FetchResponse>(12);
+  ASSERT_TRUE(by_partition) << "a consumer that lags would crawl";
+  EXPECT_EQ(records_in(by_partition->responses[0].partitions[0]).size(), 30u);
+
+  request = waiting(0, 60'000, 1'000'000);
+  request.max_bytes = 4 * batch - 1;
+  client_.send(request, 12);
+  const auto by_request = client_.take<FetchResponse>(12);
+  ASSERT_TRUE(by_request);
+  EXPECT_EQ(records_in(by_request->responses[0].partitions[0]).size(), 30u);
+
+  request.topics[0].partitions[0].fetch_offset = 80;  // all that is left, and less than asked for
+  request.max_bytes = 1'000'000;
+  client_.send(request, 12);
+  EXPECT_FALSE(client_.take_frame());
+}
+
+TEST_F(FetchTest, APartitionThatFoundNoRoomIsReasonEnoughToAnswer) {
+  append(0, 10);
+  append(1, 100);
+  FetchRequest request = waiting(0, 60'000, 1'000'000);
+  request.max_bytes = 500;
+  request.topics[0].partitions.push_back(request.topics[0].partitions[0]);
+  request.topics[0].partitions[1].partition = 1;
+  client_.send(request, 12);
+  const auto answer = client_.take<FetchResponse>(12);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(records_in(answer->responses[0].partitions[0]).size(), 10u);
+  EXPECT_EQ(bytes_of(answer->responses[0].partitions[1]), 0u);
+}
+
 TEST_F(FetchTest, AnErrorIsAnsweredAtOnce) {
   FetchRequest request = waiting(99, 60'000, 1);
   client_.send(request, 12);
