@@ -1,0 +1,181 @@
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/random.h"
+#include "link/link_world.h"
+
+namespace magpie::link {
+namespace {
+
+using partition::Refusal;
+
+void expect_equal(LinkWorld& world) {
+  for (Route route = 1; route <= kPartitions; ++route) {
+    EXPECT_EQ(world.one.at(route)->copy_state(), world.two.at(route)->copy_state());
+    EXPECT_EQ(world.one.at(route)->high_watermark(), world.two.at(route)->high_watermark());
+  }
+}
+
+TEST(Link, RecordsFlowAndAreAcknowledged) {
+  LinkWorld world;
+  world.one.lead(1, {world.two.id()});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  for (uint64_t ticket = 0; ticket < 30; ++ticket) {
+    world.one.append(1 + static_cast<Route>(ticket % kPartitions), ticket);
+  }
+  world.settle();
+  EXPECT_EQ(world.one.settled.size(), 30u);
+  for (const auto& [route, answer] : world.one.settled) EXPECT_EQ(answer.refusal, Refusal::kNone);
+  EXPECT_EQ(world.two.at(1)->high_watermark(), Offset{10});
+  expect_equal(world);
+}
+
+TEST(Link, WhatWasAppendedBeforeTheLinkCameUpIsSent) {
+  LinkWorld world;
+  world.cut();
+  world.one.lead(1, {});
+  for (uint64_t ticket = 0; ticket < 200; ++ticket) world.one.append(1, ticket);
+  world.turn();
+  world.connect();
+  world.two.follow(1, world.one.id());
+  world.settle();
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{200});
+  expect_equal(world);
+}
+
+TEST(Link, ATailThatDiffersIsExportedBeforeItIsCut) {
+  LinkWorld world;
+  world.one.lead(1, {});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  world.cut();
+  for (uint64_t ticket = 0; ticket < 5; ++ticket) world.one.append(1, ticket);
+  world.two.lead(2, {});
+  world.two.append(1, 9);
+  world.turn();
+  world.one.follow(2, world.two.id());
+  world.connect();
+  world.settle();
+  EXPECT_EQ(world.one.records_exported, 5u);
+  EXPECT_EQ(world.one.at(1)->log_end(), Offset{1});
+  expect_equal(world);
+}
+
+TEST(Link, AnOldLeaderIsNotFollowed) {
+  LinkWorld world;
+  world.one.lead(1, {world.two.id()});
+  world.two.follow(2, world.one.id());  // of an epoch that `one` does not lead yet
+  world.settle();
+  world.one.append(1, 1);
+  world.settle();
+  EXPECT_TRUE(world.one.settled.empty());
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{0});
+  world.one.lead(2, {world.two.id()});
+  world.advance(kAskAgain);
+  world.settle();
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{1});
+  EXPECT_EQ(world.two.at(1)->high_watermark(), Offset{1});
+  ASSERT_EQ(world.one.settled.size(), 1u);
+  EXPECT_EQ(world.one.settled[0].second.refusal, Refusal::kNotLeader);
+}
+
+// Appends, slow disks, cuts and changes of leadership between two nodes that require each other.
+// Whatever was acknowledged is in both logs in the end, where it was said to be.
+class Lives {
+ public:
+  explicit Lives(uint64_t seed) : random_(seed) { promote(); }
+
+  void live(int steps) {
+    for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) act();
+    calm();
+    for (const auto& [route, answers] : acknowledged_) {
+      for (const auto& [offset, epoch] : answers) {
+        EXPECT_EQ(world_.two.at(route)->epochs().epoch_of(offset), epoch);
+      }
+    }
+  }
+
+ private:
+  WorldNode& leader() { return one_leads_ ? world_.one : world_.two; }
+  WorldNode& follower() { return one_leads_ ? world_.two : world_.one; }
+  Route any_route() { return 1 + static_cast<Route>(random_.below(kPartitions)); }
+
+  void act() {
+    const uint64_t dice = random_.below(100);
+    if (dice < 30) {
+      leader().append(any_route(), ++ticket_);
+    } else if (dice < 60) {
+      world_.turn();
+      world_.deliver(random_.chance(1, 2));
+    } else if (dice < 70) {
+      (random_.chance(1, 2) ? world_.one : world_.two).hold(any_route());
+    } else if (dice < 85) {
+      (random_.chance(1, 2) ? world_.one : world_.two).settle(any_route());
+    } else if (dice < 90) {
+      world_.advance(kAskAgain);
+    } else if (dice < 95) {
+      world_.connect();
+    } else if (dice < 97) {
+      promote();
+    } else if (dice < 99) {
+      note();
+      world_.cut();
+      (random_.chance(1, 2) ? world_.one : world_.two).crash();
+      world_.connect();
+      promote();
+    }
+    note();
+  }
+
+  // Both hold everything acknowledged, so either may lead, whatever the other does.
+  void promote() {
+    ++epoch_;
+    one_leads_ = random_.chance(1, 2);
+    for (Route route = 1; route <= kPartitions; ++route) leader().settle(route);
+    leader().lead(epoch_, {follower().id()});
+    follower().follow(epoch_, leader().id());
+  }
+
+  void calm() {
+    world_.connect();
+    for (int round = 0; round < 5; ++round) {
+      for (Route route = 1; route <= kPartitions; ++route) {
+        world_.one.settle(route);
+        world_.two.settle(route);
+      }
+      world_.advance(kAskAgain);
+      world_.settle();
+      note();
+    }
+    expect_equal(world_);
+    EXPECT_EQ(world_.one.at(1)->high_watermark(), world_.one.at(1)->log_end());
+  }
+
+  void note() {
+    for (const auto& [route, answer] : leader().settled) {
+      if (answer.refusal != Refusal::kNone) continue;
+      acknowledged_[route][answer.base_offset] =
+          leader().at(route)->epochs().epoch_of(answer.base_offset);
+    }
+    leader().settled.clear();
+  }
+
+  Random random_;
+  LinkWorld world_;
+  bool one_leads_ = true;
+  int32_t epoch_ = 0;
+  uint64_t ticket_ = 0;
+  std::map<Route, std::map<Offset, LeaderEpoch>> acknowledged_;
+};
+
+TEST(Link, WhatWasAcknowledgedOutlivesCutsAndChangesOfLeadership) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Lives(seed).live(400);
+    ASSERT_FALSE(testing::Test::HasFailure()) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace magpie::link

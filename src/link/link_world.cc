@@ -1,0 +1,222 @@
+#include "link/link_world.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "record/builder.h"
+
+namespace magpie::link {
+namespace {
+
+const Uuid kTopic = {1, 2};
+
+class SteppedEngine : public engine::MemoryEngine {
+ public:
+  using MemoryEngine::MemoryEngine;
+  void step(const Now&, const port::DiskDone&, engine::Output& out) override { settle(out); }
+};
+
+}  // namespace
+
+struct WorldNode::Hosted {
+  engine::MemoryImage image;
+  SteppedEngine* engine = nullptr;
+  std::unique_ptr<partition::Partition> partition;
+};
+
+WorldNode::WorldNode(int32_t id) {
+  identity.cluster_id = "world";
+  identity.node = NodeId{id};
+  for (Route route = 1; route <= kPartitions; ++route) {
+    hosted_.push_back(std::make_unique<Hosted>());
+    open(route, engine::OpenMode::kCreate);
+  }
+}
+
+void WorldNode::open(Route route, engine::OpenMode mode) {
+  static partition::CompactionSlot slot;
+  Hosted& hosted = *hosted_[route - 1];
+  hosted.partition.reset();
+  auto engine = std::make_unique<SteppedEngine>(hosted.image);
+  hosted.engine = engine.get();
+  hosted.partition = std::make_unique<partition::Partition>(
+      "t-" + std::to_string(route - 1), partition::PartitionConfig{}, std::move(engine), slot);
+  call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+    partition.open(now, mode, kNoLeaderEpoch, out);
+  });
+}
+
+void WorldNode::crash() {
+  events_.clear();
+  for (Route route = 1; route <= kPartitions; ++route) {
+    receiver.unfollow(route);
+    open(route, engine::OpenMode::kExisting);
+  }
+}
+
+WorldNode::~WorldNode() = default;
+
+std::optional<Route> WorldNode::find(const Uuid& topic, PartitionIndex index) const {
+  if (topic != kTopic) return std::nullopt;
+  return static_cast<Route>(index.value + 1);
+}
+
+partition::Partition* WorldNode::at(Route route) {
+  return hosted_[route - 1]->partition.get();
+}
+
+void WorldNode::call(Route route, port::Effects& into, const Action& action) {
+  std::vector<partition::Event> said;
+  partition::Output out{into, said};
+  action(*at(route), out);
+  for (partition::Event& event : said) events_.emplace_back(route, std::move(event));
+}
+
+void WorldNode::lead(int32_t epoch, const std::vector<NodeId>& required) {
+  for (Route route = 1; route <= kPartitions; ++route) {
+    receiver.unfollow(route);
+    call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+      partition.lead(now, {LeaderEpoch{epoch}, Offset{}, false}, out);
+      partition.require(now, required, out);
+    });
+  }
+}
+
+void WorldNode::follow(int32_t epoch, NodeId) {
+  for (Route route = 1; route <= kPartitions; ++route) {
+    if (sender) sender->stopped(route, effects);
+    call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+      partition.follow(now, LeaderEpoch{epoch}, out);
+    });
+    receiver.follow(
+        {route, kTopic, {static_cast<int32_t>(route - 1)}, "default", LeaderEpoch{epoch}});
+  }
+}
+
+void WorldNode::append(Route route, uint64_t ticket) {
+  record::BatchBuilder builder;
+  builder.add({.timestamp = 1, .key = "k", .value = std::to_string(ticket)});
+  call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+    partition.append(now, ticket, builder.build(), out);
+  });
+}
+
+void WorldNode::hold(Route route) {
+  hosted_[route - 1]->engine->hold();
+}
+
+void WorldNode::settle(Route route) {
+  call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+    partition.step(now, {}, out);
+  });
+}
+
+void WorldNode::hear(Route route, const partition::Event& event) {
+  if (const auto* answer = std::get_if<partition::Settled>(&event)) {
+    settled.emplace_back(route, *answer);
+  } else if (std::holds_alternative<partition::LogMoved>(event) ||
+             std::holds_alternative<partition::HighWatermarkMoved>(event)) {
+    if (sender) sender->moved(route);
+    receiver.moved(route);
+  } else if (std::holds_alternative<partition::CutDone>(event)) {
+    receiver.cut_done(route);
+  }
+}
+
+void WorldNode::turn() {
+  while (!events_.empty()) {
+    const auto [route, event] = std::move(events_.front());
+    events_.pop_front();
+    hear(route, event);
+  }
+  const std::vector<ReceiverEvent> said = std::exchange(receiver.events(), {});
+  for (const ReceiverEvent& event : said) {
+    if (const auto* differs = std::get_if<TailDiffers>(&event)) {
+      records_exported += static_cast<uint64_t>(differs->to - differs->from);
+      receiver.tail_exported(now, differs->route, effects);
+    }
+  }
+  if (sender && session->is_established()) sender->flush(now, effects);
+  receiver.flush(now, effects);
+}
+
+// --- the world -----------------------------------------------------------------------------------
+
+void LinkWorld::connect() {
+  cut();
+  connected_ = true;
+  one.session = std::make_unique<Session>(one.identity, port::ConnectionId{1}, "", std::nullopt);
+  two.session = std::make_unique<Session>(two.identity, port::ConnectionId{2}, "", one.id());
+  for (WorldNode* node : {&one, &two}) {
+    node->sender = std::make_unique<Sender>(*node, *node->session, 0);
+    node->receiver.use(node->session.get());
+    node->session->start(node->now, node->effects);
+  }
+}
+
+void LinkWorld::cut() {
+  collect();
+  to_one_.clear();
+  to_two_.clear();
+  connected_ = false;
+  for (WorldNode* node : {&one, &two}) {
+    node->receiver.use(nullptr);
+    node->sender.reset();
+  }
+}
+
+void LinkWorld::collect() {
+  for (WorldNode* node : {&one, &two}) {
+    for (const port::Effect& effect : node->effects.list()) {
+      const auto* send = std::get_if<port::Send>(&effect);
+      if (send == nullptr) continue;
+      const Buffer frame = flatten(send->bytes);
+      (node == &one ? to_two_ : to_one_).push_back(frame.slice(4, frame.size() - 4));
+    }
+    node->effects.clear();
+  }
+}
+
+bool LinkWorld::deliver(bool to_one) {
+  collect();
+  std::deque<Buffer>& queue = to_one ? to_one_ : to_two_;
+  if (!connected_ || queue.empty()) return false;
+  WorldNode& node = to_one ? one : two;
+  const Buffer frame = Buffer::copy_of(queue.front().bytes());
+  queue.pop_front();
+  auto received = node.session->receive(node.now, frame, node.effects);
+  EXPECT_TRUE(received) << received.error().message;
+  if (!received || !*received) return true;
+  const auto visitor = [&](auto& message) {
+    using T = std::decay_t<decltype(message)>;
+    if constexpr (requires { node.sender->on(node.now, message, node.effects); }) {
+      node.sender->on(node.now, message, node.effects);
+    } else if constexpr (std::is_same_v<T, wire::LinkEnd>) {
+      node.receiver.on(node.now, message);
+    } else if constexpr (requires { node.receiver.on(node.now, message, node.effects); }) {
+      node.receiver.on(node.now, message, node.effects);
+    }
+  };
+  std::visit(visitor, **received);
+  return true;
+}
+
+void LinkWorld::turn() {
+  one.turn();
+  two.turn();
+}
+
+void LinkWorld::settle() {
+  for (int idle = 0; idle < 3;) {
+    turn();
+    const bool moved = deliver(true) || deliver(false);
+    idle = moved ? 0 : idle + 1;
+  }
+}
+
+void LinkWorld::advance(Duration time) {
+  for (WorldNode* node : {&one, &two}) node->now.instant = node->now.instant + time;
+}
+
+}  // namespace magpie::link

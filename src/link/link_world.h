@@ -1,0 +1,83 @@
+// Two nodes and the link between them, for tests: each hosts a copy of a few partitions on memory
+// engines whose durability the test controls; frames travel when the test lets them, in order, and
+// a cut loses what is on its way.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/memory_engine.h"
+#include "link/receiver.h"
+#include "link/sender.h"
+
+namespace magpie::link {
+
+inline constexpr Route kPartitions = 3;
+
+// One node's copies. Route r is partition r - 1 of topic kTopic.
+class WorldNode final : public Copies {
+ public:
+  explicit WorldNode(int32_t id);
+  ~WorldNode() override;
+
+  std::optional<Route> find(const Uuid& topic, PartitionIndex index) const override;
+  partition::Partition* at(Route route) override;
+  void call(Route route, port::Effects& effects, const Action& action) override;
+
+  NodeId id() const { return identity.node; }
+  void lead(int32_t epoch, const std::vector<NodeId>& required);
+  void follow(int32_t epoch, NodeId leader);
+  void append(Route route, uint64_t ticket);
+  // Loses what is not durable, and every role.
+  void crash();
+  void hold(Route route);
+  void settle(Route route);
+  // Hands what partitions said to sender and receiver, exports tails, flushes.
+  void turn();
+
+  LinkIdentity identity;
+  Now now;
+  port::Effects effects;
+  Receiver receiver{*this};
+  std::unique_ptr<Session> session;
+  std::unique_ptr<Sender> sender;
+  std::vector<std::pair<Route, partition::Settled>> settled;
+  uint64_t records_exported = 0;
+
+ private:
+  struct Hosted;
+  void open(Route route, engine::OpenMode mode);
+  void hear(Route route, const partition::Event& event);
+
+  std::vector<std::unique_ptr<Hosted>> hosted_;
+  std::deque<std::pair<Route, partition::Event>> events_;
+};
+
+class LinkWorld {
+ public:
+  LinkWorld() { connect(); }
+
+  // A new connection from `two` to `one`, and hellos.
+  void connect();
+  void cut();
+  // Delivers one frame in one of the directions; false if none is on its way.
+  bool deliver(bool to_one);
+  // Turns and deliveries until nothing happens any more.
+  void settle();
+  void turn();
+  void advance(Duration time);
+
+  WorldNode one{1};
+  WorldNode two{2};
+
+ private:
+  void collect();
+
+  std::deque<Buffer> to_one_;
+  std::deque<Buffer> to_two_;
+  bool connected_ = false;
+};
+
+}  // namespace magpie::link

@@ -1,0 +1,64 @@
+#include "link/message.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "base/byte_reader.h"
+#include "base/byte_writer.h"
+#include "wire/response_frame.h"
+
+namespace magpie::link {
+namespace {
+
+template <typename T>
+Result<Message> decode_as(ByteReader& in, int16_t version) {
+  T message;
+  if (!wire::decode(in, message, version)) {
+    return fail(ErrorKind::kCorrupt, "a message on the link is malformed");
+  }
+  return Message(std::move(message));
+}
+
+using Decoder = Result<Message> (*)(ByteReader&, int16_t);
+
+template <size_t... kind>
+constexpr auto make_decoders(std::index_sequence<kind...>) {
+  return std::array<Decoder, sizeof...(kind)>{
+      &decode_as<std::variant_alternative_t<kind, Message>>...};
+}
+
+constexpr auto kDecoders = make_decoders(std::make_index_sequence<std::variant_size_v<Message>>());
+
+}  // namespace
+
+BufferChain encode_frame(const Message& message, int16_t version) {
+  ByteWriter out;
+  out.write_int32(0);
+  out.write_int16(static_cast<int16_t>(message.index() + 1));
+  out.write_int16(version);
+  std::visit([&](const auto& concrete) { wire::encode(out, concrete, version); }, message);
+  return wire::finish_frame(out);
+}
+
+Result<Message> decode_frame(const Buffer& frame, int16_t version) {
+  ByteReader in(frame);
+  const int16_t kind = in.read_int16();
+  const int16_t spoken = in.read_int16();
+  if (!in.ok()) return fail(ErrorKind::kCorrupt, "a message on the link is too short");
+  const bool hello = kind == 1;
+  const bool known = kind >= 1 && static_cast<size_t>(kind) <= kDecoders.size();
+  const bool fits =
+      hello ? spoken >= kLowestVersion && spoken <= kHighestVersion : spoken == version;
+  if (!known || !fits) {
+    return fail(
+        ErrorKind::kUnsupported,
+        fmt::format("a message of kind {} and version {} came over the link; this build knows "
+                    "kinds 1 to {} and speaks version {} here",
+                    kind, spoken, kDecoders.size(), version));
+  }
+  return kDecoders[static_cast<size_t>(kind - 1)](in, spoken);
+}
+
+}  // namespace magpie::link

@@ -1,0 +1,40 @@
+// The messages between nodes, in frames.
+//
+// A frame is Kafka's: a four-byte size, then its bytes. Those begin with the kind and the version
+// of the message, two bytes each; the rest is the message as described in schema/link_*.schema.
+// docs/formats/link.md shows them byte by byte.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "wire/link_batches.h"
+#include "wire/link_begin.h"
+#include "wire/link_end.h"
+#include "wire/link_follow.h"
+#include "wire/link_follow_answer.h"
+#include "wire/link_hello.h"
+#include "wire/link_ping.h"
+#include "wire/link_progress.h"
+
+namespace magpie::link {
+
+// What this build speaks. A version is of the link as a whole, not of single messages.
+inline constexpr int16_t kLowestVersion = 0;
+inline constexpr int16_t kHighestVersion = 0;
+
+// The kind of a message is its place here plus one; new kinds are added at the end.
+using Message =
+    std::variant<wire::LinkHello, wire::LinkPing, wire::LinkFollow, wire::LinkFollowAnswer,
+                 wire::LinkBegin, wire::LinkBatches, wire::LinkProgress, wire::LinkEnd>;
+
+// The whole frame with its size prefix. Batches are linked, not copied.
+BufferChain encode_frame(const Message& message, int16_t version);
+
+// `frame` is without its size prefix. A hello is read in whatever version it says; other messages
+// must have `version`. kUnsupported: an unknown kind or version; kCorrupt: malformed.
+Result<Message> decode_frame(const Buffer& frame, int16_t version);
+
+}  // namespace magpie::link

@@ -1,0 +1,292 @@
+#include "link/receiver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace magpie::link {
+namespace {
+
+using partition::Partition;
+using partition::Role;
+using wire::ErrorCode;
+
+// Taken bytes are reported at the latest when they are this part of the credit.
+constexpr uint64_t kReportEveryBytes = kCreditBytes / 16;
+
+// Bytes of the batch at `at`; all that is left if they do not look like one.
+size_t batch_size_at(const Buffer& piece, size_t at) {
+  const size_t left = piece.size() - at;
+  if (left < record::kBatchHeaderBytes) return left;
+  const record::BatchHeader header = record::parse_header(piece.bytes().subspan(at));
+  return record::is_plausible(header) ? std::min(left, header.size_bytes()) : left;
+}
+
+}  // namespace
+
+// --- what the node wants -------------------------------------------------------------------------
+
+void Receiver::use(const Session* session) {
+  session_ = session;
+  taken_bytes_ = reported_bytes_ = 0;
+  to_begin_.clear();
+  to_report_.clear();
+  for (auto& [route, copy] : followed_) {
+    // What is being exported or cut goes on; the log is compared again afterwards.
+    if (copy.step == Step::kExporting || copy.step == Step::kCutting) continue;
+    set_step(copy, Step::kAsk);
+    copy.ask_at = Instant{};
+  }
+}
+
+void Receiver::follow(const Followed& wanted) {
+  Copy& copy = followed_[wanted.route];
+  const bool same = copy.wanted.epoch == wanted.epoch && copy.wanted.topic_id == wanted.topic_id;
+  copy.wanted = wanted;
+  if (same && copy.step != Step::kAsk) return;
+  if (copy.step == Step::kExporting || copy.step == Step::kCutting) return;
+  set_step(copy, Step::kAsk);
+  copy.ask_at = Instant{};
+}
+
+void Receiver::unfollow(Route route) {
+  const auto found = followed_.find(route);
+  if (found == followed_.end()) return;
+  set_step(found->second, Step::kAsk);
+  followed_.erase(found);
+}
+
+bool Receiver::is_following(Route route) const {
+  const auto found = followed_.find(route);
+  return found != followed_.end() && found->second.step == Step::kFollowing;
+}
+
+Receiver::Copy* Receiver::find(int32_t handle) {
+  const auto found = followed_.find(static_cast<Route>(handle));
+  return found == followed_.end() ? nullptr : &found->second;
+}
+
+void Receiver::set_step(Copy& copy, Step step) {
+  if (copy.step == Step::kFollowing) --following_;
+  if (step == Step::kFollowing) ++following_;
+  copy.step = step;
+  to_begin_.erase(copy.wanted.route);
+  if (step != Step::kFollowing) to_report_.erase(copy.wanted.route);
+}
+
+void Receiver::ask_again(Copy& copy, const Now& now) {
+  set_step(copy, Step::kAsk);
+  copy.ask_at = now.instant + kAskAgain;
+}
+
+// --- making the logs agree -----------------------------------------------------------------------
+
+void Receiver::ask(const Now& now, port::Effects& effects) {
+  std::map<std::pair<std::string, LeaderEpoch>, wire::LinkFollow> messages;
+  for (auto& [route, copy] : followed_) {
+    if (copy.step != Step::kAsk || copy.ask_at > now.instant) continue;
+    const Partition* const partition = copies_.at(route);
+    const bool ready = partition != nullptr && partition->role() == Role::kFollower &&
+                       partition->leader_epoch() == copy.wanted.epoch &&
+                       partition->state() == partition::PartitionState::kOnline;
+    if (!ready) {
+      copy.ask_at = now.instant + kAskAgain;
+      continue;
+    }
+    wire::LinkFollow& message = messages[{copy.wanted.group, copy.wanted.epoch}];
+    message.group = copy.wanted.group;
+    message.epoch = copy.wanted.epoch.value;
+    auto& asked = message.partitions.emplace_back();
+    asked.handle = static_cast<int32_t>(route);
+    asked.topic_id = copy.wanted.topic_id;
+    asked.index = copy.wanted.index.value;
+    const partition::CopyState state = partition->copy_state();
+    asked.log_start = state.start.value;
+    asked.log_end = state.end.value;
+    for (const auto& entry : state.epochs) {
+      asked.epochs.push_back({entry.epoch.value, entry.start.value});
+    }
+    set_step(copy, Step::kAsked);
+  }
+  for (const auto& [key, message] : messages) session_->send(message, effects);
+}
+
+void Receiver::on(const Now& now, const wire::LinkFollowAnswer& message, port::Effects&) {
+  for (const auto& answer : message.partitions) {
+    Copy* const copy = find(answer.handle);
+    if (copy == nullptr || copy->step != Step::kAsked) continue;
+    if (LeaderEpoch{message.epoch} != copy->wanted.epoch) {
+      ask_again(*copy, now);
+    } else {
+      compared(now, *copy, answer);
+    }
+  }
+}
+
+void Receiver::compared(const Now& now, Copy& copy,
+                        const wire::LinkFollowAnswer::Partition& answer) {
+  const Route route = copy.wanted.route;
+  const Partition* const partition = copies_.at(route);
+  if (partition == nullptr || answer.error_code != ErrorCode::kNone ||
+      partition->leader_epoch() != copy.wanted.epoch) {
+    return ask_again(copy, now);
+  }
+  copy.common_end = Offset{answer.common_end};
+  copy.leader_epochs.clear();
+  for (const auto& entry : answer.epochs) {
+    copy.leader_epochs.push_back({LeaderEpoch{entry.epoch}, Offset{entry.start}});
+  }
+  const Offset keep = std::max(copy.common_end, partition->log_start());
+  if (keep < partition->log_end()) {
+    // Also before a copy is begun anew: what differs is exported first.
+    set_step(copy, Step::kExporting);
+    events_.emplace_back(TailDiffers{route, keep, partition->log_end()});
+  } else if (answer.restart_at >= 0) {
+    set_step(copy, Step::kExporting);
+    events_.emplace_back(CopyOutdated{route, partition->log_end(), Offset{answer.restart_at}});
+  } else {
+    set_step(copy, Step::kBegin);
+    to_begin_.insert(route);
+  }
+}
+
+void Receiver::tail_exported(const Now& now, Route route, port::Effects& effects) {
+  const auto found = followed_.find(route);
+  if (found == followed_.end() || found->second.step != Step::kExporting) return;
+  Copy& copy = found->second;
+  const Partition* const partition = copies_.at(route);
+  // The log may lead, or be gone, by now; a newer epoch compares again.
+  if (partition == nullptr || partition->role() != Role::kFollower ||
+      partition->leader_epoch() != copy.wanted.epoch) {
+    return ask_again(copy, now);
+  }
+  set_step(copy, Step::kCutting);
+  copies_.call(route, effects, [&](Partition& follower, partition::Output& out) {
+    follower.cut(now, copy.common_end, out);
+  });
+}
+
+void Receiver::cut_done(Route route) {
+  const auto found = followed_.find(route);
+  if (found == followed_.end() || found->second.step != Step::kCutting) return;
+  // Asked once more: the answer may be from an epoch that has passed, or say to begin anew.
+  set_step(found->second, Step::kAsk);
+  found->second.ask_at = Instant{};
+}
+
+void Receiver::storage_failed(Route route) {
+  const auto found = followed_.find(route);
+  if (found == followed_.end()) return;
+  set_step(found->second, Step::kAsk);
+  found->second.ask_at = Instant{};
+}
+
+void Receiver::begin(port::Effects& effects) {
+  std::map<LeaderEpoch, wire::LinkBegin> messages;
+  for (const Route route : std::exchange(to_begin_, {})) {
+    Copy& copy = followed_.at(route);
+    copies_.call(route, effects, [&](Partition& follower, partition::Output&) {
+      follower.reconciled(copy.leader_epochs);
+    });
+    const Partition& partition = *copies_.at(route);
+    wire::LinkBegin& message = messages[copy.wanted.epoch];
+    message.epoch = copy.wanted.epoch.value;
+    message.credit_bytes = kCreditBytes;
+    message.partitions.push_back(
+        {static_cast<int32_t>(route), partition.log_end().value, partition.durable_end().value});
+    copy.reported = partition.durable_end();
+    set_step(copy, Step::kFollowing);
+    events_.emplace_back(Following{route});
+  }
+  for (const auto& [epoch, message] : messages) session_->send(message, effects);
+}
+
+// --- following -----------------------------------------------------------------------------------
+
+void Receiver::on(const Now& now, wire::LinkBatches& message, port::Effects& effects) {
+  for (auto& part : message.partitions) {
+    if (part.batches) taken_bytes_ += size_of(*part.batches);
+    Copy* const copy = find(part.handle);
+    if (copy == nullptr || copy->step != Step::kFollowing ||
+        copy->wanted.epoch != LeaderEpoch{message.epoch}) {
+      continue;
+    }
+    if (part.batches && !append_all(now, *copy, *part.batches, effects)) continue;
+    copies_.call(copy->wanted.route, effects, [&](Partition& follower, partition::Output& out) {
+      follower.learn(now, Offset{part.high_watermark}, Offset{part.log_start}, out);
+    });
+  }
+}
+
+// False if the copy has to be compared again.
+bool Receiver::append_all(const Now& now, Copy& copy, const BufferChain& batches,
+                          port::Effects& effects) {
+  Status status;
+  copies_.call(copy.wanted.route, effects, [&](Partition& follower, partition::Output& out) {
+    for (const Buffer& piece : batches) {
+      for (size_t at = 0; at < piece.size() && status;) {
+        const size_t size = batch_size_at(piece, at);
+        status = follower.append_copied(now, piece.slice(at, size), out);
+        at += size;
+      }
+    }
+  });
+  if (status) return true;
+  effects.add(
+      port::LogLine{port::Severity::kWarning, "link_batch_refused", status.error().message});
+  ask_again(copy, now);
+  return false;
+}
+
+void Receiver::on(const Now& now, const wire::LinkEnd& message) {
+  for (const auto& ended : message.partitions) {
+    Copy* const copy = find(ended.handle);
+    if (copy == nullptr || copy->step == Step::kExporting || copy->step == Step::kCutting) continue;
+    ask_again(*copy, now);
+  }
+}
+
+void Receiver::moved(Route route) {
+  const auto found = followed_.find(route);
+  if (found != followed_.end() && found->second.step == Step::kFollowing) to_report_.insert(route);
+}
+
+void Receiver::report(port::Effects& effects) {
+  std::map<LeaderEpoch, wire::LinkProgress> messages;
+  for (const Route route : std::exchange(to_report_, {})) {
+    Copy& copy = followed_.at(route);
+    const Partition* const partition = copies_.at(route);
+    if (partition == nullptr || partition->durable_end() <= copy.reported) continue;
+    copy.reported = partition->durable_end();
+    wire::LinkProgress& message = messages[copy.wanted.epoch];
+    message.partitions.push_back({static_cast<int32_t>(route), copy.reported.value});
+  }
+  if (messages.empty() && taken_bytes_ - reported_bytes_ >= kReportEveryBytes) messages[{}] = {};
+  for (auto& [epoch, message] : messages) {
+    message.epoch = epoch.value;
+    message.taken_bytes = static_cast<int64_t>(taken_bytes_);
+    session_->send(message, effects);
+    reported_bytes_ = taken_bytes_;
+  }
+}
+
+void Receiver::flush(const Now& now, port::Effects& effects) {
+  if (session_ == nullptr || !session_->is_established()) return;
+  ask(now, effects);
+  begin(effects);
+  report(effects);
+}
+
+Instant Receiver::next_deadline() const {
+  if (session_ == nullptr) return Instant::never();
+  Instant next = Instant::never();
+  for (const auto& [route, copy] : followed_) {
+    if (copy.step == Step::kAsk) next = std::min(next, copy.ask_at);
+  }
+  return next;
+}
+
+}  // namespace magpie::link

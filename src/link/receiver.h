@@ -1,0 +1,130 @@
+// What a follower takes from one other node: the partitions that node leads.
+//
+// The problem: before a copy may take a leader's batches, its own log must be made to agree with
+// the leader's, and nothing may be cut before it is kept elsewhere; then thousands of partitions
+// share one connection, and every position held durably must be told at once. The idea: each
+// partition goes through the same few steps (ask, export, cut, begin, follow), and whatever goes
+// wrong sends it back to the first.
+//
+// Guarantees: a batch is appended only in the epoch in which the log was compared; a tail is cut
+// only after tail_exported() said that it is kept (G10); positions are reported after they are
+// durable.
+//
+// What it does not do: it does not decide whom to follow, open connections, or export tails.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "link/copies.h"
+#include "link/message.h"
+#include "link/session.h"
+#include "port/effect.h"
+
+namespace magpie::link {
+
+// Bytes of batches that may be on their way to this node on one link.
+inline constexpr int64_t kCreditBytes = 64 * 1024 * 1024;
+// A partition that the leader refused is asked for again after this.
+inline constexpr Duration kAskAgain = Duration::milliseconds(200);
+
+// One partition to follow.
+struct Followed {
+  Route route = 0;
+  Uuid topic_id;
+  PartitionIndex index;
+  std::string group;
+  LeaderEpoch epoch;
+};
+
+// The records in [from, to) differ from the leader's and are about to be cut: export them, then
+// call tail_exported().
+struct TailDiffers {
+  Route route = 0;
+  Offset from;
+  Offset to;
+};
+// The leader no longer has what follows: the copy must be begun anew at `at`, and followed again.
+struct CopyOutdated {
+  Route route = 0;
+  Offset end;
+  Offset at;
+};
+// The copy agrees with the leader and its batches come from now on.
+struct Following {
+  Route route = 0;
+};
+using ReceiverEvent = std::variant<TailDiffers, CopyOutdated, Following>;
+
+class Receiver {
+ public:
+  // Both must outlive this object. `session` may be replaced by use().
+  explicit Receiver(Copies& copies) : copies_(copies) {}
+
+  // From now on the leader is reached through `session`; null: not at all. Everything is asked for
+  // anew.
+  void use(const Session* session);
+
+  // Follows a partition, whose role is set; again, if its epoch is another one now.
+  void follow(const Followed& wanted);
+  void unfollow(Route route);
+
+  void on(const Now& now, const wire::LinkFollowAnswer& message, port::Effects& effects);
+  void on(const Now& now, wire::LinkBatches& message, port::Effects& effects);
+  void on(const Now& now, const wire::LinkEnd& message);
+
+  void tail_exported(const Now& now, Route route, port::Effects& effects);
+  // What the partition said: CutDone, LogMoved, StorageFailed, StorageRecovered.
+  void cut_done(Route route);
+  void moved(Route route);
+  void storage_failed(Route route);
+
+  // Asks, begins and reports. Called at the end of a turn.
+  void flush(const Now& now, port::Effects& effects);
+  Instant next_deadline() const;
+
+  std::vector<ReceiverEvent>& events() { return events_; }
+  bool is_following(Route route) const;
+  // Partitions not yet in agreement with their leader.
+  size_t behind() const { return followed_.size() - following_; }
+  uint64_t taken_bytes() const { return taken_bytes_; }
+
+ private:
+  enum class Step { kAsk, kAsked, kExporting, kCutting, kBegin, kFollowing };
+  struct Copy {
+    Followed wanted;
+    Step step = Step::kAsk;
+    Instant ask_at;
+    Offset common_end;  // what the leader said
+    std::vector<partition::EpochCache::Entry> leader_epochs;
+    Offset reported{-1};  // durable end
+  };
+
+  Copy* find(int32_t handle);
+  void set_step(Copy& copy, Step step);
+  void ask_again(Copy& copy, const Now& now);
+  void compared(const Now& now, Copy& copy, const wire::LinkFollowAnswer::Partition& answer);
+  bool append_all(const Now& now, Copy& copy, const BufferChain& batches, port::Effects& effects);
+  void ask(const Now& now, port::Effects& effects);
+  void begin(port::Effects& effects);
+  void report(port::Effects& effects);
+
+  Copies& copies_;
+  const Session* session_ = nullptr;
+  std::map<Route, Copy> followed_;  // the route is the handle
+  std::set<Route> to_begin_;
+  std::set<Route> to_report_;
+  size_t following_ = 0;
+  uint64_t taken_bytes_ = 0;
+  uint64_t reported_bytes_ = 0;
+  std::vector<ReceiverEvent> events_;
+};
+
+}  // namespace magpie::link

@@ -1,0 +1,274 @@
+#include "link/sender.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace magpie::link {
+namespace {
+
+using partition::Divergence;
+using partition::Partition;
+using partition::PartitionState;
+using partition::Role;
+using wire::ErrorCode;
+
+partition::CopyState copy_state_of(const wire::LinkFollow::Partition& asked) {
+  partition::CopyState copy;
+  copy.start = Offset{asked.log_start};
+  copy.end = Offset{asked.log_end};
+  for (const auto& entry : asked.epochs) {
+    copy.epochs.push_back({LeaderEpoch{entry.epoch}, Offset{entry.start}});
+  }
+  return copy;
+}
+
+// What a follower says of itself must be a log that can exist.
+bool is_sound(const partition::CopyState& copy) {
+  bool sound = copy.start.value >= 0 && copy.start <= copy.end;
+  for (size_t i = 0; i < copy.epochs.size(); ++i) {
+    const auto& entry = copy.epochs[i];
+    sound = sound && entry.start.value >= 0 && entry.start <= copy.end;
+    if (i == 0) continue;
+    sound =
+        sound && copy.epochs[i - 1].epoch < entry.epoch && copy.epochs[i - 1].start <= entry.start;
+  }
+  return sound;
+}
+
+ErrorCode leadership_error(const Partition& partition, LeaderEpoch epoch) {
+  if (!partition.is_readable()) return ErrorCode::kKafkaStorageError;
+  if (partition.leader_epoch() > epoch) return ErrorCode::kFencedLeaderEpoch;
+  if (partition.leader_epoch() < epoch) return ErrorCode::kUnknownLeaderEpoch;
+  return partition.role() == Role::kLeader ? ErrorCode::kNone : ErrorCode::kNotLeaderOrFollower;
+}
+
+}  // namespace
+
+Sender::Sender(Copies& copies, const Session& session, uint64_t ticket_base)
+    : copies_(copies), session_(session), ticket_base_(ticket_base) {}
+
+// --- what the follower says ----------------------------------------------------------------------
+
+void Sender::on(const Now&, const wire::LinkFollow& message, port::Effects& effects) {
+  wire::LinkFollowAnswer answer;
+  answer.group = message.group;
+  answer.epoch = message.epoch;
+  for (const auto& asked : message.partitions) {
+    answer.partitions.push_back(compare(asked, LeaderEpoch{message.epoch}));
+  }
+  session_.send(answer, effects);
+}
+
+wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partition& asked,
+                                                  LeaderEpoch epoch) {
+  wire::LinkFollowAnswer::Partition answer;
+  answer.handle = asked.handle;
+  const std::optional<Route> route = copies_.find(asked.topic_id, {asked.index});
+  Partition* const partition = route ? copies_.at(*route) : nullptr;
+  const partition::CopyState theirs = copy_state_of(asked);
+  answer.error_code = partition == nullptr ? ErrorCode::kUnknownTopicId
+                      : !is_sound(theirs)  ? ErrorCode::kInvalidRequest
+                                           : leadership_error(*partition, epoch);
+  if (answer.error_code != ErrorCode::kNone) return answer;
+
+  const partition::CopyState ours = partition->copy_state();
+  const Divergence parted = find_divergence(ours, theirs);
+  // Until the stream begins, the member's position counts for nothing.
+  partition->member_lost(session_.peer().node);
+  Stream stream;
+  stream.handle = asked.handle;
+  stream.epoch = epoch;
+  stream.agreed_end = parted.restart ? parted.restart_at : parted.common_end;
+  streams_[*route] = stream;
+  routes_[asked.handle] = *route;
+  waiting_.erase(*route);
+
+  answer.common_end = parted.common_end.value;
+  if (parted.restart) answer.restart_at = parted.restart_at.value;
+  answer.high_watermark = partition->high_watermark().value;
+  answer.log_start = partition->log_start().value;
+  for (const auto& entry : ours.epochs) {
+    answer.epochs.push_back({entry.epoch.value, entry.start.value});
+  }
+  return answer;
+}
+
+void Sender::on(const Now&, const wire::LinkBegin& message, port::Effects& effects) {
+  credit_bytes_ = static_cast<uint64_t>(std::max<int64_t>(message.credit_bytes, 0));
+  wire::LinkEnd ended;
+  for (const auto& asked : message.partitions) {
+    begin(asked, LeaderEpoch{message.epoch}, effects, ended);
+  }
+  if (!ended.partitions.empty()) session_.send(ended, effects);
+}
+
+void Sender::begin(const wire::LinkBegin::Partition& asked, LeaderEpoch epoch,
+                   port::Effects& effects, wire::LinkEnd& ended) {
+  const std::optional<Route> route = route_of(asked.handle);
+  Stream* const stream = route ? &streams_.at(*route) : nullptr;
+  const Offset from{asked.from};
+  const Offset durable{asked.durable_end};
+  if (stream == nullptr || stream->epoch != epoch || !leads(*stream, *route)) {
+    ended.partitions.push_back({asked.handle, ErrorCode::kNotLeaderOrFollower});
+    return;
+  }
+  const Partition& partition = *copies_.at(*route);
+  if (from != stream->agreed_end || durable > from || from < partition.log_start()) {
+    ended.partitions.push_back({asked.handle, ErrorCode::kOffsetOutOfRange});
+    return;
+  }
+  stream->begun = true;
+  stream->next = from;
+  copies_.call(*route, effects, [&](Partition& leader, partition::Output& out) {
+    leader.member_reconciled(session_.peer().node, durable, out);
+  });
+  wait(*route);
+}
+
+void Sender::on(const Now&, const wire::LinkProgress& message, port::Effects& effects) {
+  const auto taken = static_cast<uint64_t>(std::max<int64_t>(message.taken_bytes, 0));
+  taken_bytes_ = std::clamp(taken, taken_bytes_, sent_bytes_);
+  for (const auto& progress : message.partitions) {
+    const std::optional<Route> route = route_of(progress.handle);
+    if (!route) continue;
+    const Stream& stream = streams_.at(*route);
+    const Offset durable{progress.durable_end};
+    const bool counts = stream.begun && stream.epoch == LeaderEpoch{message.epoch} &&
+                        durable <= stream.next && leads(stream, *route);
+    if (!counts) continue;
+    copies_.call(*route, effects, [&](Partition& leader, partition::Output& out) {
+      leader.member_durable(session_.peer().node, durable, out);
+    });
+  }
+}
+
+// --- what the node says --------------------------------------------------------------------------
+
+bool Sender::leads(const Stream& stream, Route route) {
+  const Partition* const partition = copies_.at(route);
+  return partition != nullptr && leadership_error(*partition, stream.epoch) == ErrorCode::kNone;
+}
+
+std::optional<Route> Sender::route_of(int32_t handle) const {
+  const auto found = routes_.find(handle);
+  if (found == routes_.end()) return std::nullopt;
+  return found->second;
+}
+
+void Sender::wait(Route route) {
+  waiting_.insert(route);
+}
+
+void Sender::moved(Route route) {
+  const auto found = streams_.find(route);
+  if (found != streams_.end() && found->second.begun) wait(route);
+}
+
+void Sender::stopped(Route route, port::Effects& effects) {
+  const auto found = streams_.find(route);
+  if (found == streams_.end()) return;
+  wire::LinkEnd ended;
+  ended.partitions.push_back({found->second.handle, ErrorCode::kNotLeaderOrFollower});
+  routes_.erase(found->second.handle);
+  streams_.erase(found);
+  waiting_.erase(route);
+  session_.send(ended, effects);
+}
+
+void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& done,
+                       port::Effects& effects) {
+  const auto route = static_cast<Route>(ticket);
+  const auto found = streams_.find(route);
+  if (found == streams_.end() || !found->second.reading) return;
+  Stream& stream = found->second;
+  stream.reading = false;
+  if (!done.status) return stopped(route, effects);
+  // The read may belong to a stream that was begun anew meanwhile.
+  const Partition* const partition = copies_.at(route);
+  if (!leads(stream, route) || done.batches.empty()) return wait(route);
+  const record::BatchHeader first = record::parse_header(done.batches.front().bytes());
+  const record::BatchHeader last = record::parse_header(done.batches.back().bytes());
+  if (first.next_offset() <= stream.next || first.base_offset > stream.next) {
+    // Another place, unless offsets are missing here.
+    const bool gap = first.base_offset > stream.next;
+    if (!gap) return wait(route);
+  }
+  wire::LinkBatches message;
+  message.epoch = stream.epoch.value;
+  message.partitions.push_back({stream.handle, partition->high_watermark().value,
+                                partition->log_start().value, done.batches});
+  sent_bytes_ += size_of(done.batches);
+  stream.next = last.next_offset();
+  stream.high_watermark = partition->high_watermark();
+  stream.log_start = partition->log_start();
+  session_.send(message, effects);
+  wait(route);
+}
+
+// --- sending -------------------------------------------------------------------------------------
+
+void Sender::flush(const Now& now, port::Effects& effects) {
+  // Streams that can send nothing more go out of the round; those out of credit stay in it.
+  while (!waiting_.empty()) {
+    wire::LinkBatches message;
+    uint64_t bytes = 0;
+    const size_t turns = waiting_.size();
+    for (size_t turn = 0; turn < turns && bytes < kMessageBytes; ++turn) {
+      auto next = waiting_.upper_bound(served_);
+      if (next == waiting_.end()) next = waiting_.begin();
+      served_ = *next;
+      Stream& stream = streams_.at(served_);
+      if (message.partitions.empty()) message.epoch = stream.epoch.value;
+      if (message.epoch != stream.epoch.value) break;  // one epoch per message
+      gather(now, served_, stream, message, bytes, effects);
+    }
+    if (message.partitions.empty()) return;
+    session_.send(message, effects);
+  }
+}
+
+void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,
+                    uint64_t& bytes, port::Effects& effects) {
+  if (!leads(stream, route) || stream.reading) {
+    waiting_.erase(route);
+    return;
+  }
+  const Partition& partition = *copies_.at(route);
+  BufferChain batches;
+  const bool more = stream.next < partition.log_end();
+  if (more && stream.next < partition.log_start()) return stopped(route, effects);
+  if (more && has_credit()) {
+    std::optional<BufferChain> at_once;
+    copies_.call(route, effects, [&](Partition& leader, partition::Output& out) {
+      at_once =
+          leader.read_for_member(now, ticket_base_ + route, stream.next, kPartitionBytes, out);
+    });
+    if (!at_once) {
+      stream.reading = true;
+      waiting_.erase(route);
+      return;
+    }
+    batches = std::move(*at_once);
+  }
+  const bool news = stream.high_watermark != partition.high_watermark() ||
+                    stream.log_start != partition.log_start();
+  if (!batches.empty()) {
+    stream.next = record::parse_header(batches.back().bytes()).next_offset();
+    bytes += size_of(batches);
+    sent_bytes_ += size_of(batches);
+  } else if (!news) {
+    // Out of credit it waits in the round for the next report; with nothing to send it leaves.
+    if (!more) waiting_.erase(route);
+    return;
+  }
+  stream.high_watermark = partition.high_watermark();
+  stream.log_start = partition.log_start();
+  wire::LinkBatches::Partition part{stream.handle, partition.high_watermark().value,
+                                    partition.log_start().value, std::nullopt};
+  if (!batches.empty()) part.batches = std::move(batches);
+  message.partitions.push_back(std::move(part));
+}
+
+}  // namespace magpie::link

@@ -1,0 +1,101 @@
+// What a leader sends to one other node: the batches of every partition that node follows here.
+//
+// The problem: thousands of partitions share one connection to a follower that may be slow or far;
+// a record must leave as soon as it is appended, a slow follower must not fill this node's memory,
+// and an old leader must not feed anyone. The idea: one stream per partition, begun only after the
+// follower's log was compared with this one in the present epoch, and one credit for all of them:
+// bytes sent and not yet reported as taken. Streams that have something to send take turns.
+//
+// Guarantees: a stream sends a partition's batches in order, each once, from the agreed offset on,
+// and only while this node leads in the epoch in which the stream was begun; a position counts for
+// the high watermark only from such a stream; no more than the credit is outstanding, except for
+// one batch.
+//
+// What it does not do: it does not decide who leads or who is required, and keeps no records.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "link/copies.h"
+#include "link/message.h"
+#include "link/session.h"
+#include "port/effect.h"
+
+namespace magpie::link {
+
+// Bytes of batches in one message, and of one partition in it; a single batch may be larger.
+inline constexpr uint64_t kMessageBytes = 1024 * 1024;
+inline constexpr uint64_t kPartitionBytes = 256 * 1024;
+
+class Sender {
+ public:
+  // Streams of `session`, which is established; both must outlive this object. `ticket_base` is
+  // added to the tickets of reads, so that the node can tell whose they are.
+  Sender(Copies& copies, const Session& session, uint64_t ticket_base);
+
+  // Messages from the follower.
+  void on(const Now& now, const wire::LinkFollow& message, port::Effects& effects);
+  void on(const Now& now, const wire::LinkBegin& message, port::Effects& effects);
+  void on(const Now& now, const wire::LinkProgress& message, port::Effects& effects);
+
+  // The partition has more to send, or more to say.
+  void moved(Route route);
+  // It leads no more, or in another epoch, or is gone: its stream ends.
+  void stopped(Route route, port::Effects& effects);
+  // A read of this object's finished; `ticket` is without the base.
+  void read_done(const Now& now, uint64_t ticket, const partition::ReadDone& done,
+                 port::Effects& effects);
+
+  // Sends what may be sent. Called at the end of a turn.
+  void flush(const Now& now, port::Effects& effects);
+
+  bool is_idle() const { return waiting_.empty(); }
+  size_t streams() const { return streams_.size(); }
+  uint64_t outstanding_bytes() const { return sent_bytes_ - taken_bytes_; }
+  uint64_t sent_bytes() const { return sent_bytes_; }
+
+ private:
+  struct Stream {
+    int32_t handle = 0;
+    LeaderEpoch epoch = kNoLeaderEpoch;
+    Offset agreed_end;     // where the follower's log ends after its cut
+    bool begun = false;    // and counting
+    bool reading = false;  // from disk
+    Offset next;           // the next batch to send holds this offset
+    // As last said.
+    Offset high_watermark{-1};
+    Offset log_start{-1};
+  };
+
+  wire::LinkFollowAnswer::Partition compare(const wire::LinkFollow::Partition& asked,
+                                            LeaderEpoch epoch);
+  bool leads(const Stream& stream, Route route);
+  void begin(const wire::LinkBegin::Partition& asked, LeaderEpoch epoch, port::Effects& effects,
+             wire::LinkEnd& ended);
+  std::optional<Route> route_of(int32_t handle) const;
+  void wait(Route route);
+  // Adds what one stream has to send; nothing is added if it must be read from disk first.
+  void gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,
+              uint64_t& bytes, port::Effects& effects);
+  bool has_credit() const { return outstanding_bytes() < credit_bytes_; }
+
+  Copies& copies_;
+  const Session& session_;
+  const uint64_t ticket_base_;
+  std::map<Route, Stream> streams_;
+  std::map<int32_t, Route> routes_;  // by the follower's handle
+  std::set<Route> waiting_;          // streams that have something to send
+  Route served_ = 0;                 // last one in the round
+  uint64_t credit_bytes_ = 0;
+  uint64_t sent_bytes_ = 0;
+  uint64_t taken_bytes_ = 0;
+};
+
+}  // namespace magpie::link

@@ -1,0 +1,122 @@
+#include "link/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace magpie::link {
+
+std::string certificate_name(std::string_view cluster_id, NodeId node) {
+  return fmt::format("node-{}.{}", node.value, cluster_id);
+}
+
+Session::Session(LinkIdentity own, port::ConnectionId connection, std::string certified_name,
+                 std::optional<NodeId> expected)
+    : own_(std::move(own)),
+      connection_(connection),
+      certified_name_(std::move(certified_name)),
+      expected_(expected) {}
+
+void Session::start(const Now& now, port::Effects& effects) {
+  last_heard_ = now.instant;
+  next_ping_ = now.instant + kPingInterval;
+  wire::LinkHello hello;
+  hello.lowest_version = kLowestVersion;
+  hello.highest_version = kHighestVersion;
+  hello.cluster_id = own_.cluster_id;
+  hello.node_id = own_.node.value;
+  hello.region = own_.region;
+  hello.incarnation = own_.incarnation;
+  hello.build = own_.build;
+  effects.add(port::Send{connection_, encode_frame(hello, kLowestVersion)});
+}
+
+Result<std::optional<Message>> Session::receive(const Now& now, const Buffer& frame,
+                                                port::Effects& effects) {
+  last_heard_ = now.instant;
+  Result<Message> message = decode_frame(frame, version_);
+  if (!message) return fail(message.error());
+  if (const auto* hello = std::get_if<wire::LinkHello>(&*message)) {
+    if (Status met = meet(*hello); !met) return fail(met.error());
+    return std::nullopt;
+  }
+  if (!is_established()) return fail(ErrorKind::kInvalidArgument, "the peer did not say hello");
+  if (const auto* ping = std::get_if<wire::LinkPing>(&*message)) {
+    on_ping(now, *ping, effects);
+    return std::nullopt;
+  }
+  return std::optional(std::move(*message));
+}
+
+Status Session::meet(const wire::LinkHello& hello) {
+  if (is_established()) return fail(ErrorKind::kInvalidArgument, "the peer said hello twice");
+  const int16_t highest = std::min(hello.highest_version, kHighestVersion);
+  if (highest < std::max(hello.lowest_version, kLowestVersion)) {
+    return fail(ErrorKind::kUnsupported,
+                fmt::format("node {} ({}) speaks link versions {} to {}, this build {} to {}; "
+                            "upgrade the older of the two",
+                            hello.node_id, hello.build, hello.lowest_version, hello.highest_version,
+                            kLowestVersion, kHighestVersion));
+  }
+  if (hello.cluster_id != own_.cluster_id) {
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("the peer belongs to cluster '{}', this node to '{}'; check the "
+                            "addresses of links",
+                            hello.cluster_id, own_.cluster_id));
+  }
+  const NodeId node{hello.node_id};
+  if (node == own_.node || (expected_ && node != *expected_)) {
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("node {} answered where {} was expected; check the addresses of links",
+                            node.value,
+                            expected_ ? fmt::format("node {}", expected_->value) : "another node"));
+  }
+  if (!certified_name_.empty() && certified_name_ != certificate_name(own_.cluster_id, node)) {
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("the peer says it is node {}, but its certificate was issued for '{}', "
+                            "not '{}'",
+                            node.value, certified_name_, certificate_name(own_.cluster_id, node)));
+  }
+  version_ = highest;
+  peer_ = LinkIdentity{hello.cluster_id, node, hello.region, hello.incarnation, hello.build};
+  return {};
+}
+
+void Session::on_ping(const Now& now, const wire::LinkPing& ping, port::Effects& effects) {
+  if (!ping.answer) {
+    wire::LinkPing answer = ping;
+    answer.answer = true;
+    return send(answer, effects);
+  }
+  if (ping.number == last_ping_) round_trip_ = now.instant - Instant{ping.sent_at};
+}
+
+void Session::send(const Message& message, port::Effects& effects) const {
+  CHECK(is_established());
+  effects.add(port::Send{connection_, encode_frame(message, version_)});
+}
+
+Status Session::tick(const Now& now, port::Effects& effects) {
+  if (now.instant - last_heard_ >= kSilenceMax) {
+    return fail(ErrorKind::kUnavailable,
+                fmt::format("nothing was heard for {} s",
+                            (now.instant - last_heard_).nanos / Duration::seconds(1).nanos));
+  }
+  if (next_ping_ <= now.instant) {
+    next_ping_ = now.instant + kPingInterval;
+    wire::LinkPing ping;
+    ping.number = ++last_ping_;
+    ping.sent_at = now.instant.nanos;
+    if (is_established()) send(ping, effects);
+  }
+  return {};
+}
+
+Instant Session::next_deadline() const {
+  return std::min(next_ping_, last_heard_ + kSilenceMax);
+}
+
+}  // namespace magpie::link

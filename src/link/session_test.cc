@@ -1,0 +1,110 @@
+#include "link/session.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+namespace magpie::link {
+namespace {
+
+LinkIdentity identity(int32_t node, const std::string& cluster = "orders") {
+  LinkIdentity who;
+  who.cluster_id = cluster;
+  who.node = NodeId{node};
+  who.region = "bj";
+  who.build = "test";
+  return who;
+}
+
+// Two ends of one connection; what one sends the other receives at once.
+struct Pair {
+  Session caller;
+  Session called;
+  Now now;
+  port::Effects from_caller;
+  port::Effects from_called;
+  std::string trouble;
+  std::vector<Message> seen;
+
+  Pair(const LinkIdentity& a, const LinkIdentity& b, const std::string& certified = "")
+      : caller(a, {1}, "", b.node), called(b, {2}, certified, std::nullopt) {
+    caller.start(now, from_caller);
+    called.start(now, from_called);
+    exchange();
+  }
+
+  void exchange() {
+    while (!(from_caller.empty() && from_called.empty()) && trouble.empty()) {
+      pass(from_caller, called, from_called);
+      pass(from_called, caller, from_caller);
+    }
+  }
+  void pass(port::Effects& from, Session& to, port::Effects& answers) {
+    const std::vector<port::Effect> sent = std::exchange(from.list(), {});
+    for (const port::Effect& effect : sent) {
+      const Buffer frame = flatten(std::get<port::Send>(effect).bytes);
+      auto received = to.receive(now, frame.slice(4, frame.size() - 4), answers);
+      if (!received) {
+        trouble = received.error().message;
+      } else if (*received) {
+        seen.push_back(**received);
+      }
+    }
+  }
+};
+
+TEST(Session, BothLearnWhoTheOtherIs) {
+  Pair pair(identity(1), identity(2));
+  EXPECT_EQ(pair.trouble, "");
+  EXPECT_EQ(pair.caller.peer(), identity(2));
+  EXPECT_EQ(pair.called.peer(), identity(1));
+}
+
+TEST(Session, AnotherClusterIsRefused) {
+  Pair pair(identity(1, "orders"), identity(2, "payments"));
+  EXPECT_NE(pair.trouble.find("check the addresses"), std::string::npos) << pair.trouble;
+}
+
+TEST(Session, TheCertificateMustNameTheNode) {
+  EXPECT_EQ(Pair(identity(1), identity(2), "node-1.orders").trouble, "");
+  EXPECT_NE(Pair(identity(1), identity(2), "node-3.orders").trouble.find("issued for"),
+            std::string::npos);
+}
+
+TEST(Session, ANodeThatCallsItselfIsRefused) {
+  EXPECT_NE(Pair(identity(1), identity(1)).trouble, "");
+}
+
+TEST(Session, PingsMeasureTheWayThereAndBack) {
+  Pair pair(identity(1), identity(2));
+  EXPECT_FALSE(pair.caller.round_trip());
+  pair.now.instant = pair.now.instant + kPingInterval;
+  ASSERT_TRUE(pair.caller.tick(pair.now, pair.from_caller));
+  pair.now.instant = pair.now.instant + Duration::milliseconds(40);
+  pair.exchange();
+  EXPECT_EQ(pair.caller.round_trip(), Duration::milliseconds(40));
+}
+
+TEST(Session, SilenceEndsIt) {
+  Pair pair(identity(1), identity(2));
+  pair.now.instant = pair.now.instant + kSilenceMax;
+  EXPECT_LE(pair.caller.next_deadline(), pair.now.instant);
+  EXPECT_FALSE(pair.caller.tick(pair.now, pair.from_caller));
+}
+
+TEST(Session, MessagesComeThroughAndGarbageDoesNot) {
+  Pair pair(identity(1), identity(2));
+  wire::LinkProgress progress;
+  progress.epoch = 3;
+  progress.partitions.push_back({4, 5});
+  pair.caller.send(progress, pair.from_caller);
+  pair.exchange();
+  EXPECT_EQ(pair.seen, std::vector<Message>{progress});
+  EXPECT_FALSE(pair.called.receive(pair.now, Buffer::copy_of("\0\7\0\0"), pair.from_called));
+  EXPECT_FALSE(pair.called.receive(pair.now, Buffer::copy_of("x"), pair.from_called));
+  EXPECT_FALSE(
+      pair.called.receive(pair.now, Buffer::copy_of(std::string(8, '\x7f')), pair.from_called));
+}
+
+}  // namespace
+}  // namespace magpie::link
