@@ -132,6 +132,8 @@ TEST_F(DiskTroubleTest, TheOperatorIsToldAndToldWhenItIsOver) {
   EXPECT_EQ(trouble.status, 503);
   EXPECT_NE(trouble.body.find("no space left on device"), std::string::npos) << trouble.body;
   EXPECT_TRUE(harness_.has_logged("storage_failed"));
+  const std::string topic = harness_.http("GET", "/v1/topics/t").body;
+  EXPECT_NE(topic.find("no space left on device"), std::string::npos) << topic;
   heal();
   EXPECT_EQ(harness_.http("GET", "/readyz").status, 200);
   EXPECT_TRUE(harness_.has_logged("storage_recovered"));
@@ -187,6 +189,18 @@ TEST_F(DiskTroubleTest, AStartOnAFullDiskWaitsForRoom) {
   heal();
   EXPECT_EQ(harness_.phase(), Phase::kRunning);
   EXPECT_EQ(records_in(fetch(client_, "t", 0, 0)).size(), 2u);
+}
+
+TEST_F(DiskTroubleTest, AFirstStartThatRunsOutOfDiskHalfWayGoesOnWhenThereIsRoom) {
+  NodeHarness harness;
+  harness.boot_until([&] { return harness.has_logged("state_read"); });
+  harness.disk.set_write_error(Error{ErrorKind::kNoSpace, "no space left on device"});
+  harness.settle();
+  harness.advance(Duration::seconds(60));
+  EXPECT_EQ(harness.phase(), Phase::kStarting);
+  harness.disk.set_write_error(std::nullopt);
+  harness.advance(Duration::seconds(10));
+  EXPECT_EQ(harness.phase(), Phase::kRunning);
 }
 
 }  // namespace

@@ -83,6 +83,19 @@ TEST_F(NodeTest, AStopFinishesWhatIsUnderWay) {
   EXPECT_EQ(records_in(fetch(client_, "t", 0, 0)).size(), 3u);
 }
 
+TEST_F(NodeTest, AStopDoesNotWaitForEverForAProduceThatHangs) {
+  boot_with_records();
+  harness_.disk.hold_below("topics/t-0/");
+  client_.send(produce_request("t", 0, batch_of({"c"})), 9);
+  harness_.request_stop();
+  harness_.advance(Duration::seconds(30));  // comes to rest all the same
+  EXPECT_EQ(harness_.phase(), Phase::kStopping);
+  harness_.disk.hold(false);
+  harness_.settle();
+  EXPECT_EQ(harness_.phase(), Phase::kStopped);
+  EXPECT_TRUE(client_.take<wire::ProduceResponse>(9));
+}
+
 TEST_F(NodeTest, AStopAnswersWhoeverWaits) {
   boot_with_records();
   auto waiting = fetch_request("t", 1, 0);

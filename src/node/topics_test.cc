@@ -168,7 +168,7 @@ TEST_F(TopicsTest, AFailingDiskRefusesTheCreation) {
 
 TEST_F(TopicsTest, EveryVersionDeletesByName) {
   for (int version = 1; version <= 6; ++version) {
-    create_topic(client_, "t");
+    const Uuid id = create({topic("t")}).topics.at(0).topic_id;
     wire::DeleteTopicsRequest request;
     if (version >= 6) {
       request.topics.push_back({"t", {}});
@@ -179,6 +179,7 @@ TEST_F(TopicsTest, EveryVersionDeletesByName) {
     ASSERT_EQ(answer.responses.size(), 1u);
     EXPECT_EQ(answer.responses[0].error_code, ErrorCode::kNone) << version;
     EXPECT_EQ(answer.responses[0].name, "t") << version;
+    EXPECT_EQ(answer.responses[0].topic_id, version >= 6 ? id : Uuid()) << version;
     EXPECT_EQ(partitions_of("t"), -1) << version;
   }
 }

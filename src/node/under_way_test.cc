@@ -65,7 +65,10 @@ TEST_F(UnderWayTest, RecordsAreReadFromTheDisk) {
 
 TEST_F(UnderWayTest, AFetchOfADeletedTopicIsAnswered) {
   hold_partition();
-  client_.send(fetch_request("t", 0, 0), 12);
+  wire::FetchRequest request = fetch_request("t", 0, 0);
+  request.max_wait_ms = 60'000;
+  request.min_bytes = 1;
+  client_.send(request, 12);
   EXPECT_FALSE(client_.take_frame());
   delete_topic();
   const auto answer = client_.take<wire::FetchResponse>(12);
@@ -101,6 +104,27 @@ TEST_F(UnderWayTest, ALookUpInADeletedTopicIsAnswered) {
   EXPECT_FALSE(client_.take_frame()) << "answered twice";
 }
 
+TEST_F(UnderWayTest, ALookUpWaitsForTheTopicsThatAreLeft) {
+  create_topic(admin_, "u");
+  produce(admin_, "u", 0, batch_of({"a"}));
+  restart();
+  harness_.disk.hold_below("topics/");
+  wire::ListOffsetsRequest request = by_time();
+  request.topics.push_back({"u", {{0, -1, 500}}});
+  client_.send(request, 7);
+  EXPECT_FALSE(client_.take_frame());
+  wire::DeleteTopicsRequest remove;
+  remove.topic_names = {"t"};
+  admin_.send(remove, 5);
+  EXPECT_FALSE(client_.take_frame()) << "one partition is still being searched";
+  release();
+  const auto answer = client_.take<wire::ListOffsetsResponse>(7);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->topics[0].partitions[0].error_code, ErrorCode::kNotLeaderOrFollower);
+  EXPECT_EQ(answer->topics[1].partitions[0].error_code, ErrorCode::kNone);
+  EXPECT_EQ(answer->topics[1].partitions[0].offset, 0);
+}
+
 TEST_F(UnderWayTest, ADeletionOfRecordsOfADeletedTopicIsAnswered) {
   harness_.disk.hold_below("topics/t-0/");
   wire::DeleteRecordsRequest request;
@@ -118,13 +142,13 @@ TEST_F(UnderWayTest, ADeletionOfRecordsOfADeletedTopicIsAnswered) {
 
 TEST_F(UnderWayTest, AClientThatGoesAwayLeavesNothingBehind) {
   hold_partition();
+  client_.send(produce_request("t", 0, batch_of({"d"})), 9);
   client_.send(fetch_request("t", 0, 0), 12);
   client_.send(by_time(), 7);
-  client_.send(produce_request("t", 0, batch_of({"d"})), 9);
   client_.disconnect();
   release();
   EXPECT_EQ(harness_.phase(), Phase::kRunning);
-  EXPECT_EQ(fetch(admin_, "t", 0, 3).high_watermark, 4) << "what was sent is stored all the same";
+  EXPECT_EQ(fetch(admin_, "t", 0, 3).high_watermark, 4) << "what had begun is stored";
 }
 
 TEST_F(UnderWayTest, BytesThatRottedAreAStorageErrorNotAnEmptyAnswer) {

@@ -33,10 +33,14 @@ void NodeHarness::boot() {
   settle();
 }
 
-void NodeHarness::boot_until_serving() {
+void NodeHarness::boot_until(const std::function<bool()>& condition) {
   start_node();
-  while (phase() == Phase::kStarting && turn()) {
+  while (!condition() && turn()) {
   }
+}
+
+void NodeHarness::boot_until_serving() {
+  boot_until([this] { return phase() != Phase::kStarting; });
 }
 
 void NodeHarness::request_stop() {

@@ -5,6 +5,7 @@
 // a node of its own, which takes about a millisecond.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,7 +37,8 @@ class NodeHarness {
 
   // Starts the node and runs it until it serves or fails.
   void boot();
-  // Starts the node and stops its time as soon as it serves; settle() goes on.
+  // Starts the node and holds on as soon as the condition is met; settle() goes on.
+  void boot_until(const std::function<bool()>& condition);
   void boot_until_serving();
   // SIGTERM, and what the node makes of it at once.
   void request_stop();
