@@ -56,7 +56,9 @@ void ColdReader::locate(Step& step, const JobRef& job) {
 void ColdReader::ask(Step& step, const JobRef& job, uint64_t length) {
   Segment& segment = *state_.find_segment(job->segment);
   job->layout = state_.layout;
-  job->requested = std::min(length, state_.durable_size_of(segment) - job->position);
+  // One more header shows whether the last batch fits in.
+  job->requested =
+      std::min(length + record::kBatchHeaderBytes, state_.durable_size_of(segment) - job->position);
   auto on_done = [this, job](Step& later, const port::DiskDone& done) {
     on_data(later, job, done);
   };
@@ -64,7 +66,31 @@ void ColdReader::ask(Step& step, const JobRef& job, uint64_t length) {
                           state_.disk.then(std::move(on_done))});
 }
 
+// Whether the fields of `header` that the checksum does not cover agree with the batch before it
+// or, where one is not known or differs, with the batch after it.
+ColdReader::Fit ColdReader::fit(const Job& job, const Buffer& data, const Gathered& gathered,
+                                const record::BatchHeader& header) const {
+  if (gathered.epoch == header.leader_epoch && gathered.next == header.base_offset) {
+    return Fit::kYes;
+  }
+  if (gathered.epoch && header.leader_epoch < *gathered.epoch) return Fit::kNo;
+  const Segment& segment = *state_.find_segment(job.segment);
+  const uint64_t end = gathered.end + header.size_bytes();
+  if (job.position + end == state_.durable_size_of(segment)) {
+    const bool active = &segment == &state_.active();
+    const Offset last = active ? state_.durable_end : segment.next;
+    return header.next_offset() == last ? Fit::kYes : Fit::kNo;
+  }
+  if (end + record::kBatchHeaderBytes > data.size()) return Fit::kUnknown;
+  const record::BatchHeader after = record::parse_header(data.bytes().subspan(end));
+  if (!record::is_plausible(after)) return Fit::kYes;  // it is that one which is damaged
+  const bool fits =
+      header.next_offset() <= after.base_offset && header.leader_epoch <= after.leader_epoch;
+  return fits ? Fit::kYes : Fit::kNo;
+}
+
 ColdReader::Gathered ColdReader::gather(const Job& job, const Buffer& data) const {
+  const engine::Read& read = job.read;
   Gathered gathered;
   gathered.next = job.segment;
   uint64_t bytes = 0;
@@ -74,25 +100,31 @@ ColdReader::Gathered ColdReader::gather(const Job& job, const Buffer& data) cons
       gathered.damage = look.damage;
       return gathered;
     }
-    const engine::Read& read = job.read;
     const bool has_header = look.needed != record::kBatchHeaderBytes;
-    if (has_header && look.header.next_offset() > read.from) {
-      const uint64_t size = look.header.size_bytes();
-      const bool fits =
-          bytes + size <= read.max_bytes || (gathered.batches.empty() && read.at_least_one);
-      gathered.full = look.header.next_offset() > read.limit || !fits;
-      if (gathered.full) return gathered;
-      if (look.kind == BatchLook::Kind::kWhole) {
-        gathered.batches.push_back(data.slice(gathered.end, size));
-        bytes += size;
-      }
-    }
+    const bool wanted = has_header && look.header.next_offset() > read.from;
+    const uint64_t size = look.header.size_bytes();
+    const bool beyond = wanted && look.header.next_offset() > read.limit;
+    const bool some = !gathered.batches.empty();
+    const bool too_much = bytes + size > read.max_bytes && (some || !read.at_least_one);
+    gathered.full = wanted && (too_much || (beyond && some));
+    if (gathered.full) return gathered;
     if (look.kind == BatchLook::Kind::kShort) {
       gathered.needed = look.needed;
       return gathered;
     }
-    gathered.end += look.header.size_bytes();
+    const Fit fits = fit(job, data, gathered, look.header);
+    if (fits == Fit::kNo) gathered.damage = "offset or epoch do not fit the batches around";
+    if (fits == Fit::kUnknown) gathered.needed = size;
+    // That nothing is there to read is only believed of a batch that fits.
+    gathered.full = beyond && fits == Fit::kYes;
+    if (fits != Fit::kYes || beyond) return gathered;
+    if (wanted) {
+      gathered.batches.push_back(data.slice(gathered.end, size));
+      bytes += size;
+    }
+    gathered.end += size;
     gathered.next = look.header.next_offset();
+    gathered.epoch = look.header.leader_epoch;
   }
   return gathered;
 }

@@ -4,12 +4,15 @@
 // Several reads are under way at once; each is a small machine of its own, which starts over when
 // files were cut, swapped or removed under it, so that every ticket is answered with what is there
 // at the end. Every batch is checked before it goes out: a damaged one is an error that names file
-// and position, never an empty answer (G12).
+// and position, never an empty answer (G12). Base offset and leader epoch lie outside the checksum;
+// they are held against those of the batches around. What that cannot show: another offset or
+// epoch where compaction has left room for it.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/engine.h"
@@ -53,7 +56,9 @@ class ColdReader {
     uint64_t end = 0;     // bytes up to which everything was used or skipped
     uint64_t needed = 0;  // not 0: so many bytes from `end` on must be there to go on
     Offset next;          // one after the last batch taken or skipped
-    bool full = false;    // the answer is complete as it is
+    // That of the last batch taken or skipped; none if there was none yet.
+    std::optional<LeaderEpoch> epoch;
+    bool full = false;  // the answer is complete as it is
     const char* damage = nullptr;
   };
 
@@ -61,6 +66,9 @@ class ColdReader {
   void ask(Step& step, const JobRef& job, uint64_t length);
   void on_data(Step& step, const JobRef& job, const port::DiskDone& done);
   Gathered gather(const Job& job, const Buffer& data) const;
+  enum class Fit { kYes, kNo, kUnknown };
+  Fit fit(const Job& job, const Buffer& data, const Gathered& gathered,
+          const record::BatchHeader& header) const;
   void on_damage(Step& step, const JobRef& job, const Gathered& gathered);
   void answer(Step& step, const JobRef& job, Result<BufferChain> batches);
   const Hint* find_hint(Offset from) const;

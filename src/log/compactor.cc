@@ -87,6 +87,8 @@ void Compactor::learn_next(Step& step) {
                 .from = 0,
                 .to = segment.size,
                 .lowest = segment.base,
+                .limit = segment.next,
+                .ends_at_limit = true,
                 .chunk_bytes = kChunkBytes},
                visit, on_end);
 }
@@ -164,6 +166,8 @@ void Compactor::clean_piece(Step& step) {
                 .from = group.position,
                 .to = segment.size,
                 .lowest = segment.base,
+                .limit = segment.next,
+                .ends_at_limit = true,
                 .chunk_bytes = kChunkBytes},
                visit, on_end);
 }

@@ -107,7 +107,12 @@ void IndexLoader::rebuild(Step& step, Offset base) {
     empty_files(later, base);
   };
   scan_segment(step, state_.disk,
-               {.file = state_.log_file(segment), .from = 0, .to = segment.size, .lowest = base},
+               {.file = state_.log_file(segment),
+                .from = 0,
+                .to = segment.size,
+                .lowest = base,
+                .limit = segment.next,
+                .ends_at_limit = true},
                std::move(visit), std::move(on_end));
 }
 

@@ -148,6 +148,7 @@ void Opening::scan_next(Step& step) {
     }
   }
   const port::FileRef& file = state_.log_file(*state_.find_segment(scan.base));
+  const bool known = scan.to <= scan.durable;
   if (scan.to > scan.durable) to_sync_.emplace_back(scan.base, Rewriter(state_.disk, file));
   scan_segment(
       step, state_.disk,
@@ -155,7 +156,10 @@ void Opening::scan_next(Step& step) {
        .from = scan.from,
        .to = scan.to,
        .lowest = scan.lowest,
-       .contiguous = scan.contiguous},
+       .contiguous = scan.contiguous,
+       .limit = known ? segment->next : scan.base + INT32_MAX,
+       .ends_at_limit = known,
+       .epoch = epoch_},
       [this, &scan](Step& later, const ScannedBatch& batch) {
         on_batch(later, scan, batch);
         return true;
@@ -164,6 +168,7 @@ void Opening::scan_next(Step& step) {
 }
 
 void Opening::on_batch(Step& step, const PlannedScan& scan, const ScannedBatch& batch) {
+  epoch_ = batch.header.leader_epoch;
   if (batch.position >= scan.durable) {
     Segment& segment = *state_.find_segment(scan.base);
     CHECK(segment.size == batch.position);

@@ -64,6 +64,7 @@ class Opening {
   RecoveryPlan plan_;
   size_t next_scan_ = 0;
   size_t next_repair_ = 0;
+  LeaderEpoch epoch_ = kNoLeaderEpoch;  // of the last batch that was scanned
   // Segments with bytes that may not be durable yet. What is good of them is written again while
   // it is read, and synced at the end.
   std::vector<std::pair<Offset, Rewriter>> to_sync_;

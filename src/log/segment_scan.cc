@@ -21,11 +21,12 @@ class Scan : public std::enable_shared_from_this<Scan> {
         visit_(std::move(visit)),
         done_(std::move(done)),
         position_(range_.from),
-        next_(range_.lowest) {}
+        next_(range_.lowest),
+        epoch_(range_.epoch) {}
 
   // Reads on from position_, at least `needed` bytes if the range has them.
   void read(Step& step, uint64_t needed) {
-    if (position_ == range_.to) return finish(step, ScanEnd::Kind::kComplete, "");
+    if (position_ == range_.to) return finish_range(step);
     const uint64_t left = range_.to - position_;
     if (needed > left) return finish(step, ScanEnd::Kind::kDamaged, "the file ends inside a batch");
     requested_ = std::min(left, std::max(needed, range_.chunk_bytes));
@@ -63,6 +64,9 @@ class Scan : public std::enable_shared_from_this<Scan> {
       if (look.header.leader_epoch < epoch_) {
         return finish(step, ScanEnd::Kind::kDamaged, "epochs run backwards");
       }
+      if (look.header.next_offset() > range_.limit) {
+        return finish(step, ScanEnd::Kind::kDamaged, "offsets are too high");
+      }
       if (range_.contiguous && look.header.base_offset != next_ && !begins_epoch(look.header)) {
         return finish(step, ScanEnd::Kind::kDamaged, "offsets are missing");
       }
@@ -84,6 +88,13 @@ class Scan : public std::enable_shared_from_this<Scan> {
   ScanEnd end_of(ScanEnd::Kind kind, const char* what) const {
     return ScanEnd{.kind = kind, .position = position_, .next = next_, .what = what};
   }
+  void finish_range(Step& step) {
+    const bool some = position_ > range_.from;
+    if (some && range_.ends_at_limit && next_ != range_.limit) {
+      return finish(step, ScanEnd::Kind::kDamaged, "the last offset is another than was stored");
+    }
+    finish(step, ScanEnd::Kind::kComplete, "");
+  }
   void finish(Step& step, ScanEnd::Kind kind, const char* what) { done_(step, end_of(kind, what)); }
 
   DiskCalls& disk_;
@@ -92,7 +103,7 @@ class Scan : public std::enable_shared_from_this<Scan> {
   const std::function<void(Step&, const ScanEnd&)> done_;
   uint64_t position_;
   Offset next_;
-  LeaderEpoch epoch_ = kNoLeaderEpoch;  // of the batch before
+  LeaderEpoch epoch_;  // of the batch before
   uint64_t requested_ = 0;
 };
 

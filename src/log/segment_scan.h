@@ -26,6 +26,10 @@ struct ScanRange {
   Offset lowest;      // offsets start here or above
   // No offset may be missing, also before the first batch, except where a new epoch begins.
   bool contiguous = false;
+  Offset limit{INT64_MAX};     // one after the highest offset that can be there
+  bool ends_at_limit = false;  // and after the last batch it is reached
+  // Of the batch before, if it is known.
+  LeaderEpoch epoch = kNoLeaderEpoch;
   uint64_t chunk_bytes = 1024 * 1024;
 };
 

@@ -76,7 +76,12 @@ void TailCutter::find_border(Step& step, Offset end) {
   auto rest = std::make_shared<Segment>(holder.base);
   scan_segment(
       step, state_.disk,
-      {.file = state_.log_file(holder), .from = 0, .to = holder.size, .lowest = holder.base},
+      {.file = state_.log_file(holder),
+       .from = 0,
+       .to = holder.size,
+       .lowest = holder.base,
+       .limit = holder.next,
+       .ends_at_limit = true},
       [this, end, rest](Step&, const ScannedBatch& batch) {
         if (batch.header.base_offset >= end) return false;
         extend(*rest, batch.header, state_.config.index_interval_bytes);
@@ -224,7 +229,9 @@ void TailCutter::rewrite_unsynced(Step& step, Next next) {
   const ScanRange range{.file = state_.log_file(active),
                         .from = partly ? synced.size : 0,
                         .to = active.size,
-                        .lowest = partly ? synced.end : active.base};
+                        .lowest = partly ? synced.end : active.base,
+                        .limit = active.next,
+                        .ends_at_limit = true};
   if (range.from >= range.to) return next(step);
   auto rewriter = std::make_shared<Rewriter>(state_.disk, range.file);
   auto visit = [rewriter](Step& later, const ScannedBatch& batch) {
@@ -301,7 +308,9 @@ void TailCutter::replay_segment(Step& step, size_t index, Next next) {
       {.file = state_.log_file(segment),
        .from = starts_here ? state_.saved->position : 0,
        .to = segment.size,
-       .lowest = segment.base},
+       .lowest = segment.base,
+       .limit = segment.next,
+       .ends_at_limit = true},
       [headers, flush, from = state_.replay_from()](Step& later, const ScannedBatch& batch) {
         if (batch.header.base_offset < from) return true;
         headers->push_back(batch.header);

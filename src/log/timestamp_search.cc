@@ -108,6 +108,8 @@ void TimestampSearch::scan(Step& step, const JobRef& job, Offset base,
        .from = std::min(*position, durable),
        .to = durable,
        .lowest = base,
+       .limit = &segment == &state_.active() ? state_.durable_end : segment.next,
+       .ends_at_limit = true,
        .chunk_bytes = kChunkBytes},
       [this, job](Step&, const ScannedBatch& batch) { return visit(job, batch); },
       [this, job, base, layout = state_.layout, next = std::move(next)](

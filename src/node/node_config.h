@@ -71,6 +71,7 @@ struct NodeConfig {
   Duration offsets_retention = Duration::seconds(7 * 24 * 3'600);
   Duration producer_id_expiration = Duration::seconds(24 * 3'600);
   Duration retention_check_interval = Duration::seconds(300);
+  Duration compaction_interval = Duration::seconds(15);  // log.cleaner.backoff.ms
 
   // Idle connections are closed after this (connections.max.idle.ms).
   Duration connection_idle_max = Duration::seconds(600);

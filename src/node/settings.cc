@@ -114,6 +114,7 @@ partition::PartitionConfig partition_config(const NodeConfig& config,
   partition.timestamp_past_max = topic.timestamp_past_max.value_or(Duration::max());
   partition.producer_expiration = config.producer_id_expiration;
   partition.upkeep_interval = config.retention_check_interval;
+  partition.compaction_interval = config.compaction_interval;
   partition.producers_max = static_cast<size_t>(config.limits.producers);
   return partition;
 }

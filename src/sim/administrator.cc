@@ -19,7 +19,7 @@ Administrator::Administrator(Surroundings around)
       link_(around.scene, around.network, "administrator") {}
 
 void Administrator::next_soon() {
-  around_.scene.queue.after(draw_pause(random_, around_.knobs.think_max), [this] { next(); });
+  around_.scene.queue.after(draw_pause(random_, around_.think_max()), [this] { next(); });
 }
 
 void Administrator::next() {

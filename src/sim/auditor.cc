@@ -30,13 +30,16 @@ void Auditor::again() {
 
 void Auditor::next_step() {
   if (is_done()) return;
-  if (!start_) return ask_border(-2, start_);
+  if (!start_) {
+    began_ = around_.scene.now();
+    return ask_border(-2, start_);
+  }
   if (!end_) {
     next_ = *start_;
     return ask_border(-1, end_);
   }
   if (next_ < *end_) return read_on();
-  partitions_[current_].ledger->read_to_the_end(*start_, *end_, records_);
+  partitions_[current_].ledger->read_to_the_end(*start_, *end_, records_, began_);
   records_.clear();
   start_.reset();
   end_.reset();
@@ -89,7 +92,7 @@ void Auditor::take(const wire::FetchResponsePartition& partition, const Known& k
   if (partition.error_code != ErrorCode::kNone) return;
   Fetched fetched =
       look_at_fetched(around_.scene, *partitions_[current_].ledger, partition, next_, known, true);
-  for (auto& [offset, value] : fetched.records) records_[offset] = std::move(value);
+  records_.merge(fetched.records);
   // Compaction may have left nothing at the end.
   next_ = fetched.next > next_ ? fetched.next : *end_;
 }

@@ -41,6 +41,7 @@ class Auditor : public Client {
   Link link_;
   std::vector<Audited> partitions_;
   size_t current_ = 0;
+  Instant began_;  // with the current partition
   std::optional<int64_t> start_;
   std::optional<int64_t> end_;
   int64_t next_ = 0;

@@ -1,6 +1,7 @@
 // What every simulated client has, and what the world wants to know of it.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "sim/host.h"
@@ -18,6 +19,11 @@ struct Surroundings {
   Network& network;
   const Host& host;  // its clock only
   Topics& topics;
+
+  // How long clients pause at most. Without faults they hurry.
+  Duration think_max() const {
+    return scene.healed ? std::min(knobs.think_max, Duration::milliseconds(20)) : knobs.think_max;
+  }
 };
 
 class Client {

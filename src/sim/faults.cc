@@ -12,7 +12,7 @@ Faults::Faults(Scene& scene, const Knobs& knobs, Disk& disk, Network& network, H
       network_(network),
       host_(host),
       random_(scene.random.fork()),
-      flips_left_(knobs.bit_flips) {}
+      damages_left_(knobs.damages) {}
 
 void Faults::every(Duration rate, Action action) {
   if (rate == Duration{}) return;
@@ -63,6 +63,8 @@ void Faults::start() {
     const int64_t most = 25 * 60'000;
     host_.set_clock(random_.between(-most, most));
   });
+  // Most damage is done while the node is down, some under its eyes.
+  every(knobs_.chaos, [this] { damage(); });
   supervise();
 }
 
@@ -70,7 +72,7 @@ void Faults::start() {
 void Faults::supervise() {
   scene_.queue.after(Duration::milliseconds(100), [this] {
     if (!host_.is_up() && (scene_.healed || random_.chance(1, 5))) {
-      if (flips_left_ > 0 && random_.chance(1, 2)) damage();
+      if (random_.chance(1, 2)) damage();
       host_.boot();
     }
     supervise();
@@ -105,43 +107,66 @@ void Faults::choose_failing_part() {
   disk_.set_failing_part(kParts[random_.below(std::size(kParts))]);
 }
 
-// While nobody looks. The node may refuse to serve what was damaged, and must not serve anything
-// else in its place.
+// The node may refuse to serve what was damaged, and must not serve anything else in its place.
 void Faults::damage() {
-  if (random_.chance(1, 3)) return lose_a_partition();
-  flip_a_bit();
+  if (damages_left_ == 0) return;
+  const uint64_t what = random_.below(8);
+  const bool done = what == 0 && !host_.is_up() ? lose_a_partition()
+                    : what < 3                  ? misdirect_a_sector()
+                                                : flip_a_bit();
+  if (!done) return;
+  --damages_left_;
+  scene_.damaged = true;
 }
 
-// One segment, somewhere in its first half.
-void Faults::flip_a_bit() {
-  std::vector<SimFile*> segments;
+SimFile* Faults::some_file(const std::string& folder, const std::string& ending, size_t size) {
+  std::vector<SimFile*> files;
   for (auto& [path, file] : disk_.files()) {
-    if (path.ends_with(".log") && file.content().size() > 200) segments.push_back(&file);
+    if (!path.starts_with(folder) || !path.ends_with(ending)) continue;
+    if (file.content().size() >= size) files.push_back(&file);
   }
-  if (segments.empty()) return;
-  --flips_left_;
-  damaged_ = true;
-  host_.expect_damage();
-  scene_.probe("bit_flip");
-  SimFile& file = *segments[random_.below(segments.size())];
-  file.flip_bit(random_.below(file.content().size() / 2 * 8));
+  return files.empty() ? nullptr : files[random_.below(files.size())];
+}
+
+bool Faults::flip_a_bit() {
+  // Most files are segments. Those of the cluster state are few, and damage there ends the run.
+  const bool state = random_.chance(1, 8);
+  const bool segment = random_.chance(3, 4);
+  SimFile* file = state ? some_file("control/", "", 1)
+                        : some_file("topics/", segment ? ".log" : "", segment ? 200 : 1);
+  if (file == nullptr) return false;
+  scene_.probe(state ? "bit_flip_in_journal" : segment ? "bit_flip" : "bit_flip_beside_segments");
+  file->flip_bit(random_.below(file->content().size() * 8));
+  return true;
+}
+
+// A write went to another place than it should have: what was there is gone.
+bool Faults::misdirect_a_sector() {
+  const SimFile* from = some_file("topics/", ".log", 3 * kSectorBytes);
+  SimFile* to = some_file("topics/", ".log", 3 * kSectorBytes);
+  if (from == nullptr) return false;
+  const uint64_t source = random_.below(from->content().size() / kSectorBytes);
+  const uint64_t target = random_.below(to->content().size() / kSectorBytes);
+  // In the same place of another partition there may be a batch that fits in every respect.
+  if (source == target) return false;
+  scene_.probe("misdirected_sector");
+  to->overwrite(target * kSectorBytes, from->content().substr(source * kSectorBytes, kSectorBytes));
+  return true;
 }
 
 // Somebody deleted the folder of a partition by mistake.
-void Faults::lose_a_partition() {
+bool Faults::lose_a_partition() {
   std::vector<std::string> folders;
   for (auto& [path, file] : disk_.files()) {
     if (path.starts_with("topics/plain") && path.ends_with(".log")) {
       folders.push_back(path.substr(0, path.rfind('/') + 1));
     }
   }
-  if (folders.empty()) return;
-  --flips_left_;
-  damaged_ = true;
-  host_.expect_damage();
+  if (folders.empty()) return false;
   scene_.probe("partition_files_missing");
   const std::string folder = folders[random_.below(folders.size())];
   std::erase_if(disk_.files(), [&](const auto& entry) { return entry.first.starts_with(folder); });
+  return true;
 }
 
 void Faults::heal() {

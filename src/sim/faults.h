@@ -28,9 +28,6 @@ class Faults {
     records_may_be_lost_ = std::move(tell);
   }
 
-  // Bytes were damaged that were safe before.
-  bool damaged() const { return damaged_; }
-
  private:
   using Action = std::function<void()>;
 
@@ -44,8 +41,11 @@ class Faults {
   // Errors meet all of the disk or one part of it.
   void choose_failing_part();
   void damage();
-  void flip_a_bit();
-  void lose_a_partition();
+  bool flip_a_bit();
+  bool misdirect_a_sector();
+  bool lose_a_partition();
+  // A file below `folder` that has at least `size` bytes; null if there is none.
+  SimFile* some_file(const std::string& folder, const std::string& ending, size_t size);
 
   Scene& scene_;
   const Knobs& knobs_;
@@ -54,8 +54,7 @@ class Faults {
   Host& host_;
   std::function<void()> records_may_be_lost_;
   Random random_;
-  int flips_left_;
-  bool damaged_ = false;
+  int damages_left_;
 };
 
 }  // namespace magpie::sim

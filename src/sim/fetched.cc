@@ -21,7 +21,9 @@ bool take_batch(const Buffer& batch, int64_t wanted, Fetched& fetched) {
     if (!record) return false;
     if (!*record) break;
     const int64_t offset = (*record)->offset.value;
-    if (offset >= wanted) fetched.records.emplace_back(offset, (*record)->value.value_or(""));
+    const auto& view = **record;
+    if (offset >= wanted)
+      fetched.records[offset] = view.value ? *view.value : view.key.value_or("");
   }
   fetched.next = reader->header().next_offset().value;
   return true;
@@ -71,7 +73,7 @@ Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponseP
       return fetched;
     }
   }
-  if (fetched.next > partition.high_watermark) {
+  if (fetched.next > std::max(wanted, partition.high_watermark)) {
     scene.violate("G3", fmt::format("{}: got records up to {}, the high watermark is {}", name,
                                     fetched.next, partition.high_watermark));
   }
@@ -80,7 +82,8 @@ Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponseP
     scene.violate("G12", fmt::format("{}: nothing came from offset {}, the high watermark is {}",
                                      name, wanted, partition.high_watermark));
   }
-  for (const auto& [offset, value] : fetched.records) ledger.fetched(offset, value);
+  for (const auto& [offset, mark] : fetched.records) ledger.fetched(offset, mark);
+  if (ledger.settings().compacted) ledger.passed(wanted, fetched.next, fetched.records);
   return fetched;
 }
 

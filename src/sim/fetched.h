@@ -2,9 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "sim/client.h"
 #include "sim/ledger.h"
@@ -21,8 +20,8 @@ struct Known {
 };
 
 struct Fetched {
-  std::vector<std::pair<int64_t, std::string>> records;  // from the wanted offset on
-  int64_t next = 0;                                      // where to go on
+  std::map<int64_t, std::string> records;  // marks by offset, from the wanted offset on
+  int64_t next = 0;                        // where to go on
 };
 
 // Checks one partition of an answer that has no error, tells the ledger, and returns the records.

@@ -188,7 +188,7 @@ void GroupMember::got_positions(const std::optional<wire::OffsetFetchResponse>& 
 }
 
 void GroupMember::work() {
-  const Duration pause = draw_pause(random_, around_.knobs.think_max);
+  const Duration pause = draw_pause(random_, around_.think_max());
   around_.scene.queue.after(pause, [this, life = life_] {
     if (life != life_) return;
     if (!around_.scene.healed && random_.chance(1, 100)) return go_away();

@@ -21,6 +21,7 @@ node::NodeConfig node_config(const Knobs& knobs) {
   config.fsync_interval = knobs.fsync_interval;
   config.group_initial_rebalance_delay = Duration::milliseconds(100);
   config.retention_check_interval = knobs.upkeep_interval;
+  config.compaction_interval = knobs.upkeep_interval;
   config.limits.recent_batches_bytes = knobs.recent_batches_bytes;
   config.limits.unanswered_bytes_per_connection = knobs.unanswered_bytes;
   return config;
@@ -128,7 +129,7 @@ void Host::look_at_phase() {
   if (!is_up()) return;
   const node::Phase phase = node_->phase();
   if (phase == node::Phase::kFailed) {
-    if (!damage_expected_) {
+    if (!scene_.damaged) {
       scene_.violate("G12", "the node refuses undamaged data: " + node_->failure());
     }
     scene_.probe("node_refused_to_start");

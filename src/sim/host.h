@@ -36,9 +36,6 @@ class Host {
   void set_clock(int64_t offset_millis) { wall_offset_ = offset_millis; }
   Now now() const;
 
-  // Damage was done to the stored bytes on purpose: refusing to serve them is right.
-  void expect_damage() { damage_expected_ = true; }
-
  private:
   void step(port::Event event);
   void tick_when_due();
@@ -59,7 +56,6 @@ class Host {
   Instant planned_tick_ = Instant::never();
   uint64_t boots_ = 0;
   bool stopping_ = false;
-  bool damage_expected_ = false;
   int64_t wall_offset_ = 0;
 };
 

@@ -32,6 +32,7 @@ void draw_node(Knobs& knobs, Random& random) {
 void draw_clients(Knobs& knobs, Random& random) {
   knobs.producers = static_cast<int>(random.between(1, 4));
   knobs.plain_producers = random.chance(1, 3);
+  knobs.impatient_producers = random.chance(1, 2);
   knobs.records_per_producer = static_cast<int>(random.between(50, 400));
   knobs.readers = static_cast<int>(random.between(1, 3));
   knobs.groups = static_cast<int>(random.between(0, 2));
@@ -57,7 +58,12 @@ Knobs draw_knobs(Random& random) {
   knobs.sync_error_every = draw_rate(random, 5, 40);
   knobs.read_error_every = draw_rate(random, 5, 40);
   knobs.clock_jump_every = draw_rate(random, 5, 40);
-  knobs.bit_flips = random.chance(1, 10) ? 1 : 0;
+  if (knobs.compacted_topic && random.chance(1, 2)) {
+    // Tombstones go while the run lasts. A clock that jumps would excuse anything.
+    knobs.tombstone_age = Duration::seconds(random.between(5, 30));
+    knobs.clock_jump_every = Duration{};
+  }
+  knobs.damages = random.chance(1, 6) ? static_cast<int>(random.between(1, 2)) : 0;
   knobs.slow_readers = random.chance(1, 3);
   knobs.network_delay_max = Duration::milliseconds(random.between(1, 50));
   knobs.disk_delay_max = Duration::milliseconds(random.between(1, 20));
@@ -67,15 +73,16 @@ Knobs draw_knobs(Random& random) {
 std::string Knobs::describe() const {
   const auto seconds = [](Duration rate) { return rate.to_milliseconds() / 1'000; };
   return fmt::format(
-      "fsync {} topics {} partitions {} segment {} compacted {} retention {} producers {} plain {} "
+      "fsync {} topics {} partitions {} segment {} compacted {} tombstones {} retention {} "
+      "producers {} plain {} impatient {} "
       "records {} readers {} groups {}x{} administrator {} chaos {} kill {} power {} stop {} cut "
-      "{} slow {} full {} write-error {} sync-error {} read-error {} clock {} flips {}",
-      static_cast<int>(fsync), topics, partitions, segment_bytes, compacted_topic, retention_topic,
-      producers, plain_producers, records_per_producer, readers, groups, members_per_group,
-      administrator, seconds(chaos), seconds(kill_every), seconds(power_loss_every),
-      seconds(clean_stop_every), seconds(cut_every), seconds(slow_disk_every),
-      seconds(disk_full_every), seconds(write_error_every), seconds(sync_error_every),
-      seconds(read_error_every), seconds(clock_jump_every), bit_flips);
+      "{} slow {} full {} write-error {} sync-error {} read-error {} clock {} damages {}",
+      static_cast<int>(fsync), topics, partitions, segment_bytes, compacted_topic,
+      seconds(tombstone_age), retention_topic, producers, plain_producers, impatient_producers,
+      records_per_producer, readers, groups, members_per_group, administrator, seconds(chaos),
+      seconds(kill_every), seconds(power_loss_every), seconds(clean_stop_every), seconds(cut_every),
+      seconds(slow_disk_every), seconds(disk_full_every), seconds(write_error_every),
+      seconds(sync_error_every), seconds(read_error_every), seconds(clock_jump_every), damages);
 }
 
 }  // namespace magpie::sim

@@ -26,11 +26,13 @@ struct Knobs {
   int partitions = 1;
   int64_t segment_bytes = 4096;
   bool compacted_topic = false;
+  Duration tombstone_age = Duration::seconds(86'400);  // delete.retention.ms of the compacted topic
   bool retention_topic = false;
 
   // --- clients ---
   int producers = 1;
-  bool plain_producers = false;  // some without idempotence
+  bool plain_producers = false;      // some without idempotence
+  bool impatient_producers = false;  // send again while the first try is under way
   int records_per_producer = 100;
   int readers = 1;
   int groups = 0;
@@ -50,7 +52,7 @@ struct Knobs {
   Duration sync_error_every;   // the same
   Duration read_error_every;   // for up to two seconds
   Duration clock_jump_every;
-  int bit_flips = 0;  // in all, while the node is down
+  int damages = 0;  // in all: stored bytes change or disappear
   bool slow_readers = false;
   Duration network_delay_max = Duration::milliseconds(5);
   Duration disk_delay_max = Duration::milliseconds(4);

@@ -18,7 +18,12 @@ bool take_number(std::string_view& text, Number& number) {
 
 }  // namespace
 
-std::string value_of(const Origin& origin, bool idempotent) {
+bool is_tombstone(const Origin& origin) {
+  return origin.number % 8 == 7;
+}
+
+std::string mark_of(const Origin& origin, bool idempotent) {
+  if (is_tombstone(origin)) return key_of(origin, idempotent);
   std::string value =
       fmt::format("{}{}.{}.", idempotent ? 'i' : 'p', origin.producer, origin.number);
   // Of different lengths, some over several sectors.
@@ -28,19 +33,25 @@ std::string value_of(const Origin& origin, bool idempotent) {
   return value;
 }
 
-std::string key_of(const Origin& origin) {
+std::string key_of(const Origin& origin, bool idempotent) {
+  if (origin.number % 8 >= 6) {
+    return fmt::format("short-{}{}.{}.", idempotent ? 'i' : 'p', origin.producer,
+                       origin.number | 1);
+  }
   return fmt::format("key-{}", (origin.producer + origin.number) % 5);
 }
 
-std::optional<ParsedValue> parse_value(std::string_view value) {
-  if (value.empty() || (value.front() != 'i' && value.front() != 'p')) return std::nullopt;
-  ParsedValue parsed;
-  parsed.idempotent = value.front() == 'i';
-  std::string_view rest = value.substr(1);
+std::optional<ParsedMark> parse_mark(std::string_view mark) {
+  std::string_view rest = mark;
+  if (rest.starts_with("short-")) rest.remove_prefix(6);
+  if (rest.empty() || (rest.front() != 'i' && rest.front() != 'p')) return std::nullopt;
+  ParsedMark parsed;
+  parsed.idempotent = rest.front() == 'i';
+  rest.remove_prefix(1);
   if (!take_number(rest, parsed.origin.producer) || !take_number(rest, parsed.origin.number)) {
     return std::nullopt;
   }
-  if (value_of(parsed.origin, parsed.idempotent) != value) return std::nullopt;
+  if (mark_of(parsed.origin, parsed.idempotent) != mark) return std::nullopt;
   return parsed;
 }
 
@@ -58,8 +69,8 @@ void Ledger::acknowledged(int64_t offset, const Origin& origin, bool idempotent)
   claim(offset, {origin, idempotent, true, generation_, generation_});
 }
 
-void Ledger::fetched(int64_t offset, const std::string& value) {
-  const auto parsed = parse_value(value);
+void Ledger::fetched(int64_t offset, const std::string& mark) {
+  const auto parsed = parse_mark(mark);
   if (!parsed) {
     return scene_.violate(
         "G4", fmt::format("{} offset {} holds a value that nobody sent", settings_.name, offset));
@@ -89,6 +100,25 @@ void Ledger::claim(int64_t offset, const Claim& claim) {
   }
   check_once(offset, claim);
   claims_[offset] = claim;
+}
+
+bool Ledger::may_have_expired(const Origin& origin) const {
+  return is_tombstone(origin) && sent_.at(origin) + settings_.tombstone_age <= scene_.now();
+}
+
+// A reader must see that a key was deleted, unless it takes longer than delete.retention.ms. Nobody
+// writes a deleted key again, so nothing later can excuse that the tombstone is gone.
+void Ledger::passed(int64_t from, int64_t to, const std::map<int64_t, std::string>& records) {
+  for (auto it = claims_.lower_bound(from); it != claims_.end() && it->first < to; ++it) {
+    const Claim& claim = it->second;
+    if (!is_tombstone(claim.origin) || claim.generation < generation_) continue;
+    if (records.contains(it->first)) continue;
+    if (may_have_expired(claim.origin)) {
+      scene_.probe("tombstone_expired");
+      continue;
+    }
+    scene_.violate("G1", text(it->first, claim) + " deletes a key and was dropped too early");
+  }
 }
 
 // A contradiction at `offset`: the log was cut there or before.
@@ -139,7 +169,9 @@ void Ledger::saw_high_watermark(int64_t high_watermark, int64_t known) {
 }
 
 void Ledger::saw_log_start(int64_t start, int64_t known) {
-  if (start < known && generation_ == 0) {
+  // A damaged checkpoint takes what it knew of deleted records along; the log then starts at the
+  // oldest record there is.
+  if (start < known && generation_ == 0 && !scene_.damaged) {
     return scene_.violate("G10", fmt::format("{}: the log start went back from {} to {}",
                                              settings_.name, known, start));
   }
@@ -173,8 +205,8 @@ void Ledger::power_lost() {
 // --- the end -------------------------------------------------------------------------------------
 
 void Ledger::read_to_the_end(int64_t start, int64_t end,
-                             const std::map<int64_t, std::string>& records) {
-  for (const auto& [offset, value] : records) fetched(offset, value);
+                             const std::map<int64_t, std::string>& records, Instant began) {
+  for (const auto& [offset, mark] : records) fetched(offset, mark);
   for (const auto& [offset, claim] : claims_) {
     if (offset < start || records.contains(offset)) continue;
     if (claim.generation < generation_ && offset >= end) continue;
@@ -183,19 +215,45 @@ void Ledger::read_to_the_end(int64_t start, int64_t end,
         claim.acknowledged ? "G1" : "G3",
         text(offset, claim) + fmt::format(" is missing; the log ends at {}", end));
   }
-  if (settings_.compacted) check_last_of_keys(records);
+  if (settings_.compacted) {
+    check_last_of_keys(records);
+    check_deleted_keys(records, began);
+  }
   check_order(start);
 }
 
 // Compaction may take a record only if a later one has its key.
 void Ledger::check_last_of_keys(const std::map<int64_t, std::string>& records) {
   std::map<std::string, int64_t> last;
-  for (const auto& [offset, claim] : claims_) last[key_of(claim.origin)] = offset;
+  for (const auto& [offset, claim] : claims_) {
+    last[key_of(claim.origin, claim.idempotent)] = offset;
+  }
   for (const auto& [key, offset] : last) {
     if (records.contains(offset)) continue;
     const Claim& claim = claims_.at(offset);
-    if (claim.generation < generation_) continue;
+    if (claim.generation < generation_ || may_have_expired(claim.origin)) continue;
     scene_.violate("G1", text(offset, claim) + " was the last of its key and is gone");
+  }
+}
+
+// A tombstone goes after what it deletes, never before.
+void Ledger::check_deleted_keys(const std::map<int64_t, std::string>& records, Instant began) {
+  // In a reading that took so long, the value may have been there at first.
+  if (began + settings_.tombstone_age <= scene_.now()) return;
+  std::map<std::string, int64_t> deleted;
+  for (const auto& [offset, claim] : claims_) {
+    const bool gone = is_tombstone(claim.origin) && !records.contains(offset);
+    if (gone && claim.generation == generation_) {
+      deleted[key_of(claim.origin, claim.idempotent)] = offset;
+    }
+  }
+  for (const auto& [offset, mark] : records) {
+    const auto parsed = parse_mark(mark);
+    if (!parsed) continue;
+    const auto found = deleted.find(key_of(parsed->origin, parsed->idempotent));
+    if (found == deleted.end() || found->second < offset) continue;
+    scene_.violate("G1", fmt::format("{} offset {} is back: it was deleted at offset {}",
+                                     settings_.name, offset, found->second));
   }
 }
 

@@ -27,15 +27,17 @@ struct Origin {
   auto operator<=>(const Origin&) const = default;
 };
 
-// The value of that record, and back. `idempotent` producers' records start with 'i'.
-std::string value_of(const Origin& origin, bool idempotent);
-struct ParsedValue {
+// Most records share few keys, so that compaction has work. Of eight records of a producer, one has
+// a key of its own, and the next one deletes that key.
+bool is_tombstone(const Origin& origin);
+std::string key_of(const Origin& origin, bool idempotent);
+// What shows that a record is that one, and back: its value or, for a tombstone, its key.
+std::string mark_of(const Origin& origin, bool idempotent);
+struct ParsedMark {
   Origin origin;
   bool idempotent = false;
 };
-// Few keys, so that compaction has work.
-std::string key_of(const Origin& origin);
-std::optional<ParsedValue> parse_value(std::string_view value);
+std::optional<ParsedMark> parse_mark(std::string_view mark);
 
 class Ledger {
  public:
@@ -43,15 +45,18 @@ class Ledger {
     std::string name;        // "orders-0"
     bool compacted = false;  // records may go, offsets stay
     bool may_trim = false;   // retention or DeleteRecords may move the start
+    Duration tombstone_age;  // how long compaction must keep a tombstone
   };
 
   Ledger(Scene& scene, Settings settings) : scene_(scene), settings_(std::move(settings)) {}
 
   // --- what clients saw ---
 
-  void sent(const Origin& origin) { sent_.insert_or_assign(origin, true); }
+  void sent(const Origin& origin) { sent_.emplace(origin, scene_.now()); }
   void acknowledged(int64_t offset, const Origin& origin, bool idempotent);
-  void fetched(int64_t offset, const std::string& value);
+  void fetched(int64_t offset, const std::string& mark);
+  // A reader went from `from` to `to` and saw these records, and no others.
+  void passed(int64_t from, int64_t to, const std::map<int64_t, std::string>& records);
   // An answer that names the high watermark; `known` is what high_watermark() was when its request
   // left.
   void saw_high_watermark(int64_t high_watermark, int64_t known);
@@ -68,8 +73,10 @@ class Ledger {
   // Power was lost and the fsync policy lets unsynced records go.
   void power_lost();
 
-  // The log was read from `start` to `end`: all that must be there was there?
-  void read_to_the_end(int64_t start, int64_t end, const std::map<int64_t, std::string>& records);
+  // The log was read from `start` to `end`, from `began` until now: all that must be there was
+  // there?
+  void read_to_the_end(int64_t start, int64_t end, const std::map<int64_t, std::string>& records,
+                       Instant began);
 
   const Settings& settings() const { return settings_; }
   size_t claims() const { return claims_.size(); }
@@ -91,13 +98,15 @@ class Ledger {
   void claim(int64_t offset, const Claim& claim);
   void drop_from(int64_t offset);
   void check_last_of_keys(const std::map<int64_t, std::string>& records);
+  void check_deleted_keys(const std::map<int64_t, std::string>& records, Instant began);
+  bool may_have_expired(const Origin& origin) const;
   void check_order(int64_t start);
   void check_once(int64_t offset, const Claim& claim);
   std::string text(int64_t offset, const Claim& claim) const;
 
   Scene& scene_;
   Settings settings_;
-  std::map<Origin, bool> sent_;
+  std::map<Origin, Instant> sent_;
   Claims claims_;
   std::map<Origin, int64_t> offsets_;  // of idempotent producers' records
   int64_t high_watermark_ = 0;

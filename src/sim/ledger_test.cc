@@ -13,7 +13,7 @@ class LedgerTest : public testing::Test {
   std::string broken() const { return scene_.violation ? scene_.violation->guarantee : ""; }
   std::string send(int64_t number) {
     ledger_.sent({1, number});
-    return value_of({1, number}, true);
+    return mark_of({1, number}, true);
   }
 
   Scene scene_{1};
@@ -22,17 +22,17 @@ class LedgerTest : public testing::Test {
 
 TEST_F(LedgerTest, ValuesSayWhoSentThem) {
   const Origin origin{7, 42};
-  const auto parsed = parse_value(value_of(origin, true));
+  const auto parsed = parse_mark(mark_of(origin, true));
   ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->origin, origin);
   EXPECT_TRUE(parsed->idempotent);
-  EXPECT_FALSE(parse_value(value_of(origin, true) + "x").has_value()) << "changed";
+  EXPECT_FALSE(parse_mark(mark_of(origin, true) + "x").has_value()) << "changed";
 }
 
 TEST_F(LedgerTest, AcknowledgedRecordsMustBeThere) {
   send(0);
   ledger_.acknowledged(5, {1, 0}, true);
-  ledger_.read_to_the_end(0, 5, {});
+  ledger_.read_to_the_end(0, 5, {}, {});
   EXPECT_EQ(broken(), "G1");
 }
 
@@ -49,7 +49,7 @@ TEST_F(LedgerTest, RecordsOfIdempotentProducersAreStoredOnce) {
 }
 
 TEST_F(LedgerTest, OnlyWhatWasSentMayAppear) {
-  ledger_.fetched(5, value_of({1, 0}, true));
+  ledger_.fetched(5, mark_of({1, 0}, true));
   EXPECT_EQ(broken(), "G4");
 }
 

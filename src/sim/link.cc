@@ -30,9 +30,7 @@ bool Link::open() {
 
 void Link::send(BufferChain frame, Pending pending) {
   if (!open()) {
-    scene_.queue.after(Duration::milliseconds(1),
-                       [take = std::move(pending.take)] { take(nullptr); });
-    return;
+    return lose(std::move(pending));
   }
   const int32_t id = pending.correlation_id;
   pending_.push_back(std::move(pending));
@@ -69,9 +67,15 @@ void Link::on_closed() {
 void Link::lose_all() {
   connection_.reset();
   ++life_;
-  for (Pending& lost : std::exchange(pending_, {})) {
-    scene_.queue.after(Duration::milliseconds(1), [take = std::move(lost.take)] { take(nullptr); });
-  }
+  for (Pending& lost : std::exchange(pending_, {})) lose(std::move(lost));
+}
+
+void Link::lose(Pending pending) {
+  ++losing_;
+  scene_.queue.after(Duration::milliseconds(1), [this, take = std::move(pending.take)] {
+    --losing_;
+    take(nullptr);
+  });
 }
 
 void Link::on_bytes(std::string_view bytes) {

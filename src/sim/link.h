@@ -58,6 +58,8 @@ class Link : public ClientEnd {
   void disconnect();
 
   size_t waiting() const { return pending_.size(); }
+  // The connection is gone, and not everybody who waited has heard of it.
+  bool is_losing() const { return losing_ > 0; }
 
   void on_bytes(std::string_view bytes) override;
   void on_closed() override;
@@ -75,12 +77,14 @@ class Link : public ClientEnd {
   void take_frame(std::string_view frame);
   void give_up_on(uint64_t life, int32_t correlation_id, bool healed);
   void lose_all();
+  void lose(Pending pending);
 
   Scene& scene_;
   Network& network_;
   std::string client_id_;
   std::optional<port::ConnectionId> connection_;
   uint64_t life_ = 0;  // of the connection
+  size_t losing_ = 0;
   std::string inbox_;
   std::deque<Pending> pending_;
   int32_t next_correlation_id_ = 1;

@@ -12,7 +12,7 @@ namespace magpie::sim {
 struct PlantedName {
   PlantedBug bug;
   const char* name;
-  // The simulator must notice it within this many seeds, from seed 1 on; 0 if it has no way to.
+  // The simulator must notice it within this many seeds, from seed 1 on.
   int seeds;
 };
 

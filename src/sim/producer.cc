@@ -17,6 +17,8 @@ using wire::ErrorCode;
 
 constexpr size_t kInFlightMax = 5;
 constexpr Duration kRetryPause = Duration::milliseconds(50);
+constexpr Duration kHastyRetryPause = Duration::milliseconds(1);
+constexpr Duration kPatience = Duration::milliseconds(60);
 
 bool is_temporary(ErrorCode error) {
   return error == ErrorCode::kKafkaStorageError || error == ErrorCode::kNotLeaderOrFollower ||
@@ -61,6 +63,8 @@ void Producer::plan_pump(Duration delay) {
 
 void Producer::pump() {
   if (is_done()) return;
+  // Nothing new may overtake what has to be sent again.
+  if (link_.is_losing()) return plan_pump(kHastyRetryPause);
   if (settings_.idempotent && producer_id_ < 0) return get_producer_id();
   bool retries = false;
   for (Lane& lane : lanes_) {
@@ -75,7 +79,7 @@ void Producer::pump() {
     if (lane.batches.size() < kInFlightMax) make_batch(lane);
     send_unsent(lane);
   }
-  plan_pump(draw_pause(random_, around_.knobs.think_max));
+  plan_pump(draw_pause(random_, around_.think_max()));
 }
 
 // --- identity ------------------------------------------------------------------------------------
@@ -129,9 +133,10 @@ void Producer::make_batch(Lane& lane) {
   for (int32_t i = 0; i < batch.count; ++i) {
     const Origin origin{identity(), lane.next_number + i};
     lane.ledger->sent(origin);
-    const std::string key = key_of(origin);
-    const std::string value = value_of(origin, settings_.idempotent);
-    builder.add({around_.host.now().wall.millis, key, value});
+    const std::string key = key_of(origin, settings_.idempotent);
+    const std::string value = mark_of(origin, settings_.idempotent);
+    const auto stored = is_tombstone(origin) ? std::nullopt : std::optional(value);
+    builder.add({around_.host.now().wall.millis, key, stored});
   }
   batch.bytes = builder.build();
   left_ -= batch.count;
@@ -172,6 +177,20 @@ void Producer::send(Lane& lane, Batch& batch) {
                                     [this, index, serial = batch.serial](const auto& response) {
                                       answered(index, serial, response);
                                     });
+  if (!around_.knobs.impatient_producers || around_.scene.healed || !random_.chance(1, 4)) return;
+  around_.scene.queue.after(draw_pause(random_, kPatience),
+                            [this, index, serial = batch.serial] { lose_patience(index, serial); });
+}
+
+// The answer takes too long: all again, over a new connection, while the node still works on it.
+void Producer::lose_patience(size_t index, uint64_t serial) {
+  const auto& batches = lanes_[index].batches;
+  const bool waits = std::any_of(batches.begin(), batches.end(), [&](const Batch& batch) {
+    return batch.serial == serial && batch.in_flight;
+  });
+  if (!waits) return;
+  around_.scene.probe("producer_lost_patience");
+  link_.disconnect();
 }
 
 // --- answers -------------------------------------------------------------------------------------
@@ -204,7 +223,8 @@ void Producer::answered(size_t index, uint64_t serial,
     // It may be stored or not; sending it again could store it twice.
     lane.batches.erase(found);
   }
-  plan_pump(lane.sends_again ? kRetryPause : draw_pause(random_, around_.knobs.think_max));
+  const Duration retry_pause = around_.knobs.impatient_producers ? kHastyRetryPause : kRetryPause;
+  plan_pump(lane.sends_again ? retry_pause : draw_pause(random_, around_.think_max()));
 }
 
 void Producer::stored(Lane& lane, const Batch& batch, int64_t base_offset) {
@@ -212,7 +232,7 @@ void Producer::stored(Lane& lane, const Batch& batch, int64_t base_offset) {
     const Origin origin{identity(), batch.first_number + i};
     lane.ledger->acknowledged(base_offset + i, origin, settings_.idempotent);
   }
-  if (random_.chance(1, 4)) check_readable(lane);
+  if (around_.knobs.impatient_producers || random_.chance(1, 4)) check_readable(lane);
 }
 
 // What was acknowledged is below the high watermark, whoever asks.

@@ -60,6 +60,7 @@ class Producer : public Client {
   void refused(Lane& lane, const Batch& batch, wire::ErrorCode error, bool first);
   void stored(Lane& lane, const Batch& batch, int64_t base_offset);
   void check_readable(Lane& lane);
+  void lose_patience(size_t lane, uint64_t serial);
   void begin_anew();
   int32_t identity() const { return settings_.number + 100 * lives_; }
 

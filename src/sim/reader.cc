@@ -37,7 +37,7 @@ std::string Reader::describe() const {
 }
 
 void Reader::fetch_soon() {
-  around_.scene.queue.after(draw_pause(random_, around_.knobs.think_max), [this] { fetch(); });
+  around_.scene.queue.after(draw_pause(random_, around_.think_max()), [this] { fetch(); });
 }
 
 void Reader::fetch() {

@@ -41,6 +41,8 @@ class Scene {
   Trace trace;
   std::map<std::string, uint64_t> probes;
   std::optional<Violation> violation;
+  // Stored bytes were damaged on purpose: refusing to serve them is right.
+  bool damaged = false;
   // Faults are over and everybody must get on with it.
   bool healed = false;
 };

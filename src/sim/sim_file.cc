@@ -61,6 +61,14 @@ void SimFile::flip_bit(uint64_t bit) {
   if (byte < durable_.size()) durable_[byte] = content_[byte];
 }
 
+void SimFile::overwrite(uint64_t position, std::string_view bytes) {
+  CHECK(position + bytes.size() <= content_.size());
+  content_.replace(position, bytes.size(), bytes);
+  if (position >= durable_.size()) return;
+  const uint64_t length = std::min<uint64_t>(bytes.size(), durable_.size() - position);
+  durable_.replace(position, length, bytes.substr(0, length));
+}
+
 void SimFile::lose_power(Random& random) {
   const uint64_t longest = std::max(content_.size(), durable_.size());
   const bool whole = random.chance(1, 2);

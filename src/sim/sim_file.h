@@ -25,6 +25,7 @@ class SimFile {
   void replace(std::string content);
   // Damage that nobody asked for; durable.
   void flip_bit(uint64_t bit);
+  void overwrite(uint64_t position, std::string_view bytes);
 
   // Power is lost. Each unsynced sector is there or not; the length is anything between.
   void lose_power(Random& random);

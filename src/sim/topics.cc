@@ -18,12 +18,15 @@ Topics::Topics(Scene& scene, const Knobs& knobs) : scene_(scene) {
     add(std::move(topic));
   }
   if (knobs.compacted_topic) {
+    const Duration tombstone_age = knobs.tombstone_age;
     SimTopic topic;
     topic.name = "compacted";
     topic.configs = {{"internal.segment.bytes", "1024"},
                      {"cleanup.policy", "compact"},
+                     {"delete.retention.ms", fmt::format("{}", tombstone_age.to_milliseconds())},
                      {"min.cleanable.dirty.ratio", "0.01"}};
     topic.compacted = true;
+    topic.tombstone_age = tombstone_age;
     add(std::move(topic));
   }
   if (knobs.retention_topic) {
@@ -38,7 +41,8 @@ Topics::Topics(Scene& scene, const Knobs& knobs) : scene_(scene) {
 
 void Topics::add(SimTopic topic) {
   for (int32_t p = 0; p < topic.partitions; ++p) {
-    Ledger::Settings settings{fmt::format("{}-{}", topic.name, p), topic.compacted, topic.may_trim};
+    Ledger::Settings settings{fmt::format("{}-{}", topic.name, p), topic.compacted, topic.may_trim,
+                              topic.tombstone_age};
     ledgers_[{topic.name, p}] = std::make_unique<Ledger>(scene_, std::move(settings));
   }
   list_.push_back(std::move(topic));

@@ -21,7 +21,8 @@ struct SimTopic {
   std::map<std::string, std::string> configs;
   bool compacted = false;
   bool may_trim = false;
-  Uuid id;  // zero until the topic was created
+  Duration tombstone_age;  // of a compacted one
+  Uuid id;                 // zero until the topic was created
 };
 
 class Topics {
