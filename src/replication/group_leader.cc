@@ -1,0 +1,134 @@
+#include "replication/group_leader.h"
+
+#include <algorithm>
+
+namespace magpie::replication {
+namespace {
+
+bool contains(const std::vector<NodeId>& members, NodeId member) {
+  return std::find(members.begin(), members.end(), member) != members.end();
+}
+
+bool covers(const LedPartitions& partitions, NodeId member, const std::vector<Offset>& ends) {
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (partitions.position(i, member) < ends[i]) return false;
+  }
+  return true;
+}
+
+std::vector<Offset> log_ends(const LedPartitions& partitions) {
+  std::vector<Offset> ends;
+  for (size_t i = 0; i < partitions.count(); ++i) ends.push_back(partitions.log_end(i));
+  return ends;
+}
+
+}  // namespace
+
+void GroupLeader::set_term(Instant now, const Term& term, const SyncPolicy& policy,
+                           const LedPartitions& partitions) {
+  policy_ = policy;
+  if (term.epoch != term_.epoch || opening_ends_.empty()) {
+    since_ = now;
+    opening_ends_ = log_ends(partitions);
+    progress_.clear();
+  }
+  term_ = term;
+  std::erase_if(progress_,
+                [&](const auto& entry) { return !contains(term_.members, entry.first); });
+}
+
+std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitions) {
+  const std::vector<Offset> ends = log_ends(partitions);
+  std::vector<Offset> positions(ends.size());
+  exposure_ = term_.members.empty() ? Duration{} : Duration::max();
+  all_caught_up_ = true;
+  for (const NodeId member : term_.members) {
+    for (size_t i = 0; i < ends.size(); ++i) positions[i] = partitions.position(i, member);
+    MemberProgress& progress = progress_[member];
+    progress.look(now, ends, positions);
+    exposure_ = std::min(exposure_, progress.behind(now));
+    all_caught_up_ = all_caught_up_ && progress.has_caught_up();
+  }
+  blocked_ = false;
+  if (!term_.open) return open(now, partitions);
+  if (policy_.max_lag && exposure_ > *policy_.max_lag) blocked_ = true;
+  if (term_.joining) return join(now, partitions);
+  return replace(now);
+}
+
+// --- opening an epoch ----------------------------------------------------------------------------
+
+std::optional<Wish> GroupLeader::open(Instant now, const LedPartitions& partitions) const {
+  OpenEpoch wish;
+  const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));
+  for (const NodeId member : term_.members) {
+    if (wish.sync.size() == wanted) break;
+    if (covers(partitions, member, opening_ends_)) wish.sync.push_back(member);
+  }
+  if (wish.sync.size() == wanted) return wish;
+  // Others may still come; after a while fewer will have to do, if they may.
+  if (now - since_ < policy_.timeout) return std::nullopt;
+  const bool enough = wish.sync.size() >= static_cast<size_t>(std::max(policy_.min, 0));
+  if (enough || policy_.degrade) return wish;
+  return std::nullopt;
+}
+
+// --- members that come and go --------------------------------------------------------------------
+
+bool GroupLeader::is_required(NodeId member) const {
+  return contains(term_.sync, member);
+}
+
+bool GroupLeader::keeps_up(NodeId member, Instant now) const {
+  const auto found = progress_.find(member);
+  return found != progress_.end() && found->second.has_caught_up() &&
+         found->second.behind(now) <= policy_.timeout;
+}
+
+std::optional<NodeId> GroupLeader::slow_member(Instant now) const {
+  for (const NodeId member : term_.sync) {
+    const auto found = progress_.find(member);
+    if (found == progress_.end() || found->second.behind(now) > policy_.timeout) return member;
+  }
+  return std::nullopt;
+}
+
+std::optional<NodeId> GroupLeader::candidate(Instant now) const {
+  for (const NodeId member : term_.members) {
+    if (!is_required(member) && keeps_up(member, now)) return member;
+  }
+  return std::nullopt;
+}
+
+std::optional<Wish> GroupLeader::join(Instant now, const LedPartitions& partitions) const {
+  const NodeId member = *term_.joining;
+  const auto progress = progress_.find(member);
+  if (progress == progress_.end() || progress->second.behind(now) > policy_.timeout) {
+    return AbandonJoining{member};
+  }
+  for (size_t i = 0; i < partitions.count(); ++i) {
+    if (partitions.position(i, member) < partitions.high_watermark(i)) return std::nullopt;
+  }
+  FinishJoining wish{member, std::nullopt};
+  const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));
+  if (term_.sync.size() >= wanted) wish.instead_of = slow_member(now);
+  return wish;
+}
+
+std::optional<Wish> GroupLeader::replace(Instant now) {
+  const std::optional<NodeId> slow = slow_member(now);
+  const std::optional<NodeId> fresh = candidate(now);
+  const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));
+  if (slow) {
+    if (fresh) return BeginJoining{*fresh};
+    const bool enough = term_.sync.size() - 1 >= static_cast<size_t>(std::max(policy_.min, 0));
+    if (enough || policy_.degrade) return ShrinkSync{*slow};
+    blocked_ = true;
+    return std::nullopt;
+  }
+  if (term_.sync.size() > wanted) return ShrinkSync{term_.sync.back()};
+  if (term_.sync.size() < wanted && fresh) return BeginJoining{*fresh};
+  return std::nullopt;
+}
+
+}  // namespace magpie::replication

@@ -1,0 +1,180 @@
+#include "replication/group_leader.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace magpie::replication {
+namespace {
+
+constexpr NodeId kGz{2};
+constexpr NodeId kSh{3};
+
+class Logs final : public LedPartitions {
+ public:
+  size_t count() const override { return ends.size(); }
+  Offset log_end(size_t partition) const override { return ends[partition]; }
+  Offset high_watermark(size_t partition) const override { return marks[partition]; }
+  Offset position(size_t partition, NodeId member) const override {
+    const auto found = positions.find(member);
+    return found == positions.end() ? Offset{-1} : found->second[partition];
+  }
+  void hold_all(NodeId member) { positions[member] = ends; }
+  void grow() {
+    for (Offset& end : ends) end = end + 10;
+  }
+
+  std::vector<Offset> ends = {{100}, {50}};
+  std::vector<Offset> marks = {{90}, {50}};
+  std::map<NodeId, std::vector<Offset>> positions;
+};
+
+class GroupLeaderTest : public testing::Test {
+ protected:
+  void begin(Term wanted, SyncPolicy wanted_policy = {}) {
+    term = std::move(wanted);
+    term.epoch = LeaderEpoch{7};
+    term.members = {kGz, kSh};
+    policy = wanted_policy;
+    leader.set_term(now, term, policy, logs);
+  }
+  std::optional<Wish> look(Duration later = {}) {
+    now = now + later;
+    return leader.look(now, logs);
+  }
+  void change(std::vector<NodeId> sync, std::optional<NodeId> joining = std::nullopt) {
+    term.open = true;
+    term.sync = std::move(sync);
+    term.joining = joining;
+    leader.set_term(now, term, policy, logs);
+  }
+
+  static constexpr Duration kLong = Duration::seconds(6);
+
+  Instant now{1'000'000'000'000};
+  Logs logs;
+  Term term;
+  SyncPolicy policy;
+  GroupLeader leader;
+};
+
+TEST_F(GroupLeaderTest, AnEpochOpensWithTheNearestThatHoldsEverything) {
+  begin({});
+  EXPECT_EQ(look(), std::nullopt);
+  logs.positions[kGz] = {{100}, {49}};
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kSh}}));
+  logs.hold_all(kGz);
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kGz}}));
+}
+
+TEST_F(GroupLeaderTest, WhatTheLogHeldWhenTheEpochBeganIsWhatCounts) {
+  begin({});
+  logs.hold_all(kGz);
+  logs.grow();
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kGz}}));
+}
+
+TEST_F(GroupLeaderTest, WithoutRequiredCopiesItOpensAtOnce) {
+  begin({}, {.copies = 0, .min = 0});
+  EXPECT_EQ(look(), Wish(OpenEpoch{}));
+}
+
+TEST_F(GroupLeaderTest, WithTooFewCopiesItStaysClosedUnlessItMayDegrade) {
+  begin({});
+  EXPECT_EQ(look(kLong), std::nullopt);
+  begin({}, {.degrade = true});
+  EXPECT_EQ(look(kLong), Wish(OpenEpoch{}));
+}
+
+TEST_F(GroupLeaderTest, AMemberThatGrowsSlowlyBehindStays) {
+  begin({.open = true, .sync = {kGz}});
+  for (int i = 0; i < 20; ++i) {
+    logs.hold_all(kGz);
+    logs.grow();  // never quite there, but moving
+    EXPECT_EQ(look(Duration::seconds(1)), std::nullopt);
+  }
+}
+
+TEST_F(GroupLeaderTest, AStoppedMemberIsExchangedForOneThatKeepsUp) {
+  begin({.open = true, .sync = {kGz}});
+  logs.hold_all(kGz);
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), std::nullopt);
+  logs.grow();
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), std::nullopt);
+  EXPECT_EQ(look(kLong), Wish(BeginJoining{kSh}));
+  change({kGz}, kSh);
+  EXPECT_EQ(look(), Wish(FinishJoining{kSh, kGz}));
+  change({kSh});
+  EXPECT_EQ(look(), std::nullopt);
+  EXPECT_FALSE(leader.blocked());
+}
+
+TEST_F(GroupLeaderTest, WithNobodyElseWritesAreBlockedOrTheSetShrinks) {
+  for (const bool degrade : {false, true}) {
+    now = Instant{1'000'000'000'000};
+    leader = {};
+    begin({.open = true, .sync = {kGz}}, {.degrade = degrade});
+    logs.positions = {};
+    look();
+    const std::optional<Wish> wish = look(kLong);
+    EXPECT_EQ(wish, degrade ? std::optional<Wish>(ShrinkSync{kGz}) : std::nullopt);
+    EXPECT_EQ(leader.blocked(), !degrade);
+  }
+}
+
+TEST_F(GroupLeaderTest, AJoiningMemberEntersOnceItHoldsTheHighWatermarkEverywhere) {
+  begin({.open = true}, {.copies = 1, .min = 0});
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), Wish(BeginJoining{kSh}));
+  change({}, kSh);
+  logs.marks = logs.ends;
+  logs.positions[kSh] = {{100}, {49}};
+  EXPECT_EQ(look(), std::nullopt);
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), Wish(FinishJoining{kSh, std::nullopt}));
+}
+
+TEST_F(GroupLeaderTest, AJoiningMemberThatStopsIsLetGo) {
+  begin({.open = true, .sync = {}, .joining = kSh}, {.copies = 1, .min = 0});
+  look();
+  EXPECT_EQ(look(kLong), Wish(AbandonJoining{kSh}));
+}
+
+TEST_F(GroupLeaderTest, MoreMembersThanWantedLeaveOneByOne) {
+  begin({.open = true, .sync = {kGz, kSh}});
+  logs.hold_all(kGz);
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), Wish(ShrinkSync{kSh}));
+}
+
+TEST_F(GroupLeaderTest, TheLossThatIsPossibleIsBounded) {
+  begin({.open = true}, {.copies = 0, .min = 0, .max_lag = Duration::seconds(2)});
+  logs.hold_all(kGz);
+  look();
+  logs.grow();
+  look();
+  EXPECT_FALSE(leader.blocked());
+  look(Duration::seconds(3));
+  EXPECT_EQ(leader.exposure(), Duration::seconds(3));
+  EXPECT_TRUE(leader.blocked());
+  logs.hold_all(kGz);
+  look();
+  EXPECT_FALSE(leader.blocked());
+  EXPECT_EQ(leader.exposure(), Duration{});
+}
+
+TEST_F(GroupLeaderTest, TombstonesWaitForTheSlowestMember) {
+  begin({.open = true, .sync = {kGz}});
+  logs.hold_all(kGz);
+  look();
+  EXPECT_FALSE(leader.all_caught_up());
+  logs.hold_all(kSh);
+  look();
+  EXPECT_TRUE(leader.all_caught_up());
+}
+
+}  // namespace
+}  // namespace magpie::replication
