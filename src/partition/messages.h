@@ -39,9 +39,9 @@ enum class Refusal {
   kNotOpen,    // still recovering, failed to open, or closing
   kNotLeader,  // this copy follows, or its leadership has ended; the outcome is unknown if the
                // batch was already taken over
-  kBlocked,  // it could not be committed now: too few copies, or no offsets reserved
-  kStorage,  // the disk refuses writes
-  kCorrupt,  // bad checksum or malformed
+  kBlocked,    // it could not be committed now: too few copies, or no offsets reserved
+  kStorage,    // the disk refuses writes
+  kCorrupt,    // bad checksum or malformed
   kUnsupportedCodec,
   kUnsupportedFormat,  // message format 0 or 1
   kTooLarge,           // larger than max.message.bytes
