@@ -2,9 +2,20 @@
 
 #include <utility>
 
+#include "base/big_endian.h"
 #include "base/check.h"
+#include "wire/api_table.h"
 
 namespace magpie::kafka {
+namespace {
+
+// Its answers are small, and its work is worth doing side by side: many wait for one fsync.
+bool is_produce(const Buffer& frame) {
+  return frame.size() >= 2 &&
+         load_big_endian<int16_t>(frame.bytes(), 0) == static_cast<int16_t>(wire::ApiKey::kProduce);
+}
+
+}  // namespace
 
 void Connections::opened(const port::ConnectionOpened& event, port::Effects& effects) {
   const auto [place, fresh] =
@@ -30,6 +41,59 @@ const Connections::Info* Connections::find(port::ConnectionId connection) const 
   return found == connections_.end() ? nullptr : &found->second.info;
 }
 
+void Connections::receive(port::ConnectionId id, Buffer frame, port::Effects& effects) {
+  const auto found = connections_.find(id);
+  CHECK(found != connections_.end());
+  Connection& connection = found->second;
+  connection.unanswered_bytes += frame.size();
+  unanswered_bytes_ += frame.size();
+  connection.waiting.push_back(std::move(frame));
+  look_at(id, connection);
+  set_reading(id, connection, effects);
+}
+
+bool Connections::may_begin(const Connection& connection, const Buffer& frame) {
+  if (is_produce(frame)) return true;
+  return connection.slots.empty() && !connection.peer_is_slow &&
+         connection.sent_since_tick < kAnswersPerTurn;
+}
+
+// Names the connection as a candidate if its first waiting request may begin.
+void Connections::look_at(port::ConnectionId id, Connection& connection) {
+  if (connection.is_candidate || connection.waiting.empty()) return;
+  if (!may_begin(connection, connection.waiting.front())) return;
+  connection.is_candidate = true;
+  candidates_.push_back(id);
+}
+
+std::optional<std::pair<port::ConnectionId, Buffer>> Connections::next_frame() {
+  while (!candidates_.empty()) {
+    const port::ConnectionId id = candidates_.front();
+    candidates_.pop_front();
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) continue;
+    Connection& connection = found->second;
+    connection.is_candidate = false;
+    if (connection.waiting.empty() || !may_begin(connection, connection.waiting.front())) continue;
+    Buffer frame = std::move(connection.waiting.front());
+    connection.waiting.pop_front();
+    // begin() counts it again.
+    connection.unanswered_bytes -= frame.size();
+    unanswered_bytes_ -= frame.size();
+    return std::pair(id, std::move(frame));
+  }
+  return std::nullopt;
+}
+
+void Connections::tick() {
+  for (const port::ConnectionId id : std::exchange(had_share_, {})) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) continue;
+    found->second.sent_since_tick = 0;
+    look_at(id, found->second);
+  }
+}
+
 RequestId Connections::begin(port::ConnectionId id, size_t bytes, port::Effects& effects) {
   const auto found = connections_.find(id);
   CHECK(found != connections_.end());
@@ -38,6 +102,7 @@ RequestId Connections::begin(port::ConnectionId id, size_t bytes, port::Effects&
   connection.slots.push_back(Slot{.request_bytes = bytes});
   connection.unanswered_bytes += bytes;
   unanswered_bytes_ += bytes;
+  look_at(id, connection);
   set_reading(id, connection, effects);
   return {id, sequence};
 }
@@ -54,6 +119,11 @@ void Connections::answer(RequestId request, BufferChain bytes, port::Effects& ef
   while (!connection.slots.empty() && connection.slots.front().answered) {
     Slot& ready = connection.slots.front();
     if (!ready.answer.empty()) {
+      const bool had_less = connection.sent_since_tick < kAnswersPerTurn;
+      connection.sent_since_tick += size_of(ready.answer);
+      if (had_less && connection.sent_since_tick >= kAnswersPerTurn) {
+        had_share_.push_back(request.connection);
+      }
       effects.add(port::Send{request.connection, std::move(ready.answer)});
     }
     connection.unanswered_bytes -= ready.request_bytes;
@@ -61,6 +131,7 @@ void Connections::answer(RequestId request, BufferChain bytes, port::Effects& ef
     connection.slots.pop_front();
     ++connection.first;
   }
+  look_at(request.connection, connection);
   set_reading(request.connection, connection, effects);
 }
 
@@ -72,6 +143,7 @@ void Connections::send_queue_changed(const port::SendQueueChanged& event, port::
   const auto found = connections_.find(event.connection);
   if (found == connections_.end()) return;
   found->second.peer_is_slow = event.above_high_water;
+  look_at(event.connection, found->second);
   set_reading(event.connection, found->second, effects);
 }
 

@@ -5,12 +5,20 @@
 // until all earlier ones left. Bytes of unanswered requests are counted per connection and in all;
 // beyond the limit the node stops reading from a connection until half of it is answered, so a
 // client that sends faster than the disk takes is slowed down instead of filling the memory.
+//
+// Answers that wait take memory too, and a few bytes of request may ask for megabytes. So only
+// Produce requests are worked on side by side; any other begins when everything before it on its
+// connection is answered, when the peer takes what it was sent, and while its share of a turn is
+// not used up (kAnswersPerTurn).
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/buffer.h"
 #include "port/effect.h"
@@ -28,6 +36,10 @@ struct ConnectionLimits {
   uint64_t unanswered_bytes_per_connection = 128ull * 1024 * 1024;
   uint64_t unanswered_bytes = 1024ull * 1024 * 1024;
 };
+
+// Bytes of answers to one connection after which it waits for a tick: the others have their turn,
+// and the driver can say whether the peer takes them.
+inline constexpr uint64_t kAnswersPerTurn = 4 * 1024 * 1024;
 
 class Connections {
  public:
@@ -47,6 +59,17 @@ class Connections {
 
   // Nothing if the connection is unknown (its close was already reported).
   const Info* find(port::ConnectionId connection) const;
+
+  // A request came in. Counted as unanswered from now on; it comes out of next_frame() when its
+  // turn has come. REQUIRES: the connection is open.
+  void receive(port::ConnectionId connection, Buffer frame, port::Effects& effects);
+
+  // A request to begin now, in the order of its connection.
+  std::optional<std::pair<port::ConnectionId, Buffer>> next_frame();
+
+  // True if some connection has had its share; tick() gives it the next one.
+  bool wants_tick() const { return !had_share_.empty(); }
+  void tick();
 
   // Counts a request in. REQUIRES: the connection is open.
   RequestId begin(port::ConnectionId connection, size_t bytes, port::Effects& effects);
@@ -78,16 +101,23 @@ class Connections {
     uint64_t first = 0;  // sequence of slots.front()
     std::deque<Slot> slots;
     uint64_t unanswered_bytes = 0;
+    std::deque<Buffer> waiting;    // requests that have not begun
+    uint64_t sent_since_tick = 0;  // bytes of answers
     bool peer_is_slow = false;
     bool reading = true;
+    bool is_candidate = false;  // named in candidates_
   };
 
+  static bool may_begin(const Connection& connection, const Buffer& frame);
+  void look_at(port::ConnectionId id, Connection& connection);
   void set_reading(port::ConnectionId id, Connection& connection, port::Effects& effects);
 
   ConnectionLimits limits_;
   std::map<port::ConnectionId, Connection> connections_;
   uint64_t unanswered_bytes_ = 0;
   bool serving_ = false;
+  std::deque<port::ConnectionId> candidates_;  // whose first waiting request may begin
+  std::vector<port::ConnectionId> had_share_;
 };
 
 }  // namespace magpie::kafka

@@ -19,6 +19,9 @@ using wire::ErrorCode;
 constexpr int8_t kReadCommitted = 1;  // IsolationLevel
 constexpr int kFirstVersionWithZstd = 10;
 
+// Whatever a client asks for; as Kafka's broker setting fetch.max.bytes. A single batch may be
+// larger.
+constexpr int32_t kAnswerBytesMax = 55 * 1024 * 1024;
 // Longer waits than this only hold memory.
 constexpr int32_t kMaxWaitMillis = 300'000;
 
@@ -140,7 +143,8 @@ void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operatio
   }
   const Offset from{item.asked->fetch_offset};
   if (from >= hosted->partition->high_watermark()) return;
-  const auto limit = static_cast<uint64_t>(std::max(operation.body.max_bytes, 0));
+  const auto limit =
+      static_cast<uint64_t>(std::clamp(operation.body.max_bytes, 0, kAnswerBytesMax));
   const uint64_t taken = operation.gathered + operation.reserved;
   const uint64_t left = limit > taken ? limit - taken : 0;
   const auto wanted = static_cast<uint64_t>(std::max(item.asked->partition_max_bytes, 0));

@@ -7,7 +7,6 @@
 #include "base/check.h"
 #include "control/decide_topic.h"
 #include "control/topic_name.h"
-#include "kafka/dispatch.h"
 #include "log/segment_log.h"
 #include "node/machines.h"
 #include "node/settings.h"
@@ -184,7 +183,7 @@ void Node::Machines::serve(kafka::Broker& broker) {
                                 controller_.state().topics().size())});
   for (auto& [connection, frame] : std::exchange(held_, {})) {
     if (connections_.find(connection) == nullptr) continue;
-    kafka::dispatch(broker, connection, std::move(frame));
+    connections_.receive(connection, std::move(frame), broker.effects);
   }
 }
 

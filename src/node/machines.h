@@ -76,6 +76,7 @@ class Node::Machines {
   void on(kafka::Broker&, port::HttpCallDone&) {}
 
   void hand_around(kafka::Broker& broker);
+  void begin_requests(kafka::Broker& broker);
   void on_partition(kafka::Broker& broker, kafka::PartitionEvent event);
   void on_settled(kafka::Broker& broker, const kafka::HostedPartition* hosted,
                   partition::Settled& settled);

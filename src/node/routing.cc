@@ -32,6 +32,7 @@ void Node::Machines::tick(const Now& now, port::Effects& effects) {
   storage_.tick(broker);
   group_loader_.tick(broker);
   if (groups_.next_deadline() <= now.instant) groups_.tick(broker);
+  if (connections_.wants_tick()) connections_.tick();
   hand_around(broker);
   // Last, so that one look serves everything that became readable in this turn.
   if (fetches_.next_deadline() <= now.instant) fetches_.tick(broker);
@@ -39,6 +40,7 @@ void Node::Machines::tick(const Now& now, port::Effects& effects) {
 }
 
 Instant Node::Machines::next_deadline() const {
+  if (connections_.wants_tick()) return Instant{};
   return std::min({controller_.next_deadline(), partitions_.next_deadline(),
                    storage_.next_deadline(), fetches_.next_deadline(), groups_.next_deadline(),
                    group_loader_.next_deadline(), drain_deadline_, groups_topic_retry_});
@@ -54,7 +56,7 @@ void Node::Machines::on(kafka::Broker& broker, port::ConnectionOpened& event) {
 void Node::Machines::on(kafka::Broker& broker, port::FrameReceived& event) {
   if (connections_.find(event.connection) == nullptr) return;
   if (stage_ == Stage::kRunning) {
-    return kafka::dispatch(broker, event.connection, std::move(event.frame));
+    return connections_.receive(event.connection, std::move(event.frame), broker.effects);
   }
   // A few frames may be on their way when reading is switched off. Those that come before the node
   // serves wait; those that come when it stops are never answered, as if they had come a moment
@@ -111,7 +113,17 @@ void Node::Machines::hand_around(kafka::Broker& broker) {
     control_.check_carried_out(broker);
     const Stage before = stage_;
     advance(broker);
+    begin_requests(broker);
     if (stage_ == before && control_.events().empty() && !partitions_.has_events()) return;
+  }
+}
+
+// The requests whose turn has come; those that wait when the node stops are never answered.
+void Node::Machines::begin_requests(kafka::Broker& broker) {
+  while (stage_ == Stage::kRunning) {
+    auto next = connections_.next_frame();
+    if (!next) return;
+    kafka::dispatch(broker, next->first, std::move(next->second));
   }
 }
 

@@ -1,4 +1,5 @@
 // The `magpie` binary as a user meets it.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -6,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "server/command.h"
+#include "server/config.h"
 #include "server/testing.h"
 
 namespace magpie::server {
@@ -89,6 +92,38 @@ TEST_F(CliTest, ADataDirectoryInUseIsRefusedWithTheHolder) {
   Process second(serve("data"));
   EXPECT_EQ(second.exit_code(), 3);
   EXPECT_NE(second.output().find("is in use by process "), std::string::npos) << second.output();
+}
+
+// --- the unit ------------------------------------------------------------------------------------
+
+// The value of a setting in packaging/magpie.service.
+std::string unit_setting(const std::string& name) {
+  std::ifstream file(MAGPIE_SOURCE_DIR "/packaging/magpie.service");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(name + "=")) return line.substr(name.size() + 1);
+  }
+  return "";
+}
+
+TEST(SystemdUnit, AllowsTheFilesThatTheDefaultsNeed) {
+  const ServerConfig config;
+  const uint64_t needed = config.driver.network.connections + config.driver.disk.open_files +
+                          config.driver.admin->connections + 128;
+  EXPECT_GE(std::stoull(unit_setting("LimitNOFILE")), needed);
+}
+
+TEST(SystemdUnit, RestartsOnlyWhereARestartCanHelp) {
+  EXPECT_EQ(unit_setting("Restart"), "on-failure");
+  EXPECT_EQ(unit_setting("RestartPreventExitStatus"),
+            fmt::format("{} {} {}", kExitUsage, os::kExitFailed, kExitDamaged));
+}
+
+TEST(SystemdUnit, StartsWithAConfigurationThatHoldsInItsSandbox) {
+  EXPECT_EQ(unit_setting("ExecStart"), "/usr/bin/magpie serve --config /etc/magpie/magpie.yaml");
+  EXPECT_EQ(unit_setting("ConfigurationDirectory"), "magpie");
+  EXPECT_EQ("/var/lib/" + unit_setting("StateDirectory"), ServerConfig().driver.disk.directory);
+  EXPECT_EQ(unit_setting("ProtectSystem"), "strict");
+  EXPECT_EQ(unit_setting("DynamicUser"), "yes");
 }
 
 }  // namespace

@@ -171,6 +171,30 @@ TEST_F(Limits, UnansweredRequestsStopTheReading) {
   EXPECT_LT(most, 2 * 1024 * 1024 + 64 * 1024);
 }
 
+TEST_F(Limits, OneFetchBringsABoundedPart) {
+  constexpr int kPartitions = 9;
+  NodeProcess node = start("");
+  ASSERT_TRUE(node.serves());
+  create_topic(node, "orders", kPartitions);
+  KafkaClient client(node.kafka_port());
+  wire::FetchRequest request = fetch_request("orders", 0, 0);
+  request.topics[0].partitions[0].partition_max_bytes = 8 * 1024 * 1024;
+  request.topics[0].partitions.resize(kPartitions, request.topics[0].partitions[0]);
+  for (int32_t partition = 0; partition < kPartitions; ++partition) {
+    request.topics[0].partitions[static_cast<size_t>(partition)].partition = partition;
+    for (int i = 0; i < 7; ++i) {
+      ASSERT_EQ(produce(client, "orders", partition, 1'000'000), ErrorCode::kNone);
+    }
+  }
+  const auto answer = client.call<wire::FetchResponse>(request, kFetchVersion);
+  size_t bytes = 0;
+  for (const auto& partition : answer.responses.at(0).partitions) {
+    if (partition.records) bytes += size_of(*partition.records);
+  }
+  EXPECT_GT(bytes, 35u * 1024 * 1024);
+  EXPECT_LE(bytes, 55u * 1024 * 1024);
+}
+
 TEST_F(Limits, AReaderThatDoesNotReadIsClosed) {
   NodeProcess node =
       start("  send_queue_per_connection: 1MiB\n  send_queues: 1MiB\n  request_size: 64KiB\n");
@@ -198,6 +222,25 @@ TEST_F(Limits, AReaderThatStallsIsClosed) {
   for (int i = 0; i < 50; ++i) slow.send(fetch_request("orders", 0, 0), kFetchVersion);
   EXPECT_TRUE(node.process().says("connection.slow_reader"));
   EXPECT_GT(fetch(client, "orders", 0, 0).bytes, 0u);
+}
+
+// A few bytes of request may ask for megabytes, and an answer waits until those before it are out.
+// So a fetch begins only when its turn has come, however many a client sends at once.
+TEST_F(Limits, AnswersThatWouldHaveToWaitAreNotMade) {
+  NodeProcess node = start("  recent_batches: 1MiB\n");
+  ASSERT_TRUE(node.serves());
+  create_topic(node, "orders");
+  create_topic(node, "quiet");
+  KafkaClient client(node.kafka_port());
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(produce(client, "orders", 0, 900'000), ErrorCode::kNone);
+  KafkaClient greedy(node.kafka_port());
+  const uint64_t before = resident_bytes(node.process().id());
+  greedy.send(fetch_request("quiet", 0, 0, 2'000), kFetchVersion);
+  for (int i = 0; i < 300; ++i) greedy.send(fetch_request("orders", 0, 3), kFetchVersion);
+  EXPECT_TRUE(answers(client));
+  EXPECT_EQ(receive_fetched(greedy).bytes, 0u);
+  for (int i = 0; i < 300; ++i) EXPECT_GT(receive_fetched(greedy).bytes, 900'000u);
+  EXPECT_LT(resident_bytes(node.process().id()), before + 100 * 1024 * 1024);
 }
 
 // --- what the cluster holds ----------------------------------------------------------------------
