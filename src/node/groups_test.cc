@@ -327,6 +327,10 @@ TEST_F(GroupsTest, WhileGroupsAreLoadingClientsAreSentAwayWithACodeAllOfThemKnow
   EXPECT_EQ(client_.call<wire::OffsetFetchResponse>(request, 7).error_code,
             ErrorCode::kNotCoordinator);
   EXPECT_EQ(position(1).error_code, ErrorCode::kNotCoordinator) << "no place but the partition";
+  wire::OffsetFetchRequest several;
+  several.groups.emplace_back().group_id = "g";
+  EXPECT_EQ(client_.call<wire::OffsetFetchResponse>(several, 8).groups.at(0).error_code,
+            ErrorCode::kNotCoordinator);
   harness_.disk.hold(false);
   harness_.settle();
   EXPECT_EQ(position().committed_offset, 7);
