@@ -14,7 +14,7 @@ BatchLook look_at_batch(std::span<const std::byte> bytes, size_t at, Offset lowe
     return look;
   }
   look.header = record::parse_header(bytes.subspan(at));
-  if (!record::is_plausible(look.header)) {
+  if (!record::is_plausible(look.header) || look.header.leader_epoch < kNoLeaderEpoch) {
     look.damage = "no batch header";
     return look;
   }

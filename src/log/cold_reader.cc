@@ -34,15 +34,19 @@ void ColdReader::locate(Step& step, const JobRef& job) {
     return answer(step, job, BufferChain{});
   }
   Segment& segment = state_.segments[index];
-  job->segment = segment.base;
+  job->segment = job->lowest = segment.base;
+  job->last_offset.reset();
+  job->epoch.reset();
   uint64_t skip = 0;
   if (const Hint* hint = find_hint(read.from); hint != nullptr && hint->segment == segment.base) {
     job->position = hint->position;
+    job->lowest = hint->next;
   } else if (read.from <= segment.base) {
     job->position = 0;
-  } else if (const auto position = segment.index.position_of(read.from)) {
+  } else if (const auto place = segment.index.place_of(read.from)) {
     indexes_.touch(segment);
-    job->position = *position;
+    job->position = place->position;
+    job->last_offset = place->last_offset;
     skip = static_cast<uint64_t>(std::max(state_.config.index_interval_bytes, 0));
   } else {
     return indexes_.load(step, segment.base, [this, job](Step& later, const Status& status) {
@@ -74,6 +78,9 @@ ColdReader::Fit ColdReader::fit(const Job& job, const Buffer& data, const Gather
     return Fit::kYes;
   }
   if (gathered.epoch && header.leader_epoch < *gathered.epoch) return Fit::kNo;
+  if (gathered.end == 0 && job.last_offset && header.last_offset() != *job.last_offset) {
+    return Fit::kNo;
+  }
   const Segment& segment = *state_.find_segment(job.segment);
   const uint64_t end = gathered.end + header.size_bytes();
   if (job.position + end == state_.durable_size_of(segment)) {
@@ -92,7 +99,8 @@ ColdReader::Fit ColdReader::fit(const Job& job, const Buffer& data, const Gather
 ColdReader::Gathered ColdReader::gather(const Job& job, const Buffer& data) const {
   const engine::Read& read = job.read;
   Gathered gathered;
-  gathered.next = job.segment;
+  gathered.next = job.lowest;
+  gathered.epoch = job.epoch;
   uint64_t bytes = 0;
   while (gathered.end < data.size()) {
     const BatchLook look = look_at_batch(data.bytes(), gathered.end, gathered.next);
@@ -142,6 +150,11 @@ void ColdReader::on_data(Step& step, const JobRef& job, const port::DiskDone& do
   if (gathered.full) return answer(step, job, BufferChain{});
   const Segment& segment = *state_.find_segment(job->segment);
   const bool file_ended = gathered.end == 0 && done.data.size() < job->requested;
+  if (gathered.end > 0) {
+    job->lowest = gathered.next;
+    job->epoch = gathered.epoch;
+    job->last_offset.reset();
+  }
   job->position += std::exchange(gathered.end, 0);
   const uint64_t left = state_.durable_size_of(segment) - job->position;
   if (left == 0) {

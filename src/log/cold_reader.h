@@ -39,6 +39,11 @@ class ColdReader {
     uint64_t position = 0;   // where the bytes asked for begin
     uint64_t requested = 0;  // how many were asked for
     uint64_t layout = 0;     // when they were asked for
+    // What is known of the batch at `position`: the least base offset it can have, its last offset,
+    // and the epoch of the one before.
+    Offset lowest;
+    std::optional<Offset> last_offset;
+    std::optional<LeaderEpoch> epoch;
   };
   using JobRef = std::shared_ptr<Job>;
 

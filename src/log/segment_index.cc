@@ -171,16 +171,23 @@ void SegmentIndex::take_over(SegmentIndex rebuilt, uint64_t size) {
   bytes_since_entry_ = bytes_since_entry;
 }
 
-std::optional<uint64_t> SegmentIndex::position_of(Offset offset) const {
+std::optional<SegmentIndex::Place> SegmentIndex::place_of(Offset offset) const {
   const auto is_before = [&](const OffsetEntry& entry) {
     return base_ + entry.last_offset <= offset;
   };
-  if (const OffsetEntry* entry = last_before(fresh_offsets_, is_before)) return entry->position;
+  const auto place = [&](const OffsetEntry* entry) {
+    return entry == nullptr ? Place{} : Place{entry->position, base_ + entry->last_offset};
+  };
+  if (const OffsetEntry* entry = last_before(fresh_offsets_, is_before)) return place(entry);
   if (!stored_.complete) return std::nullopt;
-  if (stored_.offset_entries == 0) return 0;
+  if (stored_.offset_entries == 0) return Place{};
   if (!loaded_) return std::nullopt;
-  const OffsetEntry* entry = last_before(loaded_->offsets, is_before);
-  return entry == nullptr ? 0 : entry->position;
+  return place(last_before(loaded_->offsets, is_before));
+}
+
+std::optional<uint64_t> SegmentIndex::position_of(Offset offset) const {
+  const std::optional<Place> place = place_of(offset);
+  return place ? std::optional(place->position) : std::nullopt;
 }
 
 std::optional<Offset> SegmentIndex::before_time(int64_t timestamp) const {

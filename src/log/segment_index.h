@@ -81,8 +81,14 @@ class SegmentIndex {
 
   // --- looking up ------------------------------------------------------------------------------
 
-  // A position at or before the batch that holds `offset`; nothing if the stored part must be
-  // loaded first.
+  // Where to begin looking for an offset, and the last offset of the batch there, if it is known.
+  struct Place {
+    uint64_t position = 0;
+    std::optional<Offset> last_offset;
+  };
+  // A place at or before the batch that holds `offset`; nothing if the stored part must be loaded
+  // first.
+  std::optional<Place> place_of(Offset offset) const;
   std::optional<uint64_t> position_of(Offset offset) const;
 
   // An offset such that no record before it has a timestamp of `timestamp` or later; nothing if
