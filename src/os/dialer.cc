@@ -19,6 +19,14 @@ std::string reason(const ErrorCode& error) {
   return error.message();
 }
 
+// TCP allows it: when nobody listens on a local port, the kernel may choose that very port for the
+// side that connects, and both ends are one.
+bool is_connected_to_itself(const tcp::socket& socket) {
+  ErrorCode error;
+  const tcp::endpoint local = socket.local_endpoint(error);
+  return !error && local == socket.remote_endpoint(error) && !error;
+}
+
 }  // namespace
 
 class Dial::Attempt : public std::enable_shared_from_this<Attempt> {
@@ -87,6 +95,8 @@ class Dial::Attempt : public std::enable_shared_from_this<Attempt> {
       if (!self->done_ || round != self->round_) return;
       if (refused) {
         self->failed(to, reason(refused));
+      } else if (is_connected_to_itself(self->socket_)) {
+        self->failed(to, "nothing listens there");
       } else {
         self->finish(std::move(self->socket_));
       }

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "os/asio.h"
+#include "os/openssl.h"
 
 namespace magpie::os {
 
@@ -49,5 +50,9 @@ class HttpChannel {
 };
 
 std::shared_ptr<HttpChannel> make_plain_channel(tcp::socket socket);
+
+// Encrypted; open() fails unless the server's certificate is issued for `host`.
+std::shared_ptr<HttpChannel> make_tls_channel(tcp::socket socket, SSL_CTX* context,
+                                              const std::string& host);
 
 }  // namespace magpie::os

@@ -59,6 +59,9 @@ class HttpChannelOn : public HttpChannel,
   }
 
  protected:
+  // What an error of the transport means to an operator.
+  virtual std::string explain(const ErrorCode& error) const { return error.message(); }
+
   Transport transport_;
 
  private:
@@ -120,8 +123,7 @@ class HttpChannelOn : public HttpChannel,
     if (waiting_ == nullptr) return;
     const bool cut_off = error == http::error::end_of_stream || error == asio::error::eof ||
                          error == http::error::partial_message;
-    const std::string why =
-        cut_off ? "the connection ended before the answer did" : error.message();
+    const std::string why = cut_off ? "the connection ended before the answer did" : explain(error);
     std::exchange(waiting_, nullptr)->on_end(fail(ErrorKind::kIo, why), false);
   }
 

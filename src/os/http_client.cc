@@ -9,11 +9,13 @@
 #include <utility>
 
 #include "base/check.h"
+#include "os/clock.h"
 #include "os/dialer.h"
 #include "os/http_channel.h"
 #include "os/http_pool.h"
 #include "os/resolver.h"
 #include "os/socket_options.h"
+#include "os/tls_context.h"
 #include "os/url.h"
 
 namespace magpie::os {
@@ -168,18 +170,19 @@ void Call::stop() {
 
 class HttpClient::Core final : public CallHost {
  public:
-  Core(EventLoop& loop, Resolver& resolver, const HttpClientConfig& config,
+  Core(EventLoop& loop, Resolver& resolver, const HttpClientConfig& config, LogSink& log,
        std::vector<port::Event>& events)
       : loop_(loop),
         resolver_(resolver),
         config_(config),
+        log_(log),
         events_(events),
         pool_(loop.context(), config.idle_connections, config.idle_max) {}
   ~Core() override {
     for (auto& entry : calls_) entry.second->cancel();
   }
 
-  Status open() { return {}; }
+  Status open() { return config_.tls.has_value() ? open_tls(*config_.tls) : Status{}; }
 
   void carry_out(port::HttpCall effect) {
     const port::HttpCallId id = effect.call;
@@ -214,25 +217,37 @@ class HttpClient::Core final : public CallHost {
     return std::make_unique<Dial>(loop_.context(), resolver_, url.host, url.port, timeout, nullptr,
                                   std::move(done));
   }
-  std::shared_ptr<HttpChannel> make_channel(const Url&, tcp::socket socket) override {
+  std::shared_ptr<HttpChannel> make_channel(const Url& url, tcp::socket socket) override {
     set_call_options(socket);
-    return make_plain_channel(std::move(socket));
+    if (!url.secure) return make_plain_channel(std::move(socket));
+    // The system's authorities are read when they are needed.
+    if (tls_ == nullptr) CHECK(open_tls({}).has_value());
+    return make_tls_channel(std::move(socket), tls_->current(read_clocks()), url.host);
   }
   void deliver(port::Event event) override { events_.push_back(std::move(event)); }
   void forget(port::HttpCallId call) override { calls_.erase(call.value); }
 
  private:
+  Status open_tls(const TlsConfig& config) {
+    auto opened = TlsContext::open("HTTP calls", config, TlsUse::kClient, read_clocks(), log_);
+    if (!opened) return fail(opened.error());
+    tls_ = std::move(*opened);
+    return {};
+  }
+
   EventLoop& loop_;
   Resolver& resolver_;
   const HttpClientConfig config_;
+  LogSink& log_;
+  std::unique_ptr<TlsContext> tls_;
   std::vector<port::Event>& events_;
   HttpPool pool_;
   std::unordered_map<uint64_t, std::shared_ptr<Call>> calls_;
 };
 
 HttpClient::HttpClient(EventLoop& loop, Resolver& resolver, const HttpClientConfig& config,
-                       LogSink&, std::vector<port::Event>& events)
-    : core_(std::make_unique<Core>(loop, resolver, config, events)) {}
+                       LogSink& log, std::vector<port::Event>& events)
+    : core_(std::make_unique<Core>(loop, resolver, config, log, events)) {}
 
 HttpClient::~HttpClient() = default;
 

@@ -10,9 +10,11 @@
 namespace magpie::os {
 
 struct LinkSetup::Pending {
+  TlsSide side;
   std::string peer_name;
   OnDone done;
   std::unique_ptr<Dial> dial;
+  std::unique_ptr<TlsHandshake> handshake;
 };
 
 LinkSetup::LinkSetup(asio::io_context& context, Resolver& resolver, const LinkConfig& config,
@@ -21,9 +23,18 @@ LinkSetup::LinkSetup(asio::io_context& context, Resolver& resolver, const LinkCo
 
 LinkSetup::~LinkSetup() = default;
 
-uint64_t LinkSetup::add(std::string peer_name, OnDone done) {
+Status LinkSetup::open() {
+  if (!config_.tls.has_value()) return {};
+  auto opened = TlsContext::open("links", *config_.tls, TlsUse::kLinks, read_clocks(), log_);
+  if (!opened) return fail(opened.error());
+  tls_ = std::move(*opened);
+  return {};
+}
+
+uint64_t LinkSetup::add(TlsSide side, std::string peer_name, OnDone done) {
   const uint64_t number = ++last_number_;
   auto pending = std::make_unique<Pending>();
+  pending->side = side;
   pending->peer_name = std::move(peer_name);
   pending->done = std::move(done);
   pending_.emplace(number, std::move(pending));
@@ -32,7 +43,7 @@ uint64_t LinkSetup::add(std::string peer_name, OnDone done) {
 
 uint64_t LinkSetup::connect(const std::string& host, uint16_t port, const std::string& peer_name,
                             OnDone done) {
-  const uint64_t number = add(peer_name, std::move(done));
+  const uint64_t number = add(TlsSide::kConnecting, peer_name, std::move(done));
   const auto prepare = [this](tcp::socket& socket) {
     set_link_options(socket, config_);
     const std::string problem = set_link_buffers(socket.native_handle(), config_);
@@ -53,7 +64,7 @@ uint64_t LinkSetup::connect(const std::string& host, uint16_t port, const std::s
 }
 
 void LinkSetup::accept(tcp::socket socket, OnDone done) {
-  const uint64_t number = add("", std::move(done));
+  const uint64_t number = add(TlsSide::kAccepting, "", std::move(done));
   set_link_options(socket, config_);
   ErrorCode ignored;
   socket.non_blocking(true, ignored);
@@ -72,8 +83,30 @@ void LinkSetup::on_connected(uint64_t number, tcp::socket socket) {
     return;
   }
   ReadyLink link{nullptr, to_text(remote), to_text(remote.address()), ""};
+  if (tls_ != nullptr) {
+    secure(number, std::move(socket), std::move(link));
+    return;
+  }
   link.stream = make_plain_stream(std::move(socket));
   finish(number, std::move(link));
+}
+
+void LinkSetup::secure(uint64_t number, tcp::socket socket, ReadyLink link) {
+  Pending& pending = *pending_.at(number);
+  auto about = std::make_shared<ReadyLink>(std::move(link));
+  const auto on_done = [this, number, about](Result<TlsPeer> peer) {
+    if (!peer) {
+      finish(number, fail(peer.error().kind, about->peer + ": " + peer.error().message));
+      return;
+    }
+    about->stream = std::move(peer->stream);
+    about->peer_name = std::move(peer->name);
+    finish(number, std::move(*about));
+  };
+  pending.handshake =
+      std::make_unique<TlsHandshake>(std::move(socket), tls_->current(read_clocks()), pending.side,
+                                     pending.peer_name, config_.handshake_max, on_done);
+  pending.handshake->start();
 }
 
 void LinkSetup::finish(uint64_t number, Result<ReadyLink> link) {

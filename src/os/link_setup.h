@@ -15,6 +15,8 @@
 #include "os/network_config.h"
 #include "os/resolver.h"
 #include "os/stream.h"
+#include "os/tls_context.h"
+#include "os/tls_stream.h"
 
 namespace magpie::os {
 
@@ -33,6 +35,10 @@ class LinkSetup {
   LinkSetup(asio::io_context& context, Resolver& resolver, const LinkConfig& config, LogSink& log);
   ~LinkSetup();
 
+  // Reads the files of the TLS configuration, if there is one. REQUIRES: called before all else.
+  // Error: a sentence for the operator.
+  Status open();
+
   // Calls `done` once from the loop, never from within. Returns a number for cancel(). An error
   // says what failed and why.
   uint64_t connect(const std::string& host, uint16_t port, const std::string& peer_name,
@@ -50,14 +56,16 @@ class LinkSetup {
  private:
   struct Pending;
 
-  uint64_t add(std::string peer_name, OnDone done);
+  uint64_t add(TlsSide side, std::string peer_name, OnDone done);
   void on_connected(uint64_t number, tcp::socket socket);
+  void secure(uint64_t number, tcp::socket socket, ReadyLink link);
   void finish(uint64_t number, Result<ReadyLink> link);
 
   asio::io_context& context_;
   Resolver& resolver_;
   const LinkConfig& config_;
   LogSink& log_;
+  std::unique_ptr<TlsContext> tls_;
   std::map<uint64_t, std::unique_ptr<Pending>> pending_;
   uint64_t last_number_ = 0;
 };

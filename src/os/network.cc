@@ -132,6 +132,7 @@ class Network::Core final : public ConnectionHost {
 };
 
 Status Network::Core::listen(const std::vector<ListenerConfig>& configs) {
+  if (Status ready = link_setup_.open(); !ready) return ready;
   std::vector<std::vector<tcp::acceptor>> opened;
   for (const ListenerConfig& config : configs) {
     auto acceptors = open_acceptors(loop_.context(), config, "listener " + config.name);
