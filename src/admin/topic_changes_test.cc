@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -117,6 +119,19 @@ TEST_F(TopicChanges, ADeletedTopicIsGone) {
   EXPECT_EQ(bench.get("/v1/partitions").body["partitions"], json::array());
   EXPECT_EQ(code(bench.ask("DELETE", "/v1/topics/orders")), "topic_not_found");
   EXPECT_EQ(code(alter("orders", {{"partitions", 4}})), "topic_not_found");
+}
+
+// Codes are stable and for programs; so the page names all of them.
+TEST_F(TopicChanges, ThePageNamesEveryCode) {
+  std::ostringstream page;
+  page << std::ifstream(MAGPIE_SOURCE_DIR "/docs/operations/admin-api.md").rdbuf();
+  for (int code = 0; code <= static_cast<int>(control::RefusalCode::kStorage); ++code) {
+    bench.control.refuse_with =
+        control::Refusal{static_cast<control::RefusalCode>(code), "because"};
+    const HttpAnswer answer = create({{"name", "orders"}});
+    EXPECT_NE(page.str().find("`" + this->code(answer) + "`"), std::string::npos)
+        << this->code(answer);
+  }
 }
 
 TEST_F(TopicChanges, EveryRefusalHasItsStatusAndNextStep) {

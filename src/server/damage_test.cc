@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "server/kafka_client.h"
 #include "server/testing.h"
+#include "wire/offset_commit.h"
 
 namespace magpie::server {
 namespace {
@@ -159,6 +160,77 @@ TEST_F(Damage, AnInterruptedWriteIsCutOff) {
   EXPECT_EQ(fetch(client, "orders", 0, 0).high_watermark, 3);
   EXPECT_EQ(node.stop(), 0);
   EXPECT_EQ(read(segment("orders-0")), whole);
+}
+
+TEST_F(Damage, ADamagedIndexIsMadeAnew) {
+  fill(true);
+  const std::string path = data("topics/orders-0/00000000000000000000.index");
+  const std::string whole = read(path);
+  ASSERT_EQ(whole.size(), 16u);
+  change(path, 5, "XXX");
+  NodeProcess node = start();
+  ASSERT_TRUE(node.serves());
+  KafkaClient client(node.kafka_port());
+  EXPECT_GT(fetch(client, "orders", 0, 2).bytes, kValueBytes);
+  EXPECT_TRUE(node.process().says("log_index_rebuilt"));
+  EXPECT_EQ(http(node.admin_port(), "GET", "/readyz").status, 200);
+  EXPECT_EQ(node.stop(), 0);
+  EXPECT_EQ(read(path), whole);
+}
+
+TEST_F(Damage, WithoutACheckpointEverythingIsRead) {
+  fill(true);
+  std::filesystem::remove(data("topics/orders-0/magpie.checkpoint"));
+  change(data("topics/other-0/magpie.checkpoint"), 30, "XXX");
+  NodeProcess node = start();
+  ASSERT_TRUE(node.serves());
+  EXPECT_NE(node.process().output().find("log_without_checkpoint topics/orders-0"),
+            std::string::npos)
+      << node.process().output();
+  EXPECT_NE(node.process().output().find("log_checkpoint_damaged topics/other-0"),
+            std::string::npos);
+  KafkaClient client(node.kafka_port());
+  for (const char* topic : {"orders", "other"}) {
+    const Fetched all = fetch(client, topic, 0, 0);
+    EXPECT_EQ(all.high_watermark, 3);
+    EXPECT_GT(all.bytes, 3 * kValueBytes);
+  }
+  EXPECT_EQ(node.stop(), 0);
+}
+
+wire::ErrorCode commit(KafkaClient& client, const std::string& group) {
+  wire::OffsetCommitRequest request;
+  request.group_id = group;
+  request.topics.resize(1);
+  request.topics[0].name = "orders";
+  request.topics[0].partitions.resize(1);
+  request.topics[0].partitions[0].committed_offset = 1;
+  const auto answer = client.call<wire::OffsetCommitResponse>(request, 2);
+  return answer.topics.empty() ? ErrorCode::kUnknownServerError
+                               : answer.topics[0].partitions[0].error_code;
+}
+
+TEST_F(Damage, DamagedPositionsRefuseGroupsAndNothingElse) {
+  fill(true);
+  {
+    NodeProcess node = start();
+    ASSERT_TRUE(node.serves());
+    KafkaClient client(node.kafka_port());
+    ASSERT_TRUE(os::eventually([&] { return commit(client, "readers") == ErrorCode::kNone; }));
+    EXPECT_EQ(node.stop(), 0);
+  }
+  change(segment("__consumer_offsets-0"), 70, "XXX");
+  NodeProcess node = start();
+  ASSERT_TRUE(node.serves());
+  EXPECT_TRUE(node.process().says("groups_not_loaded")) << node.process().output();
+  KafkaClient client(node.kafka_port());
+  EXPECT_NE(commit(client, "readers"), ErrorCode::kNone);
+  EXPECT_EQ(produce(client, "orders", 0), ErrorCode::kNone);
+  EXPECT_EQ(fetch(client, "orders", 0, 0).error, ErrorCode::kNone);
+  const HttpReply ready = http(node.admin_port(), "GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_NE(ready.body.find("consumer groups: "), std::string::npos) << ready.body;
+  EXPECT_EQ(node.stop(), 4) << node.process().output();
 }
 
 TEST_F(Damage, AMissingSegmentIsNoEmptyPartition) {
