@@ -10,14 +10,20 @@
 
 #include "base/buffer.h"
 #include "base/result.h"
+#include "wire/link_accept.h"
+#include "wire/link_accept_answer.h"
 #include "wire/link_batches.h"
 #include "wire/link_begin.h"
 #include "wire/link_end.h"
 #include "wire/link_follow.h"
 #include "wire/link_follow_answer.h"
 #include "wire/link_hello.h"
+#include "wire/link_inspect.h"
+#include "wire/link_inspect_answer.h"
 #include "wire/link_ping.h"
 #include "wire/link_progress.h"
+#include "wire/link_promise.h"
+#include "wire/link_promise_answer.h"
 
 namespace magpie::link {
 
@@ -28,7 +34,9 @@ inline constexpr int16_t kHighestVersion = 0;
 // The kind of a message is its place here plus one; new kinds are added at the end.
 using Message =
     std::variant<wire::LinkHello, wire::LinkPing, wire::LinkFollow, wire::LinkFollowAnswer,
-                 wire::LinkBegin, wire::LinkBatches, wire::LinkProgress, wire::LinkEnd>;
+                 wire::LinkBegin, wire::LinkBatches, wire::LinkProgress, wire::LinkEnd,
+                 wire::LinkPromise, wire::LinkPromiseAnswer, wire::LinkAccept,
+                 wire::LinkAcceptAnswer, wire::LinkInspect, wire::LinkInspectAnswer>;
 
 // The whole frame with its size prefix. Batches are linked, not copied.
 BufferChain encode_frame(const Message& message, int16_t version);
