@@ -173,6 +173,13 @@ TEST_F(ApiVersionsTest, AMalformedRequestClosesOnlyItsOwnConnection) {
   EXPECT_FALSE(other.call<wire::MetadataResponse>(wire::MetadataRequest()).brokers.empty());
 }
 
+TEST_F(ApiVersionsTest, WhatWasAnsweredBeforeAMalformedRequestStillArrives) {
+  client_.send(wire::MetadataRequest(), 12);
+  client_.send_bytes(Buffer::copy_of("garbage"));
+  EXPECT_FALSE(client_.is_open());
+  EXPECT_TRUE(client_.take<wire::MetadataResponse>(12));
+}
+
 TEST_F(ApiVersionsTest, BytesAfterARequestAreIgnored) {
   std::string frame(flatten(wire::frame_request(wire::MetadataRequest(), 12, 1, "test")).text());
   client_.send_bytes(Buffer::copy_of(frame.substr(4) + "more"));

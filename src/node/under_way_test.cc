@@ -140,6 +140,25 @@ TEST_F(UnderWayTest, ADeletionOfRecordsOfADeletedTopicIsAnswered) {
   EXPECT_FALSE(client_.take_frame()) << "answered twice";
 }
 
+TEST_F(UnderWayTest, ADeletionOfRecordsWaitsForTheTopicsThatAreLeft) {
+  create_topic(admin_, "u");
+  produce(admin_, "u", 0, batch_of({"a", "b"}));
+  harness_.disk.hold_below("topics/");
+  wire::DeleteRecordsRequest request;
+  request.topics = {{"t", {{0, 2}}}, {"u", {{0, 1}}}};
+  client_.send(request, 2);
+  wire::DeleteTopicsRequest remove;
+  remove.topic_names = {"t"};
+  admin_.send(remove, 5);
+  EXPECT_FALSE(client_.take_frame()) << "one partition is still under way";
+  release();
+  const auto answer = client_.take<wire::DeleteRecordsResponse>(2);
+  ASSERT_TRUE(answer);
+  EXPECT_NE(answer->topics[0].partitions[0].error_code, ErrorCode::kNone);
+  EXPECT_EQ(answer->topics[1].partitions[0].error_code, ErrorCode::kNone);
+  EXPECT_EQ(answer->topics[1].partitions[0].low_watermark, 1);
+}
+
 TEST_F(UnderWayTest, AClientThatGoesAwayLeavesNothingBehind) {
   hold_partition();
   client_.send(produce_request("t", 0, batch_of({"d"})), 9);

@@ -148,6 +148,7 @@ void NodeHarness::carry_out(port::Effect& effect) {
     if (connection.open) connection.received += flatten(send->bytes).text();
   } else if (auto* close = std::get_if<port::CloseConnection>(&effect)) {
     ConnectionState& connection = connections_.at(close->connection);
+    if (!close->flush) connection.received.clear();  // as likely as not it was not sent yet
     if (std::exchange(connection.open, false)) {
       node_->step(now_, port::ConnectionClosed{close->connection, "as asked"}, effects_);
     }
