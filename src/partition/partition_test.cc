@@ -21,9 +21,11 @@ class SteppedEngine : public engine::MemoryEngine {
     if (done.status) {
       settle(out);
     } else {
-      fail_writes(done.status.error(), true, out);
+      fail_writes(done.status.error(), heals, out);
     }
   }
+
+  bool heals = true;  // a failed disk works again by the next try
 };
 
 // A partition on a memory engine whose durability the test controls.
@@ -155,6 +157,24 @@ TEST_F(PartitionTest, RecoversByItselfAndForgetsWhatWasNotStored) {
   EXPECT_EQ(refusal(2), Refusal::kNone);
   EXPECT_EQ(answer(2)->base_offset, Offset{0});
   EXPECT_EQ(partition->log_end(), Offset{1});
+}
+
+// A deadline that has passed and that nothing moves on would spin the node's loop.
+TEST_F(PartitionTest, UpkeepWaitsWhileTheDiskRefusesWrites) {
+  PartitionConfig config;
+  config.compact = true;
+  open(config);
+  disk->hold();
+  disk->heals = false;
+  partition->append(now, 1, batch(1), out);
+  fail_writes();
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(partition->state(), PartitionState::kReadOnly);
+    partition->configure(now, config);  // somebody changes the topic meanwhile
+    now.instant = now.instant + config.upkeep_interval;
+    partition->tick(now, out);
+    ASSERT_GT(partition->next_deadline(), now.instant);
+  }
 }
 
 TEST_F(PartitionTest, RetryOfACommittedBatchGetsTheOriginalOffset) {
