@@ -68,6 +68,22 @@ TEST_F(JournalTest, GoesOnAfterARestart) {
   EXPECT_EQ(recovered().state, state_);
 }
 
+// What was read may be in memory only, left there by a sync that failed (journal.cc).
+TEST_F(JournalTest, IsWrittenWholeByTheFirstAppendOfEveryLife) {
+  journal_.rewrite(state_, effects_);
+  ASSERT_TRUE(finish());
+  ASSERT_TRUE(commit(some_transaction()));
+  journal_ = Journal(MemoryDisk::file(kPath), "bridge", {4, 0, 0});
+  journal_.adopt(recovered());
+  for (const bool first : {true, false}) {
+    journal_.append(state_, state_.revision() + 1, some_transaction().changes, effects_);
+    ASSERT_EQ(effects_.list().size(), 1u);
+    EXPECT_EQ(std::holds_alternative<port::ReplaceFile>(effects_.list().front()), first);
+    ASSERT_TRUE(finish());
+    state_ = recovered().state;
+  }
+}
+
 TEST_F(JournalTest, DropsATornEndBeforeItAppends) {
   journal_.rewrite(state_, effects_);
   ASSERT_TRUE(finish());
