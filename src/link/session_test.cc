@@ -85,6 +85,15 @@ TEST(Session, PingsMeasureTheWayThereAndBack) {
   EXPECT_EQ(pair.caller.round_trip(), Duration::milliseconds(40));
 }
 
+TEST(Session, FramesAreWhatTheFormatPageSays) {
+  wire::LinkPing ping;
+  ping.number = 1;
+  ping.sent_at = 2;
+  const Buffer frame = flatten(encode_frame(ping, 0));
+  const std::string expected("\0\0\0\x16\0\x02\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0", 26);
+  EXPECT_EQ(frame.text(), expected);
+}
+
 TEST(Session, SilenceEndsIt) {
   Pair pair(identity(1), identity(2));
   pair.now.instant = pair.now.instant + kSilenceMax;
