@@ -68,15 +68,21 @@ struct Resolver::Shared {
   }
 
   const int descriptor;
+  Resolver* owner = nullptr;  // null when it has ended; only the loop's thread looks
   std::mutex mutex;
   std::vector<Answer> answers;
 };
 
 Resolver::Resolver(EventLoop& loop) : shared_(std::make_shared<Shared>()) {
-  loop.watch(shared_->descriptor, [this] { collect(); });
+  shared_->owner = this;
+  loop.watch(shared_->descriptor, [shared = shared_] {
+    if (shared->owner != nullptr) shared->owner->collect();
+  });
 }
 
-Resolver::~Resolver() = default;
+Resolver::~Resolver() {
+  shared_->owner = nullptr;
+}
 
 uint64_t Resolver::resolve(const std::string& host, uint16_t port, OnDone done) {
   const uint64_t number = ++last_number_;
