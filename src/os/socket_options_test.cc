@@ -29,6 +29,19 @@ TEST(SocketOptions, OfALinkFindOutASilentPeerInTime) {
   EXPECT_LE(silence, 12);
 }
 
+TEST(SocketOptions, OfACallFindOutASilentServer) {
+  asio::io_context context;
+  tcp::socket socket(context, tcp::v4());
+  set_call_options(socket);
+  EXPECT_EQ(option_of(socket, IPPROTO_TCP, TCP_NODELAY), 1);
+  EXPECT_EQ(option_of(socket, IPPROTO_TCP, TCP_USER_TIMEOUT), 20'000);
+  const int silence = option_of(socket, IPPROTO_TCP, TCP_KEEPIDLE) +
+                      option_of(socket, IPPROTO_TCP, TCP_KEEPINTVL) *
+                          option_of(socket, IPPROTO_TCP, TCP_KEEPCNT);
+  EXPECT_LE(silence, 20);
+  EXPECT_EQ(option_of(socket, SOL_SOCKET, SO_KEEPALIVE), 1);
+}
+
 TEST(SocketOptions, LeaveBuffersToTheKernelUnlessTold) {
   asio::io_context context;
   tcp::socket socket(context, tcp::v4());
