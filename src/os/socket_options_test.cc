@@ -35,9 +35,9 @@ TEST(SocketOptions, OfACallFindOutASilentServer) {
   set_call_options(socket);
   EXPECT_EQ(option_of(socket, IPPROTO_TCP, TCP_NODELAY), 1);
   EXPECT_EQ(option_of(socket, IPPROTO_TCP, TCP_USER_TIMEOUT), 20'000);
-  const int silence = option_of(socket, IPPROTO_TCP, TCP_KEEPIDLE) +
-                      option_of(socket, IPPROTO_TCP, TCP_KEEPINTVL) *
-                          option_of(socket, IPPROTO_TCP, TCP_KEEPCNT);
+  const int silence =
+      option_of(socket, IPPROTO_TCP, TCP_KEEPIDLE) +
+      option_of(socket, IPPROTO_TCP, TCP_KEEPINTVL) * option_of(socket, IPPROTO_TCP, TCP_KEEPCNT);
   EXPECT_LE(silence, 20);
   EXPECT_EQ(option_of(socket, SOL_SOCKET, SO_KEEPALIVE), 1);
 }
