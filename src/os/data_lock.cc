@@ -28,7 +28,9 @@ Result<std::unique_ptr<DataLock>> DataLock::take(const std::string& directory) {
   std::filesystem::create_directories(directory, error);
   if (error) {
     return fail(ErrorKind::kIo,
-                fmt::format("cannot create the data directory {}: {}", directory, error.message()));
+                fmt::format("cannot create the data directory {}: {}; name a place where the user "
+                            "that runs magpie may write, with --data or node.data",
+                            directory, error.message()));
   }
   const std::string path = directory + "/lock";
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);

@@ -94,6 +94,30 @@ TEST_F(CliTest, ADataDirectoryInUseIsRefusedWithTheHolder) {
   EXPECT_NE(second.output().find("is in use by process "), std::string::npos) << second.output();
 }
 
+// Whatever keeps a node from starting is named with what to do about it.
+TEST_F(CliTest, ANodeThatCannotStartSaysWhatToDo) {
+  Process first(serve("data"));
+  ASSERT_TRUE(first.says("start.listening")) << first.output();
+  std::vector<std::string> same_port = serve("other");
+  const std::string& output = first.output();
+  const size_t begin = output.find("kafka on ") + 9;
+  same_port[4] = output.substr(begin, output.find(',', begin) - begin);
+  const CommandResult port = run_magpie(same_port);
+  EXPECT_EQ(port.exit_code, 3);
+  EXPECT_NE(port.output.find("start.refused listener kafka: cannot listen on " + same_port[4] +
+                             ": Address already in use; stop the process that uses this port"),
+            std::string::npos)
+      << port.output;
+
+  write_file("file", "");
+  const CommandResult directory = run_magpie(serve("file"));
+  EXPECT_EQ(directory.exit_code, 3);
+  EXPECT_NE(directory.output.find("start.refused cannot create the data directory "),
+            std::string::npos);
+  EXPECT_NE(directory.output.find("with --data or node.data"), std::string::npos)
+      << directory.output;
+}
+
 // --- the unit ------------------------------------------------------------------------------------
 
 // The value of a setting in packaging/magpie.service.
