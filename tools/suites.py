@@ -38,6 +38,7 @@ SUITES = (
     Suite("fuzz", "test", ("tools/fuzz.py", "--seconds", "5"), minutes=15),
     Suite("kcat", "test", ("env", f"MAGPIE_BINARY={TOP}/build/debug/magpie",
                            "test/clients/run.py", "kcat"), minutes=5),
+    Suite("store", "test", ("test/store/run.py",), minutes=3),
     Suite("power-loss", "test", ("test/power_loss/run.py",), minutes=5),
     Suite("build-release", "clients", ("tools/build.sh", "release", "magpie"), minutes=15,
           step=True),

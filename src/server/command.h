@@ -29,6 +29,7 @@ void add_config_command(CLI::App& app, Action* chosen);
 void add_group_command(CLI::App& app, Action* chosen);
 void add_serve_command(CLI::App& app, Action* chosen);
 void add_status_command(CLI::App& app, Action* chosen);
+void add_store_command(CLI::App& app, Action* chosen);
 void add_topic_command(CLI::App& app, Action* chosen);
 void add_version_command(CLI::App& app, Action* chosen);
 

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   magpie::server::add_topic_command(app, &chosen);
   magpie::server::add_group_command(app, &chosen);
   magpie::server::add_status_command(app, &chosen);
+  magpie::server::add_store_command(app, &chosen);
   magpie::server::add_version_command(app, &chosen);
   // The library throws for wrong arguments and for --help; this is the boundary.
   try {
