@@ -48,6 +48,11 @@ void Topics::add(SimTopic topic) {
   list_.push_back(std::move(topic));
 }
 
+void Topics::power_lost() {
+  lost_power_ = true;
+  for (auto& [key, ledger] : ledgers_) ledger->power_lost();
+}
+
 const SimTopic& Topics::find(const std::string& name) const {
   const auto found = std::find_if(list_.begin(), list_.end(),
                                   [&](const SimTopic& topic) { return topic.name == name; });

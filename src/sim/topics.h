@@ -33,6 +33,9 @@ class Topics {
   const SimTopic& find(const std::string& name) const;
   const SimTopic& find(const Uuid& id) const;
   Ledger& ledger(const std::string& topic, int32_t partition);
+  // Power was lost at a time when that may take records.
+  void power_lost();
+  bool lost_power() const { return lost_power_; }
   // All partitions, in order.
   std::map<std::pair<std::string, int32_t>, std::unique_ptr<Ledger>>& ledgers() { return ledgers_; }
 
@@ -41,6 +44,7 @@ class Topics {
 
   Scene& scene_;
   std::vector<SimTopic> list_;
+  bool lost_power_ = false;
   std::map<std::pair<std::string, int32_t>, std::unique_ptr<Ledger>> ledgers_;
 };
 

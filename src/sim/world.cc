@@ -74,7 +74,7 @@ World::World(const RunOptions& options)
       setup_(around()) {
   scene_.trace.set_sink(options.sink);
   faults_.set_records_may_be_lost([this] {
-    for (auto& [key, ledger] : topics_.ledgers()) ledger->power_lost();
+    topics_.power_lost();
     for (auto& group : groups_) group->power_lost();
   });
   scene_.trace.say(scene_.now(), "knobs: " + knobs_.describe());
