@@ -63,15 +63,16 @@ void ProduceRequests::start(Broker& broker, const Request& request, wire::Produc
       operation.items[item++]->index = asked.index;
       HostedPartition* hosted = broker.partitions.find(topic.name, PartitionIndex{asked.index});
       Buffer batch = std::exchange(asked.records, std::nullopt).value_or(Buffer());
+      broker.statistics.produced_bytes += batch.size();
       const ErrorCode error = batch_error(request, hosted, topic.name, batch);
       if (error != ErrorCode::kNone) {
         operation.items[item - 1]->error_code = error;
         operation.items[item - 1]->base_offset = -1;
         operation.refused = true;
+        ++broker.statistics.produce_refusals;
         --operation.unsettled;
         continue;
       }
-      broker.statistics.produced_bytes += batch.size();
       broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
         partition.append(broker.now, ticket, std::move(batch), out);
       });

@@ -162,6 +162,39 @@ TEST_F(NodeTest, TheNextStartKnowsHowTheLastOneEnded) {
   EXPECT_TRUE(said("not stopped cleanly"));
 }
 
+TEST_F(NodeTest, AskingTwiceToStopIsAskingOnce) {
+  boot_with_records();
+  harness_.disk.hold(true);
+  harness_.request_stop();
+  harness_.request_stop();
+  harness_.disk.hold(false);
+  harness_.settle();
+  EXPECT_EQ(harness_.phase(), Phase::kStopped);
+  int times = 0;
+  for (const port::LogLine& line : harness_.lines) times += line.code == "stopping" ? 1 : 0;
+  EXPECT_EQ(times, 1);
+}
+
+TEST_F(NodeTest, CountsWhatPassesThrough) {
+  harness_.boot();
+  create_topic(client_, "t");
+  const Buffer batch = batch_of({"a"});
+  produce(client_, "t", 0, batch);
+  produce(client_, "missing", 0, batch);
+  produce(client_, "t", 0, Buffer::copy_of("garbage"));
+  fetch(client_, "t", 0, 0);
+  client_.send_bytes(Buffer::copy_of("garbage"));
+  const std::string page = harness_.http("GET", "/metrics").body;
+  const auto expect = [&](const std::string& name, size_t value) {
+    const std::string line = "\n" + name + " " + std::to_string(value) + "\n";
+    EXPECT_NE(page.find(line), std::string::npos) << line << page;
+  };
+  expect("magpie_produced_batches_total", 1);
+  expect("magpie_produce_refusals_total", 2);
+  expect("magpie_produced_bytes_total", 2 * batch.size() + 7);
+  expect("magpie_fetched_bytes_total", batch.size());
+}
+
 // --- what it finds on the disk -------------------------------------------------------------------
 
 TEST_F(NodeTest, ATornEndIsCutOffAndSaidSo) {

@@ -189,6 +189,24 @@ TEST_F(OffsetsTest, AnEpochFromTheFutureHasNoEnd) {
   EXPECT_EQ(answer.end_offset, -1);
 }
 
+TEST_F(OffsetsTest, EveryQuestionAboutAnEpochIsAnswered) {
+  append({1'000}, 1);
+  wire::OffsetForLeaderEpochRequest request;
+  request.topics.push_back({"t", {{1, -1, epoch()}, {0, -1, epoch()}, {7, -1, 0}}});
+  request.topics.push_back({"missing", {{0, -1, 0}}});
+  const auto answer = client_.call<wire::OffsetForLeaderEpochResponse>(request).topics;
+  ASSERT_EQ(answer.size(), 2u);
+  ASSERT_EQ(answer[0].partitions.size(), 3u);
+  EXPECT_EQ(answer[0].partitions[0].partition, 1);
+  EXPECT_EQ(answer[0].partitions[0].end_offset, 1);
+  EXPECT_EQ(answer[0].partitions[1].partition, 0);
+  EXPECT_EQ(answer[0].partitions[1].end_offset, 0);
+  EXPECT_EQ(answer[0].partitions[2].partition, 7);
+  EXPECT_EQ(answer[0].partitions[2].error_code, ErrorCode::kUnknownTopicOrPartition);
+  EXPECT_EQ(answer[1].topic, "missing");
+  EXPECT_EQ(answer[1].partitions[0].error_code, ErrorCode::kUnknownTopicOrPartition);
+}
+
 TEST_F(OffsetsTest, QuestionsAboutEpochsAreFencedToo) {
   EXPECT_EQ(end_of(epoch(), epoch()).error_code, ErrorCode::kNone);
   EXPECT_EQ(end_of(epoch(), epoch() + 1).error_code, ErrorCode::kUnknownLeaderEpoch);

@@ -159,6 +159,24 @@ TEST_F(UnderWayTest, ADeletionOfRecordsWaitsForTheTopicsThatAreLeft) {
   EXPECT_EQ(answer->topics[1].partitions[0].low_watermark, 1);
 }
 
+TEST_F(UnderWayTest, APartitionIsCountedOnceHoweverOftenItsStartMoves) {
+  create_topic(admin_, "u");
+  produce(admin_, "u", 0, batch_of({"a", "b"}));
+  harness_.disk.hold_below("topics/u-0/");
+  wire::DeleteRecordsRequest request;
+  request.topics = {{"t", {{0, 1}}}, {"u", {{0, 1}}}};
+  client_.send(request, 2);
+  wire::DeleteRecordsRequest again;
+  again.topics = {{"t", {{0, 2}}}};
+  admin_.call<wire::DeleteRecordsResponse>(again, 2);
+  EXPECT_FALSE(client_.take_frame()) << "the other partition is still under way";
+  release();
+  const auto answer = client_.take<wire::DeleteRecordsResponse>(2);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->topics[1].partitions[0].error_code, ErrorCode::kNone);
+  EXPECT_EQ(answer->topics[1].partitions[0].low_watermark, 1);
+}
+
 TEST_F(UnderWayTest, AClientThatGoesAwayLeavesNothingBehind) {
   hold_partition();
   client_.send(produce_request("t", 0, batch_of({"d"})), 9);
