@@ -29,7 +29,11 @@ void check_hash(const CampaignOptions& options, RunResult& result) {
 
 Campaign run_campaign(const CampaignOptions& options) {
   Campaign campaign;
-  for (uint64_t seed = options.first; seed <= options.last; ++seed) {
+  const auto goes_on = [&](uint64_t seed) {
+    if (options.simulated == Duration{}) return seed <= options.last;
+    return campaign.virtual_time < options.simulated;
+  };
+  for (uint64_t seed = options.first; goes_on(seed); ++seed) {
     RunOptions run;
     run.seed = seed;
     run.sink = options.sink;
@@ -109,8 +113,8 @@ std::string describe(const Campaign& campaign, double real_seconds) {  // measur
   // measurement only
   const double virtual_seconds = static_cast<double>(campaign.virtual_time.nanos) / 1e9;
   text += fmt::format(
-      "{} seeds, {} failed, {:.2f} virtual hours in {:.1f} s ({:.0f} times real "
-      "time), {} events, {} records acknowledged\n",
+      "{} seeds, {} failed, {:.2f} simulated hours in {:.1f} s ({:.0f} simulated seconds per "
+      "second), {} events, {} records acknowledged\n",
       campaign.seeds, campaign.failed.size(), virtual_seconds / 3'600, real_seconds,
       virtual_seconds / real_seconds, campaign.events, campaign.acknowledged);
   return text;

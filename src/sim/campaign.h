@@ -16,6 +16,8 @@ namespace magpie::sim {
 struct CampaignOptions {
   uint64_t first = 1;
   uint64_t last = 1;
+  // Not zero: goes on from `first`, beyond `last`, until so much time was simulated.
+  Duration simulated;
   bool twice = false;  // run every seed again and compare the hashes
   bool stop_at_first = false;
   Trace::Sink sink;  // of every run's story

@@ -19,8 +19,9 @@ using magpie::sim::Campaign;
 using magpie::sim::CampaignOptions;
 
 constexpr const char* kUsage =
-    "usage: magpie_sim [--seed N | --seeds N | --seeds A..B] [--twice] [--planted NAME]\n"
-    "                  [--trace] [--list-planted]\n";
+    "usage: magpie_sim [--seed N | --seeds N | --seeds A..B] [--hours H] [--twice]\n"
+    "                  [--planted NAME] [--trace] [--list-planted]\n"
+    "--hours: from the first seed on, until H hours were simulated\n";
 
 std::optional<uint64_t> parse_number(std::string_view text) {
   uint64_t number = 0;
@@ -66,6 +67,11 @@ bool parse(int count, char** arguments, CampaignOptions& options) {
       const auto seed = parse_number(value);
       if (!seed) return false;
       options.first = options.last = *seed;
+      ++i;
+    } else if (option == "--hours") {
+      const auto hours = parse_number(value);
+      if (!hours || *hours == 0 || *hours > 1'000'000) return false;
+      options.simulated = magpie::Duration::seconds(static_cast<int64_t>(*hours) * 3'600);
       ++i;
     } else if (option == "--seeds") {
       if (!parse_range(value, options)) return false;
