@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/crc32c.h"
+#include "log/checkpoint.h"
 #include "server/kafka_client.h"
 #include "server/testing.h"
 #include "wire/offset_commit.h"
@@ -256,6 +257,19 @@ TEST_F(Damage, ANewerCheckpointRefusesThatPartitionOnly) {
   expect_only_orders_refused(node,
                              "checkpoint has version 2, this build reads up to 1; start the "
                              "version of Magpie that wrote it, or a newer one");
+}
+
+TEST_F(Damage, ANewerStateInACheckpointRefusesThatPartitionOnly) {
+  fill(true);
+  const std::string path = data("topics/orders-0/magpie.checkpoint");
+  auto checkpoint = log::decode_checkpoint(Buffer::copy_of(read(path)));
+  ASSERT_TRUE(checkpoint && checkpoint->saved);
+  std::string state(checkpoint->saved->state.text());
+  state.replace(0, 2, "\x7f\xff");
+  checkpoint->saved->state = Buffer::copy_of(state);
+  write(path, std::string(log::encode(*checkpoint).text()));
+  NodeProcess node = start();
+  expect_only_orders_refused(node, "checkpoint state has version 32767, this build reads ");
 }
 
 TEST_F(Damage, ANewerJournalRefusesTheNode) {

@@ -2,12 +2,15 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <string>
+#include <vector>
 
+#include "engine/memory_engine.h"
 #include "log/checkpoint.h"
 #include "log/segment_index.h"
-#include "partition/epoch_cache.h"
+#include "partition/partition.h"
 #include "record/batch.h"
 #include "record/builder.h"
 
@@ -61,17 +64,31 @@ TEST(Formats, TheExampleOfACheckpoint) {
   EXPECT_EQ(log::encode(*checkpoint).text(), bytes);
   ASSERT_EQ(checkpoint->segments.size(), 1u);
   EXPECT_EQ(checkpoint->segments[0].next, Offset{3});
-  EXPECT_EQ(checkpoint->segments[0].size, 1'713u);
   EXPECT_EQ(checkpoint->segments[0].largest.last_offset, Offset{2});
   ASSERT_TRUE(checkpoint->saved);
-  EXPECT_EQ(checkpoint->saved->position, 1'713u);
-  ByteReader state(checkpoint->saved->state);
-  EXPECT_EQ(state.read_int16(), 1);
-  partition::EpochCache epochs;
-  ASSERT_TRUE(epochs.decode(state));
-  EXPECT_EQ(epochs.latest(), LeaderEpoch{1});
-  EXPECT_EQ(state.read_int32(), 0);  // producers
-  EXPECT_EQ(state.remaining(), 0u);
+  EXPECT_EQ(checkpoint->saved->at, Offset{3});
+  EXPECT_EQ(checkpoint->saved->position, checkpoint->segments[0].size);
+}
+
+// The state in the example is one that a partition of this version takes.
+TEST(Formats, TheExampleOfAPartitionsState) {
+  const std::string bytes = example("checkpoint.md", "## Example");
+  const Result<log::Checkpoint> checkpoint = log::decode_checkpoint(Buffer::copy_of(bytes));
+  ASSERT_TRUE(checkpoint && checkpoint->saved);
+  engine::MemoryImage image;
+  image.exists = true;
+  image.start = image.end = image.checkpoint_at = checkpoint->saved->at;
+  image.checkpoint = checkpoint->saved->state;
+  partition::CompactionSlot slot;
+  partition::Partition partition("example-0", {}, std::make_unique<engine::MemoryEngine>(image),
+                                 slot);
+  port::Effects effects;
+  std::vector<partition::Event> events;
+  partition::Output out{effects, events};
+  partition.open({Instant{0}, WallTime{0}}, engine::OpenMode::kExisting, LeaderEpoch{1}, out);
+  EXPECT_EQ(partition.state(), partition::PartitionState::kOnline);
+  EXPECT_EQ(partition.epochs().latest(), LeaderEpoch{1});
+  EXPECT_EQ(partition.high_watermark(), Offset{3});
 }
 
 TEST(Formats, TheExamplesOfTheIndexes) {
