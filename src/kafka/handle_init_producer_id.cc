@@ -16,7 +16,11 @@ using wire::ErrorCode;
 void handle(Broker& broker, const Request& request, wire::InitProducerIdRequest body) {
   wire::InitProducerIdResponse response;
   response.producer_epoch = -1;
-  if (body.transactional_id) {
+  // Old id and old epoch come together or not at all (KIP-360).
+  const bool half = (body.producer_id < 0) != (body.producer_epoch < 0);
+  if (half) {
+    response.error_code = ErrorCode::kInvalidRequest;
+  } else if (body.transactional_id) {
     // Transactions are not offered; a clear refusal beats a producer that waits for ever.
     response.error_code = body.transactional_id->empty() ? ErrorCode::kInvalidRequest
                                                          : ErrorCode::kUnsupportedVersion;

@@ -67,6 +67,13 @@ TEST_F(IdempotenceTest, MoreProducersThanOneBlockOfIds) {
   EXPECT_EQ(ids.size(), 2'500u);
 }
 
+TEST_F(IdempotenceTest, AnOldIdWithoutItsEpochIsRefused) {
+  wire::InitProducerIdRequest request;
+  request.producer_id = 7;
+  EXPECT_EQ(client_.call<wire::InitProducerIdResponse>(request).error_code,
+            ErrorCode::kInvalidRequest);
+}
+
 TEST_F(IdempotenceTest, AnOldIdIsExchangedForANewOne) {
   const auto first = ask_for_id();
   wire::InitProducerIdRequest again;
