@@ -23,7 +23,8 @@ struct CourierConfig {
   std::vector<std::string> endpoints;  // "http://host:port"; at least one
   std::string user;                    // empty: no authentication
   std::string password;
-  Duration request_timeout = Duration::seconds(5);
+  // A store whose leader died holds requests until it has another; asking again is quicker.
+  Duration request_timeout = Duration::seconds(2);
   Duration pause_min = Duration::milliseconds(100);
   Duration pause_max = Duration::seconds(5);
   // The number of the first call; later ones count up.
