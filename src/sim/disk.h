@@ -51,8 +51,8 @@ class Disk {
   void set_write_error(std::optional<Error> error) { write_error_ = std::move(error); }
   void set_sync_error(std::optional<Error> error) { sync_error_ = std::move(error); }
   void set_read_error(std::optional<Error> error) { read_error_ = std::move(error); }
-  // Errors meet only effects on paths that begin so; at first, all.
-  void set_failing_part(std::string prefix) { failing_part_ = std::move(prefix); }
+  // Errors meet only effects on paths that contain this; at first, all.
+  void set_failing_part(std::string part) { failing_part_ = std::move(part); }
 
   std::map<std::string, SimFile>& files() { return files_; }
   uint64_t syncs() const { return syncs_; }
@@ -86,7 +86,7 @@ class Disk {
   Status sync(const std::string& path, SimFile& file);
   // Whether an effect on `path` meets `error` now.
   bool meets(const std::optional<Error>& error, const std::string& path) const {
-    return error && path.starts_with(failing_part_);
+    return error && path.find(failing_part_) != std::string::npos;
   }
 
   Scene& scene_;

@@ -97,13 +97,8 @@ void Faults::break_writes(ErrorKind kind, const char* message, Duration longest)
 }
 
 void Faults::choose_failing_part() {
-  static constexpr const char* kParts[] = {"",
-                                           "",
-                                           "control/",
-                                           "topics/",
-                                           "topics/plain-0-0/",
-                                           "topics/temporary",
-                                           "topics/__consumer_offsets-0/"};
+  static constexpr const char* kParts[] = {"",    "",    "control/", "topics/",
+                                           "-0/", "-1/", "-1/",      "__consumer_offsets-0/"};
   disk_.set_failing_part(kParts[random_.below(std::size(kParts))]);
 }
 
