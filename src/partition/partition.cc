@@ -103,7 +103,8 @@ void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bo
     record::stamp_append_time(batch.mutable_bytes(), append_time);
     header = record::parse_header(batch.bytes());
   }
-  epochs_.assign(epoch_, header.base_offset);
+  // Offsets left out at the epoch's begin belong to nobody: the epoch before ended where the log did.
+  epochs_.assign(epoch_, engine_->end());
   producers_.apply(header, now.instant);
   wait_for({ticket, header.next_offset(), header.base_offset, append_time});
 
@@ -354,12 +355,14 @@ void Partition::drain(const Now& now, std::vector<engine::Event>& events, Output
 }
 
 void Partition::on(const Now& now, engine::ReplayBegan& event, Output&) {
+  replayed_end_ = event.at;
   restored_ = restore_state(now, event.checkpoint);
 }
 
 void Partition::on(const Now& now, engine::Replayed& event, Output&) {
   for (const record::BatchHeader& header : event.headers) {
-    epochs_.assign(header.leader_epoch, header.base_offset);
+    epochs_.assign(header.leader_epoch, replayed_end_);
+    replayed_end_ = header.next_offset();
     if (planted(PlantedBug::kDedupeWindowLost)) continue;
     producers_.apply(header, now.instant);
   }
@@ -403,8 +406,8 @@ void Partition::on(const Now& now, engine::Failed& event, Output& out) {
   durable_end_ = event.end;
   high_watermark_ = std::min(high_watermark_, event.end);
   epochs_.cut(event.end);
+  // A compaction goes on and says when it is over; until then none may be started.
   next_upkeep_ = next_compaction_ = Instant::never();
-  end_compaction();
   refuse_waiting(Refusal::kStorage, out);
   if (news) out.events.emplace_back(StorageFailed{std::move(event.error)});
   if (role_ == Role::kFollower) is_reconciled_ = false;

@@ -25,7 +25,15 @@ class SteppedEngine : public engine::MemoryEngine {
     }
   }
 
+  void compact(const Now& at, Offset limit, Duration tombstone_age, engine::Output& out) override {
+    EXPECT_FALSE(compacting) << "two compactions at once";
+    compacting = slow_compaction;
+    if (!compacting) MemoryEngine::compact(at, limit, tombstone_age, out);
+  }
+
   bool heals = true;  // a failed disk works again by the next try
+  bool slow_compaction = false;
+  bool compacting = false;
 };
 
 // A partition on a memory engine whose durability the test controls.
@@ -303,6 +311,26 @@ TEST_F(PartitionTest, OnePartitionOfANodeCompactsAtATime) {
   now.instant = partition->next_deadline();
   partition->tick(now, out);  // the twin compacts at once
   EXPECT_FALSE(slot.taken);
+}
+
+TEST_F(PartitionTest, ACompactionOutlivesAFailedWrite) {
+  PartitionConfig config;
+  config.compact = true;
+  open(config);
+  disk->slow_compaction = true;
+  while (!disk->compacting) {
+    now.instant = partition->next_deadline();
+    partition->tick(now, out);
+  }
+  disk->hold();
+  partition->append(now, 1, batch(1), out);
+  fail_writes();
+  for (int i = 0; i < 5; ++i) {
+    now.instant = partition->next_deadline();
+    partition->tick(now, out);
+  }
+  EXPECT_EQ(partition->state(), PartitionState::kOnline);
+  EXPECT_TRUE(slot.taken);
 }
 
 TEST_F(PartitionTest, AbandonedPartitionAnswersWhoeverWaits) {
