@@ -5,6 +5,10 @@
 // began at offset o" can (KIP-101, KIP-279, KIP-320). Clients ask for it through
 // OffsetForLeaderEpoch, followers when they reconcile.
 //
+// An epoch begins where the log ended when it wrote first. Its first record may lie higher (after a
+// loss, offsets are left out); were that taken for its begin, the epoch before would seem to reach
+// up to it, and a lost tail would pass for records that both copies hold.
+//
 // Entries are strictly increasing in epoch and never decreasing in offset. The cache is rebuilt
 // from the batches' headers; an epoch that appended nothing leaves no trace, and needs none.
 #pragma once

@@ -252,7 +252,9 @@ class Partition {
   bool is_reconciled_ = false;
   std::vector<EpochCache::Entry> leader_epochs_;  // those not yet reached
 
-  Status restored_;  // of the partition's own state, in the replay under way
+  // The replay under way.
+  Status restored_;  // the partition's own state
+  Offset replayed_end_;
 };
 
 }  // namespace magpie::partition

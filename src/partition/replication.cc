@@ -142,7 +142,7 @@ Status Partition::append_copied(const Now& now, Buffer batch, Output& out) {
       epochs_.assign(entry.epoch, entry.start);
     }
   }
-  epochs_.assign(header.leader_epoch, header.base_offset);
+  epochs_.assign(header.leader_epoch, log_end());
   producers_.apply(header, now.instant);
   std::vector<engine::Event> events;
   engine::Output engine_out{out.effects, events};

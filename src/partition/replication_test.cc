@@ -229,6 +229,38 @@ TEST(Replication, AfterALossNoOffsetIsUsedAgainAndProducersGoOn) {
   EXPECT_EQ(sh.answers().at(7), Refusal::kNone);
 }
 
+// The new epoch begins far above the offsets that were lost; they must not pass for records that
+// both copies hold.
+TEST(Replication, AfterALossTheOldLeaderLosesItsTail) {
+  for (const bool restarted : {false, true}) {
+    Copy bj(1);
+    Copy sh(2);
+    Copy gz(3);
+    bj.lead(5, {});
+    bj.append(1, batch_of(3));
+    sh.follow(bj);
+    gz.follow(bj);
+    bj.append(2, batch_of(2));  // lost
+    sh.lead(6, {}, 1'000, true);
+    sh.append(3, batch_of(1));
+    gz.follow(sh);
+    if (restarted) {
+      sh.open();
+      gz.open();
+      sh.lead(7, {});
+      gz.follow(sh);
+    }
+    EXPECT_EQ(gz.partition().copy_state(), sh.partition().copy_state());
+    bj.follow(sh);
+    EXPECT_EQ(bj.partition().copy_state(), sh.partition().copy_state());
+    EXPECT_EQ(bj.partition().epoch_end(LeaderEpoch{5}).end, Offset{3});
+    // What lay between is nobody's: a client that stood there learns that it was lost.
+    gz.lead(8, {});
+    gz.append(4, batch_of(1));
+    EXPECT_EQ(gz.partition().epoch_end(LeaderEpoch{5}).end, Offset{3});
+  }
+}
+
 TEST(Replication, ALeaderWhoseWriteFailedGivesOutNoMoreOffsetsInItsEpoch) {
   Copy bj(1);
   Copy sh(2);
