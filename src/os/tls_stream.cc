@@ -22,33 +22,36 @@ constexpr size_t kRecordBytes = SSL3_RT_MAX_PLAIN_LENGTH;
 // How long a peer that was refused may take to hear of it.
 constexpr std::chrono::seconds kLastWords{1};
 
-// Reading as a state of its own, because it goes on after the stream was destroyed.
+// Reading as a state of its own, because it goes on after the stream was destroyed. Only operations
+// under way hold the owner, which holds the stream.
 class TlsReader : public std::enable_shared_from_this<TlsReader> {
  public:
   explicit TlsReader(std::shared_ptr<TlsSocket> socket) : socket_(std::move(socket)) {}
 
   void start(std::span<std::byte> into, StreamOwnerRef owner) {
     into_ = into;
-    owner_ = std::move(owner);
     if (!socket_->has_received() && !ended_) {
-      receive();
+      receive(std::move(owner));
       return;
     }
-    asio::post(socket_->socket().get_executor(), [self = shared_from_this()] { self->decrypt(); });
+    asio::post(socket_->socket().get_executor(),
+               [self = shared_from_this(), owner = std::move(owner)] { self->decrypt(owner); });
   }
 
   void close() { closed_ = true; }
 
  private:
-  void receive() {
-    socket_->receive([self = shared_from_this()](const ErrorCode& error) {
-      error ? self->finish(error, 0) : self->decrypt();
-    });
+  void receive(StreamOwnerRef owner) { socket_->receive(decrypt_later(std::move(owner))); }
+
+  std::function<void(const ErrorCode&)> decrypt_later(StreamOwnerRef owner) {
+    return [self = shared_from_this(), owner = std::move(owner)](const ErrorCode& error) {
+      error ? owner->on_read(error, 0) : self->decrypt(owner);
+    };
   }
 
-  void decrypt() {
-    if (closed_) return finish(asio::error::operation_aborted, 0);
-    if (ended_) return finish(failure_, 0);
+  void decrypt(const StreamOwnerRef& owner) {
+    if (closed_) return owner->on_read(asio::error::operation_aborted, 0);
+    if (ended_) return owner->on_read(failure_, 0);
     size_t done = 0;
     int result = 1;
     ERR_clear_error();
@@ -57,35 +60,25 @@ class TlsReader : public std::enable_shared_from_this<TlsReader> {
       result = SSL_read_ex(socket_->ssl(), into_.data() + done, into_.size() - done, &count);
       if (result == 1) done += count;
     }
-    if (result == 1) return finish({}, done);
-    on_no_more(done, SSL_get_error(socket_->ssl(), result));
+    if (result == 1) return owner->on_read({}, done);
+    on_no_more(owner, done, SSL_get_error(socket_->ssl(), result));
   }
 
   // What has been decrypted is delivered first; what came after it is found again by the next read.
-  void on_no_more(size_t done, int why) {
+  void on_no_more(const StreamOwnerRef& owner, size_t done, int why) {
     const bool waits = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
     if (!waits) {
       ended_ = true;
       failure_ = why == SSL_ERROR_ZERO_RETURN ? ErrorCode(asio::error::eof) : socket_->take_error();
     }
-    if (done > 0) return finish({}, done);
-    if (why == SSL_ERROR_WANT_READ) return receive();
-    if (why == SSL_ERROR_WANT_WRITE) {
-      socket_->await_writable([self = shared_from_this()](const ErrorCode& error) {
-        error ? self->finish(error, 0) : self->decrypt();
-      });
-      return;
-    }
-    finish(failure_, 0);
-  }
-
-  void finish(const ErrorCode& error, size_t count) {
-    std::exchange(owner_, nullptr)->on_read(error, count);
+    if (done > 0) return owner->on_read({}, done);
+    if (why == SSL_ERROR_WANT_READ) return receive(owner);
+    if (why == SSL_ERROR_WANT_WRITE) return socket_->await_writable(decrypt_later(owner));
+    owner->on_read(failure_, 0);
   }
 
   std::shared_ptr<TlsSocket> socket_;
   std::span<std::byte> into_;
-  StreamOwnerRef owner_;
   bool closed_ = false;
   bool ended_ = false;  // no more bytes will come, because of failure_
   ErrorCode failure_;
