@@ -22,7 +22,8 @@ DriveMachine::DriveMachine(Settings settings, uint64_t seed)
   for (size_t i = 0; i <= kWriters; ++i) {
     store::ClientConfig config;
     config.courier.endpoints = settings_.endpoints;
-    config.courier.request_timeout = Duration::seconds(2);
+    config.courier.user = settings_.user;
+    config.courier.password = settings_.password;
     config.courier.first_call = (i + 1) << 40;
     config.prefix = settings_.prefix;
     config.follower.page_keys = 10;

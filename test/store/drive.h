@@ -19,6 +19,8 @@ namespace magpie::drive {
 struct Settings {
   std::vector<std::string> endpoints;
   std::string prefix;
+  std::string user;
+  std::string password;
   int64_t commits = 100;  // in all
 };
 

@@ -3,18 +3,22 @@
 import subprocess
 import tempfile
 
+from gateway import encode
+
 PROGRAM = "test/store/magpie-store-drive"
 SECONDS = 60
+PASSWORD = "not a secret"
 
 
 class Driven:
     """The program; it prints `progress N` as it goes on and `ok` at its end."""
 
-    def __init__(self, build, endpoints, commits, prefix):
+    def __init__(self, build, endpoints, commits, prefix, user):
         # Beside the pipe, so that a program that says much never waits.
         self.errors = tempfile.TemporaryFile(mode="w+")
         self.process = subprocess.Popen(
-            [str(build / PROGRAM), "--commits", str(commits), "--prefix", prefix, *endpoints],
+            [str(build / PROGRAM), "--commits", str(commits), "--prefix", prefix,
+             *(("--user", user, "--password", PASSWORD) if user else ()), *endpoints],
             stdout=subprocess.PIPE, stderr=self.errors, text=True)
         self.output = ""
 
@@ -42,8 +46,8 @@ class Driven:
         self.errors.close()
 
 
-def drive(build, server, prefix, script):
-    driven = Driven(build, server.endpoints(), 120, prefix)
+def drive(build, server, prefix, script, user=""):
+    driven = Driven(build, server.endpoints(), 120, prefix, user)
     try:
         script(driven)
         driven.finish()
@@ -83,3 +87,23 @@ def run_etcd(results, build, cluster):
                 lambda: drive(build, cluster, "member/", kill_one))
     results.run("etcd.client_while_the_leader_dies",
                 lambda: drive(build, cluster, "leader/", kill_the_leader))
+    # From here on the cluster asks for users, so this comes last.
+    results.run("etcd.client_with_password_while_a_member_dies",
+                lambda: with_password(build, cluster, kill_one))
+
+
+def with_password(build, cluster, script):
+    """A member that was away does not know the token any more, so it is renewed too."""
+    store = cluster.store()
+    rights = {"permType": "READWRITE", "key": encode("auth/"), "range_end": encode("auth0")}
+    for path, body in (
+            ("auth/user/add", {"name": "root", "password": PASSWORD}),
+            ("auth/role/add", {"name": "root"}),
+            ("auth/user/grant", {"user": "root", "role": "root"}),
+            ("auth/user/add", {"name": "node", "password": PASSWORD}),
+            ("auth/role/add", {"name": "node"}),
+            ("auth/role/grant", {"name": "node", "perm": rights}),
+            ("auth/user/grant", {"user": "node", "role": "node"}),
+            ("auth/enable", {})):
+        store.call(path, body)
+    drive(build, cluster, "auth/", script, user="node")

@@ -39,6 +39,8 @@ int main(int argc, char** argv) {
   settings.prefix = "drive/";
   app.add_option("--commits", settings.commits, "Transactions to commit");
   app.add_option("--prefix", settings.prefix, "Of all keys; ends with a slash");
+  app.add_option("--user", settings.user, "Of the store; empty: none");
+  app.add_option("--password", settings.password, "Its password");
   app.add_option("endpoints", settings.endpoints, "http://HOST:PORT")->required();
   try {
     app.parse(argc, argv);
