@@ -1,5 +1,6 @@
 """What only `magpie store` promises: its process, its file, and what it refuses."""
 
+import http.client
 import sqlite3
 
 from gateway import encode
@@ -93,6 +94,24 @@ def test_refuses_damage_and_loss(server):
     path.write_bytes(whole)
     server.start()
     assert server.store().range("key", "kez").count == 200
+
+
+def test_ends_when_the_disk_fails_and_keeps_what_it_answered(server):
+    server.start(file_kilobytes=300)
+    answered = []
+    try:
+        for i in range(1000):
+            server.store().put(f"k{i:04}", "x" * 5000)
+            answered.append(f"k{i:04}")
+    except (OSError, ValueError, http.client.HTTPException):
+        pass
+    assert 0 < len(answered) < 1000
+    assert server.process.wait(10) == 2, server.log_text()
+    assert "start again once the disk works" in server.log_text()
+    server.start()
+    found = [item.key for item in server.store().range("k", "l").kvs]
+    assert found[:len(answered)] == answered, (len(found), len(answered))
+    assert len(found) <= len(answered) + 1
 
 
 def test_stays_on_loopback(server):

@@ -35,10 +35,12 @@ class MagpieStore:
         self.port = free_ports(1)[0]
         self.process = None
 
-    def start(self, *arguments):
+    def start(self, *arguments, file_kilobytes=0):
+        """With a limit, a write beyond it fails as on a broken disk."""
+        limit = ["sh", "-c", f"trap '' XFSZ; ulimit -f {2 * file_kilobytes}; exec \"$@\"", "sh"]
         self.process = processes.start(
-            [self.binary, "store", "--data", self.data, "--listen", f"127.0.0.1:{self.port}",
-             *arguments], self.log)
+            [*(limit if file_kilobytes else []), self.binary, "store", "--data", self.data,
+             "--listen", f"127.0.0.1:{self.port}", *arguments], self.log)
         if not self.store().ready(START_SECONDS):
             raise RuntimeError(f"no store: {self.log_text()}")
 
