@@ -59,7 +59,7 @@ NodeView TestBench::view() const {
 }
 
 kafka::Broker TestBench::broker() {
-  return {now_,      effects_, config,          connections_,      partitions_, control,
+  return {now_,      effects_, config,          connections_,      partitions_, control,   cluster_,
           produces_, fetches_, offset_lookups_, record_deletions_, groups_,     statistics};
 }
 

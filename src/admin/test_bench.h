@@ -15,6 +15,7 @@
 #include "group/group_coordinator.h"
 #include "kafka/broker.h"
 #include "kafka/cluster_control.h"
+#include "kafka/cluster_view.h"
 #include "kafka/fetch_requests.h"
 #include "kafka/group_requests.h"
 #include "kafka/offset_lookups.h"
@@ -97,6 +98,7 @@ class TestBench {
   partition::CompactionSlot slot_;
   kafka::Connections connections_{kafka::ConnectionLimits{}};
   kafka::PartitionTable partitions_;
+  kafka::OneNodeView cluster_{config, partitions_};
   group::GroupCoordinator coordinator_{group::GroupConfig{}, 7};
   kafka::ProduceRequests produces_;
   kafka::FetchRequests fetches_;

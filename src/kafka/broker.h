@@ -25,6 +25,7 @@ class GroupCoordinator;
 namespace magpie::kafka {
 
 class ClusterControl;
+class ClusterView;
 class FetchRequests;
 class GroupRequests;
 class OffsetLookups;
@@ -72,6 +73,7 @@ struct Broker {
   Connections& connections;
   PartitionTable& partitions;
   ClusterControl& control;
+  const ClusterView& cluster;
   ProduceRequests& produces;
   FetchRequests& fetches;
   OffsetLookups& offset_lookups;

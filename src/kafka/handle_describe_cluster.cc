@@ -1,5 +1,6 @@
 // DescribeCluster (key 60): brokers and cluster id (KIP-700).
 #include "kafka/authorized_operations.h"
+#include "kafka/cluster_view.h"
 #include "kafka/handlers.h"
 #include "kafka/reply.h"
 #include "wire/describe_cluster.h"
@@ -19,13 +20,14 @@ void handle(Broker& broker, const Request& request, wire::DescribeClusterRequest
     response.error_message = "there are no controllers to connect to, only brokers";
     return reply(broker, request, response);
   }
-  const AdvertisedAddress& address = broker.config.addresses.at(request.listener.value);
   response.cluster_id = broker.config.cluster_id;
   response.controller_id = broker.config.node_id.value;
-  response.brokers.push_back({.broker_id = broker.config.node_id.value,
-                              .host = address.host,
-                              .port = address.port,
-                              .rack = broker.config.region});
+  for (BrokerDescription& each : broker.cluster.brokers(request.listener)) {
+    response.brokers.push_back({.broker_id = each.node.value,
+                                .host = std::move(each.address.host),
+                                .port = each.address.port,
+                                .rack = std::move(each.region)});
+  }
   if (body.include_cluster_authorized_operations) {
     response.cluster_authorized_operations = kAllClusterOperations;
   }

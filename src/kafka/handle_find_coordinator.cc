@@ -1,7 +1,9 @@
 // FindCoordinator (key 10): which broker coordinates a group. With one node it is always this one.
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "kafka/cluster_view.h"
 #include "kafka/handlers.h"
 #include "kafka/reply.h"
 #include "wire/find_coordinator.h"
@@ -18,10 +20,13 @@ constexpr int8_t kTransactionKey = 1;
 template <typename Answer>
 void fill(const Broker& broker, const Request& request, int8_t key_type, Answer& answer) {
   if (key_type == kGroupKey) {
-    const AdvertisedAddress& address = broker.config.addresses.at(request.listener.value);
-    answer.node_id = broker.config.node_id.value;
-    answer.host = address.host;
-    answer.port = address.port;
+    const std::optional<NodeId> node = broker.cluster.coordinator();
+    const std::optional<BrokerDescription> coordinator =
+        node ? broker.cluster.broker(*node, request.listener) : std::nullopt;
+    answer.node_id = coordinator ? coordinator->node.value : -1;
+    answer.host = coordinator ? coordinator->address.host : "";
+    answer.port = coordinator ? coordinator->address.port : -1;
+    if (!coordinator) answer.error_code = ErrorCode::kCoordinatorNotAvailable;
     return;
   }
   answer.node_id = -1;

@@ -11,6 +11,7 @@
 #include "control/topic_name.h"
 #include "kafka/authorized_operations.h"
 #include "kafka/cluster_control.h"
+#include "kafka/cluster_view.h"
 #include "kafka/errors.h"
 #include "kafka/handlers.h"
 #include "kafka/partition_description.h"
@@ -71,11 +72,12 @@ struct Pending {
 void answer(Broker& broker, const Pending& pending) {
   const wire::MetadataRequest& body = pending.body;
   wire::MetadataResponse response;
-  const AdvertisedAddress& address = broker.config.addresses.at(pending.request.listener.value);
-  response.brokers.push_back({.node_id = broker.config.node_id.value,
-                              .host = address.host,
-                              .port = address.port,
-                              .rack = broker.config.region});
+  for (BrokerDescription& each : broker.cluster.brokers(pending.request.listener)) {
+    response.brokers.push_back({.node_id = each.node.value,
+                                .host = std::move(each.address.host),
+                                .port = each.address.port,
+                                .rack = std::move(each.region)});
+  }
   response.cluster_id = broker.config.cluster_id;
   response.controller_id = broker.config.node_id.value;
   if (body.include_cluster_authorized_operations) {

@@ -1,30 +1,38 @@
 // Who leads a partition and where its copies are, as Metadata and DescribeTopicPartitions say it.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "control/topic.h"
 #include "kafka/broker.h"
+#include "kafka/cluster_view.h"
 #include "wire/error_code.h"
 
 namespace magpie::kafka {
+
+inline std::vector<int32_t> numbers_of(const std::vector<NodeId>& nodes) {
+  std::vector<int32_t> numbers;
+  for (const NodeId node : nodes) numbers.push_back(node.value);
+  return numbers;
+}
 
 // Fills the fields that both answers have. `index` must be a partition of `topic`.
 template <typename Answer>
 void describe_partition(Broker& broker, const control::Topic& topic, int32_t index,
                         Answer& answer) {
+  const PartitionDescription view = broker.cluster.partition(topic, PartitionIndex{index});
   answer.partition_index = index;
-  const NodeId node = topic.placement[static_cast<size_t>(index)];
-  answer.replica_nodes = {node.value};
-  const HostedPartition* hosted = broker.partitions.find(topic.name, PartitionIndex{index});
-  if (hosted == nullptr || !hosted->partition->is_readable()) {
+  answer.leader_id = view.leader.value;
+  answer.replica_nodes = numbers_of(view.replicas);
+  answer.isr_nodes = numbers_of(view.in_sync);
+  answer.offline_replicas = numbers_of(view.offline);
+  if (view.leader.value < 0) {
     // Naming a broker that cannot serve would send clients round in circles (pitfall 19).
     answer.error_code = wire::ErrorCode::kLeaderNotAvailable;
-    answer.leader_id = -1;
-    answer.offline_replicas = {node.value};
-    return;
+  } else {
+    answer.leader_epoch = view.epoch.value;
   }
-  answer.leader_id = node.value;
-  answer.leader_epoch = hosted->partition->leader_epoch().value;
-  answer.isr_nodes = {node.value};
 }
 
 }  // namespace magpie::kafka

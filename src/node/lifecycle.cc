@@ -57,6 +57,7 @@ Node::Machines::Machines(NodeConfig config, uint64_t seed)
       control_(controller_, storage_, policy(config_), random_.fork()),
       coordinator_(group_config(config_), random_.next()),
       group_loader_(coordinator_),
+      cluster_view_(broker_config_, partitions_),
       groups_(coordinator_) {}
 
 void Node::Machines::start(const Now& now, port::Effects& effects) {

@@ -14,6 +14,7 @@
 #include "control/controller.h"
 #include "group/group_coordinator.h"
 #include "kafka/broker.h"
+#include "kafka/cluster_view.h"
 #include "kafka/connections.h"
 #include "kafka/fetch_requests.h"
 #include "kafka/group_requests.h"
@@ -112,6 +113,7 @@ class Node::Machines {
   NodeControl control_;
   group::GroupCoordinator coordinator_;
   GroupLoader group_loader_;
+  kafka::OneNodeView cluster_view_;
   kafka::ProduceRequests produces_;
   kafka::FetchRequests fetches_;
   kafka::OffsetLookups offset_lookups_;

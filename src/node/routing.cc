@@ -12,8 +12,9 @@
 namespace magpie::node {
 
 kafka::Broker Node::Machines::broker_at(const Now& now, port::Effects& effects) {
-  return {now,       effects,  broker_config_,  connections_,      partitions_, control_,
-          produces_, fetches_, offset_lookups_, record_deletions_, groups_,     statistics_};
+  return {now,           effects,   broker_config_, connections_,    partitions_,       control_,
+          cluster_view_, produces_, fetches_,       offset_lookups_, record_deletions_, groups_,
+          statistics_};
 }
 
 void Node::Machines::step(const Now& now, port::Event event, port::Effects& effects) {
