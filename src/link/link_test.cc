@@ -81,6 +81,138 @@ TEST(Link, AnOldLeaderIsNotFollowed) {
   EXPECT_EQ(world.one.settled[0].second.refusal, Refusal::kNotLeader);
 }
 
+// What the leader of one epoch lacks the leader of the next may have: a cut belongs to one epoch.
+TEST(Link, ATailIsNotCutOnTheWordOfAnEarlierLeader) {
+  LinkWorld world;
+  world.cut();
+  world.one.lead(1, {});
+  for (uint64_t ticket = 0; ticket < 5; ++ticket) world.one.append(1, ticket);
+  world.two.lead(2, {});
+  world.connect();
+  world.one.holds_exports = true;
+  world.one.follow(2, world.two.id());
+  world.settle();
+  EXPECT_EQ(world.one.records_exported, 5u);
+  world.one.follow(3, world.two.id());
+  world.one.receiver.tail_exported(world.one.now, 1, world.one.effects);
+  world.settle();
+  EXPECT_EQ(world.one.at(1)->log_end(), Offset{5});
+  world.one.holds_exports = false;
+  world.two.lead(3, {});
+  world.advance(kAskAgain);
+  world.settle();
+  EXPECT_EQ(world.one.at(1)->log_end(), Offset{0});
+}
+
+TEST(Link, ALeaderOlderThanTheRecordsHereIsNotFollowed) {
+  LinkWorld world;
+  world.cut();
+  world.one.lead(1, {});
+  world.two.lead(2, {});
+  world.two.append(1, 1);
+  world.turn();
+  world.two.crash();
+  world.connect();
+  world.two.follow(1, world.one.id());  // out of an old copy of the cluster's state
+  world.settle();
+  EXPECT_EQ(world.two.records_exported, 0u);
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{1});
+}
+
+// While the leader opens its log again, its epochs are not all there.
+TEST(Link, ALeaderWhoseDiskFailedIsNotComparedWith) {
+  LinkWorld world;
+  world.one.lead(1, {});
+  world.one.append(1, 1);
+  world.settle();
+  world.one.fail_writes(1);
+  world.two.follow(1, world.one.id());
+  world.settle();
+  EXPECT_FALSE(world.two.receiver.is_following(1));
+  EXPECT_TRUE(world.two.receiver.is_following(2));
+  world.advance(Duration::seconds(2));
+  world.one.tick();
+  world.settle();
+  EXPECT_TRUE(world.two.receiver.is_following(1));
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{1});
+}
+
+// Where an epoch begins, and in compacted topics, a follower cannot tell that batches are missing.
+TEST(Link, AReadForAStreamThatWasBegunAnewIsNotSent) {
+  LinkWorld world;
+  world.one.lead(1, {});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  world.two.hold(1);
+  world.one.append(1, 1);
+  world.one.append(1, 2);
+  world.settle();
+  world.one.read_from_disk(1);
+  world.one.append(1, 3);
+  world.settle();
+  world.two.crash();
+  world.two.follow(1, world.one.id());
+  world.settle();
+  world.one.settle(1);  // the read from offset 2
+  world.settle();
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{0});
+  world.one.settle(1);
+  world.settle();
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{3});
+}
+
+TEST(Link, AHandleUsedAgainGetsNothingOfItsOldPartition) {
+  LinkWorld world;
+  world.one.lead(1, {});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  for (Route route = 1; route <= kPartitions; ++route) world.two.receiver.unfollow(route);
+  world.two.receiver.follow({1, kTopic, {1}, "default", LeaderEpoch{1}});
+  world.settle();
+  world.one.append(1, 1);
+  world.settle();
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{0});
+  world.one.append(2, 2);
+  world.settle();
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{1});
+}
+
+TEST(Link, AFullStreamDoesNotHoldUpAnotherEpoch) {
+  LinkWorld world;
+  world.one.lead(1, {});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  world.one.begin_epoch(2, 2);
+  world.two.follow_epoch(2, 2);
+  world.settle();
+  world.advance(kAskAgain);
+  world.settle();
+  ASSERT_TRUE(world.two.receiver.is_following(2));
+  for (uint64_t ticket = 0; ticket < 60; ++ticket) world.one.append(1, ticket, kPartitionBytes);
+  world.one.append(2, 99);
+  world.turn();
+  for (int frames = 0; frames < 3; ++frames) world.deliver(false);
+  EXPECT_EQ(world.two.at(2)->log_end(), Offset{1});
+}
+
+TEST(Link, WithLittleCreditEverythingArrivesAfterAll) {
+  LinkWorld world;
+  world.one.lead(1, {world.two.id()});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  wire::LinkBegin little;
+  little.epoch = 1;
+  little.credit_bytes = 1;
+  world.one.sender->on(world.one.now, little, world.one.effects);
+  for (uint64_t ticket = 0; ticket < 60; ++ticket) {
+    world.one.append(1 + static_cast<Route>(ticket % kPartitions), ticket, kPartitionBytes);
+  }
+  world.settle();
+  EXPECT_EQ(world.one.settled.size(), 60u);
+  EXPECT_TRUE(world.one.sender->is_idle());
+  expect_equal(world);
+}
+
 // Appends, slow disks, cuts and changes of leadership between two nodes that require each other.
 // Whatever was acknowledged is in both logs in the end, where it was said to be.
 class Lives {

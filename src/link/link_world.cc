@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "record/builder.h"
@@ -9,12 +10,27 @@
 namespace magpie::link {
 namespace {
 
-const Uuid kTopic = {1, 2};
-
 class SteppedEngine : public engine::MemoryEngine {
  public:
   using MemoryEngine::MemoryEngine;
-  void step(const Now&, const port::DiskDone&, engine::Output& out) override { settle(out); }
+  void step(const Now& now, const port::DiskDone& done, engine::Output& out) override {
+    if (!done.status) return fail_writes(done.status.error(), true, out);
+    settle(out);
+    if (reads.empty()) return;
+    const engine::Read oldest = reads.front();
+    reads.pop_front();
+    out.events.emplace_back(
+        engine::ReadDone{oldest.ticket, {}, *MemoryEngine::read(now, oldest, out)});
+  }
+  std::optional<BufferChain> read(const Now& now, const engine::Read& read,
+                                  engine::Output& out) override {
+    if (!cold) return MemoryEngine::read(now, read, out);
+    reads.push_back(read);
+    return std::nullopt;
+  }
+
+  bool cold = false;
+  std::deque<engine::Read> reads;
 };
 
 }  // namespace
@@ -86,17 +102,31 @@ void WorldNode::lead(int32_t epoch, const std::vector<NodeId>& required) {
 void WorldNode::follow(int32_t epoch, NodeId) {
   for (Route route = 1; route <= kPartitions; ++route) {
     if (sender) sender->stopped(route, effects);
-    call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
-      partition.follow(now, LeaderEpoch{epoch}, out);
-    });
-    receiver.follow(
-        {route, kTopic, {static_cast<int32_t>(route - 1)}, "default", LeaderEpoch{epoch}});
+    follow_epoch(route, epoch);
   }
 }
 
-void WorldNode::append(Route route, uint64_t ticket) {
+void WorldNode::begin_epoch(Route route, int32_t epoch) {
+  if (sender) sender->stopped(route, effects);
+  call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+    partition.lead(now, {LeaderEpoch{epoch}, Offset{}, false}, out);
+    partition.require(now, {}, out);
+  });
+}
+
+void WorldNode::follow_epoch(Route route, int32_t epoch) {
+  call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+    partition.follow(now, LeaderEpoch{epoch}, out);
+  });
+  receiver.follow(
+      {route, kTopic, {static_cast<int32_t>(route - 1)}, "default", LeaderEpoch{epoch}});
+}
+
+void WorldNode::append(Route route, uint64_t ticket, size_t bytes) {
   record::BatchBuilder builder;
-  builder.add({.timestamp = 1, .key = "k", .value = std::to_string(ticket)});
+  std::string value = std::to_string(ticket);
+  value.resize(std::max(value.size(), bytes), ' ');
+  builder.add({.timestamp = 1, .key = "k", .value = value});
   call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
     partition.append(now, ticket, builder.build(), out);
   });
@@ -112,6 +142,24 @@ void WorldNode::settle(Route route) {
   });
 }
 
+void WorldNode::fail_writes(Route route) {
+  call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+    partition.step(now, {.status = fail(ErrorKind::kNoSpace, "full")}, out);
+  });
+}
+
+void WorldNode::tick() {
+  for (Route route = 1; route <= kPartitions; ++route) {
+    call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+      partition.tick(now, out);
+    });
+  }
+}
+
+void WorldNode::read_from_disk(Route route) {
+  hosted_[route - 1]->engine->cold = true;
+}
+
 void WorldNode::hear(Route route, const partition::Event& event) {
   if (const auto* answer = std::get_if<partition::Settled>(&event)) {
     settled.emplace_back(route, *answer);
@@ -121,6 +169,8 @@ void WorldNode::hear(Route route, const partition::Event& event) {
     receiver.moved(route);
   } else if (std::holds_alternative<partition::CutDone>(event)) {
     receiver.cut_done(route);
+  } else if (const auto* read = std::get_if<partition::ReadDone>(&event)) {
+    if (sender) sender->read_done(now, read->ticket, *read, effects);
   }
 }
 
@@ -134,6 +184,7 @@ void WorldNode::turn() {
   for (const ReceiverEvent& event : said) {
     if (const auto* differs = std::get_if<TailDiffers>(&event)) {
       records_exported += static_cast<uint64_t>(differs->to - differs->from);
+      if (holds_exports) continue;
       receiver.tail_exported(now, differs->route, effects);
     }
   }

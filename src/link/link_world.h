@@ -15,6 +15,7 @@
 namespace magpie::link {
 
 inline constexpr Route kPartitions = 3;
+inline constexpr Uuid kTopic = {1, 2};
 
 // One node's copies. Route r is partition r - 1 of topic kTopic.
 class WorldNode final : public Copies {
@@ -29,11 +30,21 @@ class WorldNode final : public Copies {
   NodeId id() const { return identity.node; }
   void lead(int32_t epoch, const std::vector<NodeId>& required);
   void follow(int32_t epoch, NodeId leader);
-  void append(Route route, uint64_t ticket);
+  // Of one partition, without members that are required.
+  void begin_epoch(Route route, int32_t epoch);
+  void follow_epoch(Route route, int32_t epoch);
+  // One record of at least `bytes`.
+  void append(Route route, uint64_t ticket, size_t bytes = 0);
   // Loses what is not durable, and every role.
   void crash();
   void hold(Route route);
+  // Also finishes the oldest read.
   void settle(Route route);
+  // The disk refuses; a second later tick() opens it again.
+  void fail_writes(Route route);
+  void tick();
+  // From now on a read of this partition takes until settle().
+  void read_from_disk(Route route);
   // Hands what partitions said to sender and receiver, exports tails, flushes.
   void turn();
 
@@ -45,6 +56,7 @@ class WorldNode final : public Copies {
   std::unique_ptr<Sender> sender;
   std::vector<std::pair<Route, partition::Settled>> settled;
   uint64_t records_exported = 0;
+  bool holds_exports = false;  // the test calls tail_exported()
 
  private:
   struct Hosted;

@@ -37,8 +37,7 @@ void Receiver::use(const Session* session) {
   for (auto& [route, copy] : followed_) {
     // What is being exported or cut goes on; the log is compared again afterwards.
     if (copy.step == Step::kExporting || copy.step == Step::kCutting) continue;
-    set_step(copy, Step::kAsk);
-    copy.ask_at = Instant{};
+    ask_at(copy, Instant{});
   }
 }
 
@@ -48,14 +47,13 @@ void Receiver::follow(const Followed& wanted) {
   copy.wanted = wanted;
   if (same && copy.step != Step::kAsk) return;
   if (copy.step == Step::kExporting || copy.step == Step::kCutting) return;
-  set_step(copy, Step::kAsk);
-  copy.ask_at = Instant{};
+  ask_at(copy, Instant{});
 }
 
 void Receiver::unfollow(Route route) {
   const auto found = followed_.find(route);
   if (found == followed_.end()) return;
-  set_step(found->second, Step::kAsk);
+  set_step(found->second, Step::kAsked);
   followed_.erase(found);
 }
 
@@ -72,28 +70,44 @@ Receiver::Copy* Receiver::find(int32_t handle) {
 void Receiver::set_step(Copy& copy, Step step) {
   if (copy.step == Step::kFollowing) --following_;
   if (step == Step::kFollowing) ++following_;
+  if (copy.step == Step::kAsk) to_ask_.erase({copy.ask_at, copy.wanted.route});
   copy.step = step;
   to_begin_.erase(copy.wanted.route);
   if (step != Step::kFollowing) to_report_.erase(copy.wanted.route);
 }
 
 void Receiver::ask_again(Copy& copy, const Now& now) {
+  ask_at(copy, now.instant + kAskAgain);
+}
+
+void Receiver::ask_at(Copy& copy, Instant when) {
   set_step(copy, Step::kAsk);
-  copy.ask_at = now.instant + kAskAgain;
+  copy.ask_at = when;
+  to_ask_.emplace(when, copy.wanted.route);
+}
+
+// A copy that holds records of a newer epoch than it is told to follow is not compared: an old
+// leader would have it cut what a newer one counts on.
+const Partition* Receiver::ready(const Copy& copy) const {
+  const Partition* const partition = copies_.at(copy.wanted.route);
+  const bool follows = partition != nullptr && partition->role() == Role::kFollower &&
+                       partition->leader_epoch() == copy.wanted.epoch &&
+                       partition->epochs().latest() <= copy.wanted.epoch &&
+                       partition->state() == partition::PartitionState::kOnline &&
+                       !partition->is_cutting();
+  return follows ? partition : nullptr;
 }
 
 // --- making the logs agree -----------------------------------------------------------------------
 
 void Receiver::ask(const Now& now, port::Effects& effects) {
   std::map<std::pair<std::string, LeaderEpoch>, wire::LinkFollow> messages;
-  for (auto& [route, copy] : followed_) {
-    if (copy.step != Step::kAsk || copy.ask_at > now.instant) continue;
-    const Partition* const partition = copies_.at(route);
-    const bool ready = partition != nullptr && partition->role() == Role::kFollower &&
-                       partition->leader_epoch() == copy.wanted.epoch &&
-                       partition->state() == partition::PartitionState::kOnline;
-    if (!ready) {
-      copy.ask_at = now.instant + kAskAgain;
+  while (!to_ask_.empty() && to_ask_.begin()->first <= now.instant) {
+    const Route route = to_ask_.begin()->second;
+    Copy& copy = followed_.at(route);
+    const Partition* const partition = ready(copy);
+    if (partition == nullptr) {
+      ask_again(copy, now);
       continue;
     }
     wire::LinkFollow& message = messages[{copy.wanted.group, copy.wanted.epoch}];
@@ -129,11 +143,9 @@ void Receiver::on(const Now& now, const wire::LinkFollowAnswer& message, port::E
 void Receiver::compared(const Now& now, Copy& copy,
                         const wire::LinkFollowAnswer::Partition& answer) {
   const Route route = copy.wanted.route;
-  const Partition* const partition = copies_.at(route);
-  if (partition == nullptr || answer.error_code != ErrorCode::kNone ||
-      partition->leader_epoch() != copy.wanted.epoch) {
-    return ask_again(copy, now);
-  }
+  const Partition* const partition = ready(copy);
+  if (partition == nullptr || answer.error_code != ErrorCode::kNone) return ask_again(copy, now);
+  copy.compared = copy.wanted.epoch;
   copy.common_end = Offset{answer.common_end};
   copy.leader_epochs.clear();
   for (const auto& entry : answer.epochs) {
@@ -157,10 +169,11 @@ void Receiver::tail_exported(const Now& now, Route route, port::Effects& effects
   const auto found = followed_.find(route);
   if (found == followed_.end() || found->second.step != Step::kExporting) return;
   Copy& copy = found->second;
-  const Partition* const partition = copies_.at(route);
-  // The log may lead, or be gone, by now; a newer epoch compares again.
-  if (partition == nullptr || partition->role() != Role::kFollower ||
-      partition->leader_epoch() != copy.wanted.epoch) {
+  const Partition* const partition = ready(copy);
+  // The log may lead, be shorter, or be gone by now; a newer epoch compares again, because its
+  // leader may have what the one before had not.
+  if (partition == nullptr || copy.compared != copy.wanted.epoch ||
+      copy.common_end > partition->log_end()) {
     return ask_again(copy, now);
   }
   set_step(copy, Step::kCutting);
@@ -173,21 +186,23 @@ void Receiver::cut_done(Route route) {
   const auto found = followed_.find(route);
   if (found == followed_.end() || found->second.step != Step::kCutting) return;
   // Asked once more: the answer may be from an epoch that has passed, or say to begin anew.
-  set_step(found->second, Step::kAsk);
-  found->second.ask_at = Instant{};
+  ask_at(found->second, Instant{});
 }
 
 void Receiver::storage_failed(Route route) {
   const auto found = followed_.find(route);
   if (found == followed_.end()) return;
-  set_step(found->second, Step::kAsk);
-  found->second.ask_at = Instant{};
+  ask_at(found->second, Instant{});
 }
 
-void Receiver::begin(port::Effects& effects) {
+void Receiver::begin(const Now& now, port::Effects& effects) {
   std::map<LeaderEpoch, wire::LinkBegin> messages;
   for (const Route route : std::exchange(to_begin_, {})) {
     Copy& copy = followed_.at(route);
+    if (ready(copy) == nullptr) {
+      ask_again(copy, now);
+      continue;
+    }
     copies_.call(route, effects, [&](Partition& follower, partition::Output&) {
       follower.reconciled(copy.leader_epochs);
     });
@@ -211,7 +226,8 @@ void Receiver::on(const Now& now, wire::LinkBatches& message, port::Effects& eff
     if (part.batches) taken_bytes_ += size_of(*part.batches);
     Copy* const copy = find(part.handle);
     if (copy == nullptr || copy->step != Step::kFollowing ||
-        copy->wanted.epoch != LeaderEpoch{message.epoch}) {
+        copy->wanted.epoch != LeaderEpoch{message.epoch} ||
+        copies_.at(copy->wanted.route) == nullptr) {
       continue;
     }
     if (part.batches && !append_all(now, *copy, *part.batches, effects)) continue;
@@ -276,17 +292,13 @@ void Receiver::report(port::Effects& effects) {
 void Receiver::flush(const Now& now, port::Effects& effects) {
   if (session_ == nullptr || !session_->is_established()) return;
   ask(now, effects);
-  begin(effects);
+  begin(now, effects);
   report(effects);
 }
 
 Instant Receiver::next_deadline() const {
-  if (session_ == nullptr) return Instant::never();
-  Instant next = Instant::never();
-  for (const auto& [route, copy] : followed_) {
-    if (copy.step == Step::kAsk) next = std::min(next, copy.ask_at);
-  }
-  return next;
+  const bool asks = session_ != nullptr && session_->is_established() && !to_ask_.empty();
+  return asks ? to_ask_.begin()->first : Instant::never();
 }
 
 }  // namespace magpie::link

@@ -18,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -102,7 +103,9 @@ class Receiver {
     Followed wanted;
     Step step = Step::kAsk;
     Instant ask_at;
-    Offset common_end;  // what the leader said
+    // What the leader of `compared` said.
+    LeaderEpoch compared = kNoLeaderEpoch;
+    Offset common_end;
     std::vector<partition::EpochCache::Entry> leader_epochs;
     Offset reported{-1};  // durable end
   };
@@ -110,15 +113,19 @@ class Receiver {
   Copy* find(int32_t handle);
   void set_step(Copy& copy, Step step);
   void ask_again(Copy& copy, const Now& now);
+  void ask_at(Copy& copy, Instant when);
+  // The copy, if it is here and follows as is wanted; otherwise null.
+  const partition::Partition* ready(const Copy& copy) const;
   void compared(const Now& now, Copy& copy, const wire::LinkFollowAnswer::Partition& answer);
   bool append_all(const Now& now, Copy& copy, const BufferChain& batches, port::Effects& effects);
   void ask(const Now& now, port::Effects& effects);
-  void begin(port::Effects& effects);
+  void begin(const Now& now, port::Effects& effects);
   void report(port::Effects& effects);
 
   Copies& copies_;
   const Session* session_ = nullptr;
-  std::map<Route, Copy> followed_;  // the route is the handle
+  std::map<Route, Copy> followed_;              // the route is the handle
+  std::set<std::pair<Instant, Route>> to_ask_;  // who is in the first step
   std::set<Route> to_begin_;
   std::set<Route> to_report_;
   size_t following_ = 0;

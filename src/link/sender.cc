@@ -37,6 +37,12 @@ bool is_sound(const partition::CopyState& copy) {
   return sound;
 }
 
+// While a log is replayed its list of epochs is not whole: whoever was compared with it would cut
+// what it should keep.
+bool is_comparable(const Partition& partition) {
+  return partition.state() == PartitionState::kOnline && !partition.is_cutting();
+}
+
 ErrorCode leadership_error(const Partition& partition, LeaderEpoch epoch) {
   if (!partition.is_readable()) return ErrorCode::kKafkaStorageError;
   if (partition.leader_epoch() > epoch) return ErrorCode::kFencedLeaderEpoch;
@@ -68,9 +74,13 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partit
   const std::optional<Route> route = copies_.find(asked.topic_id, {asked.index});
   Partition* const partition = route ? copies_.at(*route) : nullptr;
   const partition::CopyState theirs = copy_state_of(asked);
-  answer.error_code = partition == nullptr ? ErrorCode::kUnknownTopicId
-                      : !is_sound(theirs)  ? ErrorCode::kInvalidRequest
-                                           : leadership_error(*partition, epoch);
+  answer.error_code = partition == nullptr         ? ErrorCode::kUnknownTopicId
+                      : !is_sound(theirs)          ? ErrorCode::kInvalidRequest
+                      : !is_comparable(*partition) ? ErrorCode::kKafkaStorageError
+                                                   : leadership_error(*partition, epoch);
+  // Whoever holds records of a newer epoch has seen its leader; nothing of theirs may be cut here.
+  const bool newer = !theirs.epochs.empty() && theirs.epochs.back().epoch > epoch;
+  if (newer) answer.error_code = ErrorCode::kFencedLeaderEpoch;
   if (answer.error_code != ErrorCode::kNone) return answer;
 
   const partition::CopyState ours = partition->copy_state();
@@ -81,9 +91,11 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partit
   stream.handle = asked.handle;
   stream.epoch = epoch;
   stream.agreed_end = parted.restart ? parted.restart_at : parted.common_end;
+  // The handle, or the partition, may have had another stream.
+  if (const auto old = route_of(asked.handle)) forget(*old);
+  forget(*route);
   streams_[*route] = stream;
   routes_[asked.handle] = *route;
-  waiting_.erase(*route);
 
   answer.common_end = parted.common_end.value;
   if (parted.restart) answer.restart_at = parted.restart_at.value;
@@ -91,6 +103,11 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partit
   answer.log_start = partition->log_start().value;
   for (const auto& entry : ours.epochs) {
     answer.epochs.push_back({entry.epoch.value, entry.start.value});
+  }
+  // Where this epoch will begin is known before its first record, which compaction may have taken
+  // by the time the follower gets there.
+  if (ours.epochs.empty() || ours.epochs.back().epoch < epoch) {
+    answer.epochs.push_back({epoch.value, ours.end.value});
   }
   return answer;
 }
@@ -161,6 +178,16 @@ void Sender::wait(Route route) {
   waiting_.insert(route);
 }
 
+void Sender::forget(Route route) {
+  const auto found = streams_.find(route);
+  if (found == streams_.end()) return;
+  routes_.erase(found->second.handle);
+  if (found->second.reading != 0) reads_.erase(found->second.reading);
+  waiting_.erase(route);
+  starved_.erase(route);
+  streams_.erase(found);
+}
+
 void Sender::moved(Route route) {
   const auto found = streams_.find(route);
   if (found != streams_.end() && found->second.begun) wait(route);
@@ -171,30 +198,25 @@ void Sender::stopped(Route route, port::Effects& effects) {
   if (found == streams_.end()) return;
   wire::LinkEnd ended;
   ended.partitions.push_back({found->second.handle, ErrorCode::kNotLeaderOrFollower});
-  routes_.erase(found->second.handle);
-  streams_.erase(found);
-  waiting_.erase(route);
+  forget(route);
   session_.send(ended, effects);
 }
 
 void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& done,
                        port::Effects& effects) {
-  const auto route = static_cast<Route>(ticket);
-  const auto found = streams_.find(route);
-  if (found == streams_.end() || !found->second.reading) return;
-  Stream& stream = found->second;
-  stream.reading = false;
+  // Unknown: it belongs to a stream that has ended or was begun anew.
+  const auto asked = reads_.find(static_cast<uint32_t>(ticket));
+  if (asked == reads_.end()) return;
+  const Route route = asked->second;
+  reads_.erase(asked);
+  Stream& stream = streams_.at(route);
+  stream.reading = 0;
   if (!done.status) return stopped(route, effects);
-  // The read may belong to a stream that was begun anew meanwhile.
   const Partition* const partition = copies_.at(route);
   if (!leads(stream, route) || done.batches.empty()) return wait(route);
   const record::BatchHeader first = record::parse_header(done.batches.front().bytes());
   const record::BatchHeader last = record::parse_header(done.batches.back().bytes());
-  if (first.next_offset() <= stream.next || first.base_offset > stream.next) {
-    // Another place, unless offsets are missing here.
-    const bool gap = first.base_offset > stream.next;
-    if (!gap) return wait(route);
-  }
+  if (first.next_offset() <= stream.next) return wait(route);
   wire::LinkBatches message;
   message.epoch = stream.epoch.value;
   message.partitions.push_back({stream.handle, partition->high_watermark().value,
@@ -210,7 +232,8 @@ void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& d
 // --- sending -------------------------------------------------------------------------------------
 
 void Sender::flush(const Now& now, port::Effects& effects) {
-  // Streams that can send nothing more go out of the round; those out of credit stay in it.
+  if (has_credit()) waiting_.merge(std::exchange(starved_, {}));
+  // Streams that can send nothing more go out of the round.
   while (!waiting_.empty()) {
     wire::LinkBatches message;
     uint64_t bytes = 0;
@@ -218,10 +241,10 @@ void Sender::flush(const Now& now, port::Effects& effects) {
     for (size_t turn = 0; turn < turns && bytes < kMessageBytes; ++turn) {
       auto next = waiting_.upper_bound(served_);
       if (next == waiting_.end()) next = waiting_.begin();
-      served_ = *next;
-      Stream& stream = streams_.at(served_);
+      Stream& stream = streams_.at(*next);
       if (message.partitions.empty()) message.epoch = stream.epoch.value;
       if (message.epoch != stream.epoch.value) break;  // one epoch per message
+      served_ = *next;
       gather(now, served_, stream, message, bytes, effects);
     }
     if (message.partitions.empty()) return;
@@ -231,7 +254,7 @@ void Sender::flush(const Now& now, port::Effects& effects) {
 
 void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,
                     uint64_t& bytes, port::Effects& effects) {
-  if (!leads(stream, route) || stream.reading) {
+  if (!leads(stream, route) || stream.reading != 0) {
     waiting_.erase(route);
     return;
   }
@@ -242,11 +265,12 @@ void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatch
   if (more && has_credit()) {
     std::optional<BufferChain> at_once;
     copies_.call(route, effects, [&](Partition& leader, partition::Output& out) {
-      at_once =
-          leader.read_for_member(now, ticket_base_ + route, stream.next, kPartitionBytes, out);
+      at_once = leader.read_for_member(now, ticket_base_ + ++last_read_, stream.next,
+                                       kPartitionBytes, out);
     });
     if (!at_once) {
-      stream.reading = true;
+      stream.reading = last_read_;
+      reads_[last_read_] = route;
       waiting_.erase(route);
       return;
     }
@@ -259,8 +283,9 @@ void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatch
     bytes += size_of(batches);
     sent_bytes_ += size_of(batches);
   } else if (!news) {
-    // Out of credit it waits in the round for the next report; with nothing to send it leaves.
-    if (!more) waiting_.erase(route);
+    // With nothing to send it leaves the round; out of credit it waits for the next report.
+    waiting_.erase(route);
+    if (more) starved_.insert(route);
     return;
   }
   stream.high_watermark = partition.high_watermark();

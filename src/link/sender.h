@@ -37,7 +37,7 @@ inline constexpr uint64_t kPartitionBytes = 256 * 1024;
 class Sender {
  public:
   // Streams of `session`, which is established; both must outlive this object. `ticket_base` is
-  // added to the tickets of reads, so that the node can tell whose they are.
+  // added to the tickets of reads, which are below 2^32, so that the node can tell whose they are.
   Sender(Copies& copies, const Session& session, uint64_t ticket_base);
 
   // Messages from the follower.
@@ -56,7 +56,7 @@ class Sender {
   // Sends what may be sent. Called at the end of a turn.
   void flush(const Now& now, port::Effects& effects);
 
-  bool is_idle() const { return waiting_.empty(); }
+  bool is_idle() const { return waiting_.empty() && starved_.empty(); }
   size_t streams() const { return streams_.size(); }
   uint64_t outstanding_bytes() const { return sent_bytes_ - taken_bytes_; }
   uint64_t sent_bytes() const { return sent_bytes_; }
@@ -67,7 +67,7 @@ class Sender {
     LeaderEpoch epoch = kNoLeaderEpoch;
     Offset agreed_end;     // where the follower's log ends after its cut
     bool begun = false;    // and counting
-    bool reading = false;  // from disk
+    uint32_t reading = 0;  // ticket of a read from disk
     Offset next;           // the next batch to send holds this offset
     // As last said.
     Offset high_watermark{-1};
@@ -81,6 +81,7 @@ class Sender {
              wire::LinkEnd& ended);
   std::optional<Route> route_of(int32_t handle) const;
   void wait(Route route);
+  void forget(Route route);
   // Adds what one stream has to send; nothing is added if it must be read from disk first.
   void gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,
               uint64_t& bytes, port::Effects& effects);
@@ -92,7 +93,10 @@ class Sender {
   std::map<Route, Stream> streams_;
   std::map<int32_t, Route> routes_;  // by the follower's handle
   std::set<Route> waiting_;          // streams that have something to send
-  Route served_ = 0;                 // last one in the round
+  std::set<Route> starved_;          // the same, once there is credit again
+  std::map<uint32_t, Route> reads_;  // from disk, by ticket
+  uint32_t last_read_ = 0;
+  Route served_ = 0;  // last one in the round
   uint64_t credit_bytes_ = 0;
   uint64_t sent_bytes_ = 0;
   uint64_t taken_bytes_ = 0;

@@ -73,8 +73,7 @@ std::optional<Settled> Partition::refuse(const Now& now, uint64_t ticket, const 
                                          bool internal) const {
   if (state_ == PartitionState::kReadOnly)
     return Settled{.ticket = ticket, .refusal = Refusal::kStorage};
-  if (state_ != PartitionState::kOnline)
-    return Settled{.ticket = ticket, .refusal = Refusal::kNotOpen};
+  if (!is_writable()) return Settled{.ticket = ticket, .refusal = Refusal::kNotOpen};
   if (role_ != Role::kLeader || spent_)
     return Settled{.ticket = ticket, .refusal = Refusal::kNotLeader};
   if (internal) return std::nullopt;
@@ -103,7 +102,8 @@ void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bo
     record::stamp_append_time(batch.mutable_bytes(), append_time);
     header = record::parse_header(batch.bytes());
   }
-  // Offsets left out at the epoch's begin belong to nobody: the epoch before ended where the log did.
+  // Offsets left out at the epoch's begin belong to nobody: the epoch before ended where the log
+  // did.
   epochs_.assign(epoch_, engine_->end());
   producers_.apply(header, now.instant);
   wait_for({ticket, header.next_offset(), header.base_offset, append_time});
@@ -234,10 +234,8 @@ void Partition::tick(const Now& now, Output& out) {
     next_reopen_ = Instant::never();
     engine_->reopen(now, engine_out);
   }
-  if (state_ == PartitionState::kOnline && next_upkeep_ <= now.instant) upkeep(now, engine_out);
-  if (state_ == PartitionState::kOnline && next_compaction_ <= now.instant) {
-    compact(now, engine_out);
-  }
+  if (is_writable() && next_upkeep_ <= now.instant) upkeep(now, engine_out);
+  if (is_writable() && next_compaction_ <= now.instant) compact(now, engine_out);
   drain(now, events, out);
 }
 
@@ -270,9 +268,9 @@ void Partition::end_compaction() {
 }
 
 Instant Partition::next_deadline() const {
-  // Upkeep waits while the disk refuses writes; its time may pass meanwhile.
-  const bool online = state_ == PartitionState::kOnline;
-  const Instant upkeep = online ? std::min(next_upkeep_, next_compaction_) : Instant::never();
+  // Upkeep waits while the disk refuses writes, or a tail is cut; its time may pass meanwhile.
+  const Instant upkeep =
+      is_writable() ? std::min(next_upkeep_, next_compaction_) : Instant::never();
   return std::min({engine_->next_deadline(), upkeep, next_reopen_});
 }
 
@@ -378,6 +376,7 @@ void Partition::on(const Now& now, engine::Opened& event, Output& out) {
   const bool recovered = state_ == PartitionState::kReadOnly;
   state_ = PartitionState::kOnline;
   durable_end_ = event.end;
+  if (with_loss_) producers_.allow_jumps();  // the replay has made the table anew
   if (!recovered) high_watermark_ = std::clamp(saved_high_watermark_, event.start, event.end);
   schedule_upkeep(now);
   if (recovered) {
@@ -402,6 +401,7 @@ void Partition::on(const Now&, engine::Durable& event, Output& out) {
 void Partition::on(const Now& now, engine::Failed& event, Output& out) {
   const bool news = state_ != PartitionState::kReadOnly;
   if (state_ == PartitionState::kOnline) state_ = PartitionState::kReadOnly;
+  cutting_ = false;
   next_reopen_ = now.instant + kReopenDelay;
   durable_end_ = event.end;
   high_watermark_ = std::min(high_watermark_, event.end);

@@ -99,8 +99,9 @@ class Partition {
 
   // --- leading, with members (replication.cc) ---
 
-  // Begins a term. Nothing is committed, and so nothing acknowledged, before require(). Whoever
-  // waits for an earlier term is refused. REQUIRES: readable; the epoch is above leader_epoch().
+  // Begins a term. Nothing is committed, and so nothing acknowledged, before require(), and no
+  // tombstone goes before set_tombstones_may_go(). Whoever waits for an earlier term is refused.
+  // REQUIRES: readable; the epoch is above leader_epoch() and above every epoch in the log.
   void lead(const Now& now, const Lead& lead, Output& out);
 
   // Who must hold a record besides this copy, from now on. REQUIRES: leading.
@@ -134,8 +135,12 @@ class Partition {
   CopyState copy_state() const;
 
   // Removes everything at and above `end`; CutDone follows, or StorageFailed. Whoever calls has
-  // exported what goes (G10). REQUIRES: following, and no cut under way.
+  // exported what goes (G10). REQUIRES: following, online, and no cut under way.
   void cut(const Now& now, Offset end, Output& out);
+
+  // From cut() to CutDone. A copy that leads meanwhile takes nothing, and copy_state() means
+  // nothing.
+  bool is_cutting() const { return cutting_; }
 
   // The log agrees with the leader's, whose epochs are these.
   void reconciled(std::vector<EpochCache::Entry> leader_epochs);
@@ -185,6 +190,7 @@ class Partition {
     int64_t log_append_time;
   };
 
+  bool is_writable() const { return state_ == PartitionState::kOnline && !cutting_; }
   // The next append's offset.
   Offset next_offset() const { return std::max(engine_->end(), floor_); }
   void set_role(Role role, LeaderEpoch epoch, Output& out);
@@ -244,12 +250,14 @@ class Partition {
   bool replicated_ = false;  // members elsewhere may hold what was appended in this epoch
   bool spent_ = false;       // see EpochSpent
   bool blocked_ = false;
+  bool with_loss_ = false;
   bool tombstones_may_go_ = true;
   Offset floor_;
   Offset ceiling_{INT64_MAX};
   // Following.
   Offset leader_high_watermark_;
   bool is_reconciled_ = false;
+  bool cutting_ = false;
   std::vector<EpochCache::Entry> leader_epochs_;  // those not yet reached
 
   // The replay under way.

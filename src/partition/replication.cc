@@ -16,7 +16,7 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
   role_ = role;
   epoch_ = epoch;
   replicated_ = role == Role::kLeader;
-  spent_ = blocked_ = false;
+  spent_ = blocked_ = with_loss_ = false;
   floor_ = Offset{};
   ceiling_ = Offset{INT64_MAX};
   is_reconciled_ = false;
@@ -29,10 +29,12 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
 // --- leading -------------------------------------------------------------------------------------
 
 void Partition::lead(const Now&, const Lead& lead, Output& out) {
-  CHECK(is_readable() && lead.epoch > epoch_);
+  CHECK(is_readable() && lead.epoch > epoch_ && lead.epoch > epochs_.latest());
   set_role(Role::kLeader, lead.epoch, out);
   floor_ = lead.floor;
-  if (lead.with_loss) producers_.allow_jumps();
+  with_loss_ = lead.with_loss;
+  tombstones_may_go_ = false;
+  if (with_loss_) producers_.allow_jumps();
 }
 
 void Partition::require(const Now&, const std::vector<NodeId>& members, Output& out) {
@@ -88,8 +90,9 @@ CopyState Partition::copy_state() const {
 }
 
 void Partition::cut(const Now& now, Offset end, Output& out) {
-  CHECK(role_ == Role::kFollower && end <= log_end());
+  CHECK(role_ == Role::kFollower && is_writable() && end <= log_end());
   is_reconciled_ = false;
+  cutting_ = true;
   std::vector<engine::Event> events;
   engine::Output engine_out{out.effects, events};
   engine_->cut(now, std::max(end, log_start()), engine_out);
@@ -97,12 +100,14 @@ void Partition::cut(const Now& now, Offset end, Output& out) {
 }
 
 void Partition::on(const Now&, engine::CutDone& event, Output& out) {
+  cutting_ = false;
   if (!restored_) {
     state_ = PartitionState::kOffline;
     out.events.emplace_back(OpenFailed{restored_.error()});
     return;
   }
   durable_end_ = event.end;
+  if (with_loss_) producers_.allow_jumps();  // the replay has made the table anew
   high_watermark_ = std::min(high_watermark_, event.end);
   leader_high_watermark_ = std::min(leader_high_watermark_, event.end);
   out.events.emplace_back(CutDone{event.end});

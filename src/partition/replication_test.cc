@@ -4,7 +4,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -51,6 +53,8 @@ class Copy {
   // Writes are volatile until settle().
   void hold() { engine_->hold(); }
   void settle() { partition_->step(now_, {}, out_); }
+  // Cuts, too.
+  void hold_cuts() { engine_->slow_cuts = true; }
   void fail_writes() {
     partition_->step(now_, {.status = fail(ErrorKind::kNoSpace, "full")}, out_);
   }
@@ -109,13 +113,24 @@ class Copy {
   class Engine : public engine::MemoryEngine {
    public:
     using MemoryEngine::MemoryEngine;
-    void step(const Now&, const port::DiskDone& done, engine::Output& out) override {
-      if (done.status) {
+    void cut(const Now& now, Offset end, engine::Output& out) override {
+      if (!slow_cuts) return MemoryEngine::cut(now, end, out);
+      cut_to_ = end;
+    }
+    void step(const Now& now, const port::DiskDone& done, engine::Output& out) override {
+      if (cut_to_) {
+        MemoryEngine::cut(now, *std::exchange(cut_to_, std::nullopt), out);
+      } else if (done.status) {
         settle(out);
       } else {
         fail_writes(done.status.error(), true, out);
       }
     }
+
+    bool slow_cuts = false;
+
+   private:
+    std::optional<Offset> cut_to_;
   };
 
   NodeId id_;
@@ -280,6 +295,25 @@ TEST(Replication, ALeaderWhoseWriteFailedGivesOutNoMoreOffsetsInItsEpoch) {
   sh.follow(bj);
   EXPECT_EQ(bj.answers().at(3), Refusal::kNone);
   EXPECT_EQ(sh.partition().copy_state(), bj.partition().copy_state());
+}
+
+TEST(Replication, ACopyThatLeadsWhileItIsCutTakesNothingBeforeTheCutIsDone) {
+  Copy bj(1);
+  bj.lead(6, {});
+  bj.append(1, batch_of(3, 0));
+  bj.partition().follow(bj.now(), LeaderEpoch{7}, bj.out());
+  bj.hold_cuts();
+  bj.partition().cut(bj.now(), Offset{0}, bj.out());
+  EXPECT_TRUE(bj.partition().is_cutting());
+  bj.lead(8, {}, 0, true);
+  bj.append(2, batch_of(1));
+  EXPECT_EQ(bj.answers().at(2), Refusal::kNotOpen);
+  bj.partition().tick({Instant{} + Duration::seconds(1'000), {}}, bj.out());  // no upkeep meanwhile
+  bj.settle();
+  EXPECT_FALSE(bj.partition().is_cutting());
+  bj.append(3, batch_of(1, 9));  // the epoch begins with loss, whenever the table was made
+  EXPECT_EQ(bj.answers().at(3), Refusal::kNone);
+  EXPECT_EQ(bj.partition().log_end(), Offset{1});
 }
 
 TEST(Replication, BlockedOrWithoutReservedOffsetsNothingNewIsTaken) {
