@@ -35,13 +35,21 @@ void LeaseKeeper::release(uint64_t handle) {
   if (found != leases_.end()) found->second.phase = Phase::kReleasing;
 }
 
-Request LeaseKeeper::next_request(const Lease& lease) const {
-  switch (lease.phase) {
-    case Phase::kGranting:
+LeaseKeeper::Step LeaseKeeper::next_step(const Lease& lease) {
+  if (lease.phase == Phase::kReleasing) return Step::kRevoke;
+  if (lease.phase == Phase::kGranting) return Step::kGrant;
+  return lease.renewal ? Step::kConfirm : Step::kRenew;
+}
+
+Request LeaseKeeper::request_of(const Lease& lease) const {
+  switch (lease.step) {
+    case Step::kGrant:
       return LeaseGrantRequest{lease.seconds, lease.id};
-    case Phase::kHeld:
+    case Step::kRenew:
       return LeaseKeepAliveRequest{lease.id};
-    case Phase::kReleasing:
+    case Step::kConfirm:
+      return RangeRequest{config_.read_key};
+    case Step::kRevoke:
       return LeaseRevokeRequest{lease.id};
   }
   CHECK(false);
@@ -49,10 +57,12 @@ Request LeaseKeeper::next_request(const Lease& lease) const {
 
 void LeaseKeeper::pump(const ClientContext& context) {
   for (auto& [handle, lease] : leases_) {
-    const bool due = lease.phase == Phase::kReleasing || context.now >= lease.renew_at;
+    const Step step = next_step(lease);
+    const bool at_once = step == Step::kRevoke || step == Step::kConfirm;
+    const bool due = at_once || context.now >= lease.renew_at;
     if (lease.call || !due || !context.may_send()) continue;
-    lease.call_releases = lease.phase == Phase::kReleasing;
-    lease.call = context.send(next_request(lease), renewal_interval(lease.seconds));
+    lease.step = step;
+    lease.call = context.send(request_of(lease), renewal_interval(lease.seconds));
   }
 }
 
@@ -69,20 +79,28 @@ bool LeaseKeeper::on_reply(const ClientContext& context, port::HttpCallId call,
   const auto found = std::find_if(leases_.begin(), leases_.end(),
                                   [&](const auto& entry) { return entry.second.call == call; });
   if (found == leases_.end()) return false;
-  found->second.call.reset();
-  found->second.renew_at = context.now;  // unless the answer is good
+  Lease& lease = found->second;
+  lease.call.reset();
+  lease.renew_at = context.now;  // unless the answer is good
+  if (reply.kind == Reply::Kind::kAnswered) {
+    on_answer(context, found, reply);
+    return true;
+  }
+  // Another endpoint cannot confirm it.
+  lease.renewal.reset();
   if (reply.kind == Reply::Kind::kRefused) on_refusal(context, found, reply.error);
-  if (reply.kind == Reply::Kind::kAnswered) on_answer(context, found, reply);
   return true;
 }
 
 void LeaseKeeper::on_refusal(const ClientContext& context, Leases::iterator found,
                              const StoreError& error) {
   Lease& lease = found->second;
-  if (lease.call_releases && error.code == ErrorCode::kNotFound) return gone(context, found);
-  if (lease.phase == Phase::kGranting && error.code == ErrorCode::kFailedPrecondition) {
+  if (lease.step == Step::kRevoke && error.code == ErrorCode::kNotFound) {
+    return gone(context, found);
+  }
+  if (lease.step == Step::kGrant && error.code == ErrorCode::kFailedPrecondition) {
     // An earlier request, whose answer was lost, has granted it; a renewal tells for how long.
-    lease.phase = Phase::kHeld;
+    if (lease.phase == Phase::kGranting) lease.phase = Phase::kHeld;
     return;
   }
   context.trouble(error.message);
@@ -90,18 +108,46 @@ void LeaseKeeper::on_refusal(const ClientContext& context, Leases::iterator foun
 
 void LeaseKeeper::on_answer(const ClientContext& context, Leases::iterator found,
                             const Reply& reply) {
-  if (found->second.call_releases) return gone(context, found);
-  if (found->second.phase == Phase::kGranting) {
-    const auto response = decode_response<LeaseGrantResponse>(reply.body);
-    if (!response) return context.trouble(response.error().message);
-    if (context.check(response->header, 0)) held(context, found, response->ttl, reply.sent_at);
-    return;
+  switch (found->second.step) {
+    case Step::kGrant:
+      return on_granted(context, found, reply);
+    case Step::kRenew:
+      return on_renewed(context, found, reply);
+    case Step::kConfirm:
+      return on_confirmed(context, found, reply);
+    case Step::kRevoke:
+      return gone(context, found);
   }
+}
+
+void LeaseKeeper::on_granted(const ClientContext& context, Leases::iterator found,
+                             const Reply& reply) {
+  const auto response = decode_response<LeaseGrantResponse>(reply.body);
+  if (!response) return context.trouble(response.error().message);
+  if (context.check(response->header, 0)) held(context, found, response->ttl, reply.sent_at);
+}
+
+void LeaseKeeper::on_renewed(const ClientContext& context, Leases::iterator found,
+                             const Reply& reply) {
   const auto response = decode_response<LeaseKeepAliveResponse>(reply.body);
   if (!response) return context.trouble(response.error().message);
   if (!context.check(response->header, 0)) return;
   if (response->ttl <= 0) return gone(context, found);
-  held(context, found, response->ttl, reply.sent_at);
+  found->second.renewal =
+      Renewal{response->ttl, reply.sent_at, response->header.member_id, response->header.raft_term};
+}
+
+void LeaseKeeper::on_confirmed(const ClientContext& context, Leases::iterator found,
+                               const Reply& reply) {
+  const auto renewal = std::exchange(found->second.renewal, std::nullopt);
+  const auto response = decode_response<RangeResponse>(reply.body);
+  if (!response) return context.trouble(response.error().message);
+  if (!context.check(response->header, reply.known_when_sent)) return;
+  if (!renewal || renewal->member_id != response->header.member_id ||
+      renewal->raft_term != response->header.raft_term) {
+    return;  // renewed anew
+  }
+  held(context, found, renewal->ttl, renewal->sent_at);
 }
 
 void LeaseKeeper::held(const ClientContext& context, Leases::iterator found, int64_t ttl,

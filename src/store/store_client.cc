@@ -12,6 +12,7 @@ ClientConfig StoreClient::with_prefixes(ClientConfig config) {
   config.follower.prefix = config.prefix;
   config.follower.state_prefix = config.prefix + "state/";
   config.transactor.state_prefix = config.follower.state_prefix;
+  config.lease.read_key = config.prefix;
   if (!config.writer.empty()) {
     config.transactor.writer_prefix = config.prefix + "writers/" + config.writer + "/";
   }

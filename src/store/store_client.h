@@ -15,7 +15,7 @@
 // - Of a transaction that is reported as committed, all was applied, once; of one whose compare
 //   failed, or that was refused, nothing was applied, and nothing will be.
 // - A lease is held by the store at every instant before the `valid_until` that was reported last,
-//   unless it was released.
+//   unless it was released (for the one exception, a fault of old etcds, see lease_keeper.h).
 // - If the store is another one, or is older than what was seen, the client stops at once and says
 //   so (StoreFrozen). A rollback that was overtaken by new writes before anybody looked is found
 //   with the next transaction of a writer whose last one is missing.
