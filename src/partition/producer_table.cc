@@ -98,7 +98,11 @@ void ProducerTable::remember(Producer& producer, const StoredBatch& batch) {
   if (producer.count > 0) {
     const int32_t expected = sequence_plus(producer.newest().last_sequence, 1);
     const int64_t ahead = distance(expected, batch.first_sequence);
-    if (is_behind(ahead)) {
+    if (is_behind(ahead) && !fills_gap(producer, batch)) {
+      // Where it was accepted the producer had been forgotten; it has begun anew.
+      producer.count = 0;
+      producer.gap = {};
+    } else if (is_behind(ahead)) {
       // It fills a gap. The newest stays the newest; what comes again from the gap is a duplicate.
       drop_oldest();
       window[producer.count] = producer.newest();
@@ -107,8 +111,7 @@ void ProducerTable::remember(Producer& producer, const StoredBatch& batch) {
       const bool last = producer.gap.last == batch.last_sequence;
       producer.gap = last ? Gap{} : Gap{sequence_plus(batch.last_sequence, 1), producer.gap.last};
       return;
-    }
-    if (ahead > 0) {
+    } else if (ahead > 0) {
       const int64_t before = (int64_t{batch.first_sequence} + kSequenceSpace - 1) % kSequenceSpace;
       producer.gap = {expected, static_cast<int32_t>(before)};
       producer.may_jump = false;

@@ -46,6 +46,16 @@ TEST(ProducerTable, RetryFindsTheOriginalAmongTheLastFive) {
   EXPECT_EQ(verdict(table, batch(1, 0, 14, 1)), SequenceVerdict::kOutOfOrder);
 }
 
+// A follower, or a replay, may still know a producer that the leader had forgotten.
+TEST(ProducerTable, AProducerThatBeganAnewElsewhereBeginsAnewHere) {
+  ProducerTable table(10);
+  table.apply(batch(1, 0, 990, 10), Instant{});
+  table.apply(batch(1, 0, 0, 3, 50), Instant{});
+  EXPECT_EQ(verdict(table, batch(1, 0, 0, 3)), SequenceVerdict::kDuplicate);
+  EXPECT_EQ(verdict(table, batch(1, 0, 3, 1)), SequenceVerdict::kNew);
+  EXPECT_EQ(verdict(table, batch(1, 0, 5, 1)), SequenceVerdict::kOutOfOrder);
+}
+
 TEST(ProducerTable, SequenceCountsRecordsAndWraps) {
   EXPECT_EQ(sequence_plus(INT32_MAX, 1), 0);
   EXPECT_EQ(sequence_plus(INT32_MAX - 2, 5), 2);

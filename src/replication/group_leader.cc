@@ -50,6 +50,8 @@ std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitio
     all_caught_up_ = all_caught_up_ && progress.has_caught_up();
   }
   blocked_ = false;
+  // Partitions came or went: the ends remembered are those of others now. Today's ask for more.
+  if (!term_.open && opening_ends_.size() != ends.size()) opening_ends_ = ends;
   if (!term_.open) return open(now, partitions);
   if (policy_.max_lag && exposure_ > *policy_.max_lag) blocked_ = true;
   if (term_.joining) return join(now, partitions);

@@ -91,7 +91,9 @@ using Wish = std::variant<OpenEpoch, BeginJoining, AbandonJoining, FinishJoining
 
 class GroupLeader {
  public:
-  // A term of this node. What was known of members in another epoch is forgotten.
+  // A term of this node. What was known of members in another epoch is forgotten. To be called
+  // before look() whenever the policy or the group's members change, and with `joining` only after
+  // every partition requires that member.
   void set_term(Instant now, const Term& term, const SyncPolicy& policy,
                 const LedPartitions& partitions);
 

@@ -17,7 +17,7 @@ class Logs final : public LedPartitions {
   Offset high_watermark(size_t partition) const override { return marks[partition]; }
   Offset position(size_t partition, NodeId member) const override {
     const auto found = positions.find(member);
-    return found == positions.end() ? Offset{-1} : found->second[partition];
+    return found == positions.end() ? Offset{-1} : found->second.at(partition);
   }
   void hold_all(NodeId member) { positions[member] = ends; }
   void grow() {
@@ -75,6 +75,16 @@ TEST_F(GroupLeaderTest, WhatTheLogHeldWhenTheEpochBeganIsWhatCounts) {
   EXPECT_EQ(look(), Wish(OpenEpoch{{kGz}}));
 }
 
+TEST_F(GroupLeaderTest, APartitionMayGoBeforeTheEpochIsOpen) {
+  begin({});
+  logs.ends.pop_back();
+  logs.marks.pop_back();
+  logs.positions[kGz] = {{99}};
+  EXPECT_EQ(look(), std::nullopt);
+  logs.hold_all(kGz);
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kGz}}));
+}
+
 TEST_F(GroupLeaderTest, WithoutRequiredCopiesItOpensAtOnce) {
   begin({}, {.copies = 0, .min = 0});
   EXPECT_EQ(look(), Wish(OpenEpoch{}));
@@ -123,6 +133,18 @@ TEST_F(GroupLeaderTest, WithNobodyElseWritesAreBlockedOrTheSetShrinks) {
     EXPECT_EQ(wish, degrade ? std::optional<Wish>(ShrinkSync{kGz}) : std::nullopt);
     EXPECT_EQ(leader.blocked(), !degrade);
   }
+}
+
+TEST_F(GroupLeaderTest, NewTopicsDoNotHideAMemberThatHasStopped) {
+  begin({.open = true, .sync = {kGz}}, {.degrade = true});
+  std::optional<Wish> wish;
+  for (int second = 0; second < 8 && !wish; ++second) {
+    logs.ends.push_back(Offset{0});
+    logs.marks.push_back(Offset{0});
+    logs.positions[kGz] = std::vector<Offset>(logs.ends.size(), Offset{-1});
+    wish = look(Duration::seconds(1));
+  }
+  EXPECT_EQ(wish, Wish(ShrinkSync{kGz}));
 }
 
 TEST_F(GroupLeaderTest, AJoiningMemberEntersOnceItHoldsTheHighWatermarkEverywhere) {

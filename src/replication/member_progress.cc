@@ -18,8 +18,9 @@ void MemberProgress::look(Instant now, const std::vector<Offset>& ends,
                           const std::vector<Offset>& positions) {
   CHECK(ends.size() == positions.size());
   if (!marked_ || mark_.size() != ends.size()) {
+    // Whoever stands still does so also while topics come and go.
+    if (!marked_ || reached_) marked_at_ = now;
     mark_ = ends;
-    marked_at_ = now;
     marked_ = true;
     reached_ = caught_up_ = false;
   }

@@ -17,7 +17,7 @@ class MemberProgress {
  public:
   // Looks at the member: `ends` are the ends of the leader's logs, `positions` what the member
   // holds of them (-1: not compared yet), by partition. Another number of partitions begins a new
-  // mark.
+  // mark, but no new time for a member that has not reached the one before.
   void look(Instant now, const std::vector<Offset>& ends, const std::vector<Offset>& positions);
 
   // For how long the member has not reached the mark; 0 if it has, or has nothing to reach.

@@ -52,12 +52,7 @@ TEST(Tail, WhatIsMalformedOrNewerIsRefused) {
 class ExportTest : public testing::Test {
  protected:
   ExportTest() {
-    const auto name = [](uint64_t id, std::string_view file) {
-      return std::make_shared<const port::FileName>(
-          port::FileName{{id}, folder_of(some_tail()) + "/" + std::string(file)});
-    };
-    tail_export =
-        std::make_unique<TailExport>(some_tail(), name(1, kRecordsName), name(2, kAboutName), 5, 6);
+    renew();
     for (int64_t offset = 90; offset < 120; offset += 2) {
       record::BatchBuilder builder;
       builder.add({.timestamp = 1, .key = "k", .value = "v"});
@@ -66,6 +61,16 @@ class ExportTest : public testing::Test {
       record::stamp(batch.mutable_bytes(), Offset{offset}, LeaderEpoch{6});
       log[Offset{offset}] = batch;
     }
+  }
+
+  void renew() {
+    const auto name = [](uint64_t id, std::string_view file) {
+      return std::make_shared<const port::FileName>(
+          port::FileName{{id}, folder_of(some_tail()) + "/" + std::string(file)});
+    };
+    tail_export =
+        std::make_unique<TailExport>(some_tail(), name(1, kRecordsName), name(2, kAboutName), 5, 6);
+    carried_out = 0;
   }
 
   // Carries out what is asked until nothing is; fails the effect with number `broken`.
@@ -89,7 +94,10 @@ class ExportTest : public testing::Test {
     }
   }
   void apply(const port::Effect& effect) {
-    if (const auto* write = std::get_if<port::WriteFile>(&effect)) {
+    if (const auto* remove = std::get_if<port::RemoveFile>(&effect)) {
+      (remove->file->path.ends_with(kAboutName) ? about : records).clear();
+      EXPECT_EQ(about, "") << "what is described was removed";
+    } else if (const auto* write = std::get_if<port::WriteFile>(&effect)) {
       EXPECT_EQ(records.size(), write->position);
       records += flatten(write->bytes).text();
       synced = false;
@@ -127,14 +135,24 @@ TEST_F(ExportTest, AnyFailureLeavesItUndone) {
   run();
   const int effects_in_all = carried_out;
   for (int broken = 1; broken <= effects_in_all; ++broken) {
-    tail_export = std::make_unique<TailExport>(some_tail(), nullptr, nullptr, 5, 6);
+    renew();
     records = about = "";
-    carried_out = 0;
     run(broken);
     EXPECT_FALSE(tail_export->done());
     EXPECT_TRUE(tail_export->error());
     EXPECT_EQ(about, "");
   }
+}
+
+// The process ended after the tail was kept and before it was cut.
+TEST_F(ExportTest, ATailThatIsKeptAgainIsNeverDescribedWithoutItsRecords) {
+  run();
+  const std::string kept = records;
+  renew();
+  run();
+  EXPECT_TRUE(tail_export->done());
+  EXPECT_EQ(records, kept);
+  EXPECT_NE(about, "");
 }
 
 // --- what became of its records ------------------------------------------------------------------

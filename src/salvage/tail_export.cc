@@ -18,8 +18,8 @@ TailExport::TailExport(Tail tail, port::FileRef records, port::FileRef about, ui
 
 void TailExport::start(port::Effects& effects) {
   CHECK(step_ == Step::kNew);
-  step_ = Step::kRemoving;
-  effects.add(port::RemoveFile{records_, completion()});
+  step_ = Step::kUncovering;
+  effects.add(port::RemoveFile{about_, completion()});
 }
 
 std::optional<Offset> TailExport::wants() const {
@@ -63,6 +63,10 @@ void TailExport::step(const port::DiskDone& done, port::Effects& effects) {
   if (step_ == Step::kFailed) return;
   if (!done.status) return give_up(done.status.error());
   switch (step_) {
+    case Step::kUncovering:
+      step_ = Step::kRemoving;
+      effects.add(port::RemoveFile{records_, completion()});
+      return;
     case Step::kRemoving:
     case Step::kWriting:
       step_ = Step::kWanting;

@@ -26,7 +26,8 @@ class TailExport {
   TailExport(Tail tail, port::FileRef records, port::FileRef about, uint32_t owner,
              uint64_t cookie);
 
-  // Removes what an interrupted attempt left.
+  // Removes what an earlier attempt left: first what describes it, so that the folder never says
+  // more than it holds.
   void start(port::Effects& effects);
 
   // The offset of the next batches to be handed in; nothing while the disk is busy, or when all are
@@ -47,7 +48,17 @@ class TailExport {
   const Tail& tail() const { return tail_; }
 
  private:
-  enum class Step { kNew, kRemoving, kWanting, kWriting, kSyncing, kDescribing, kDone, kFailed };
+  enum class Step {
+    kNew,
+    kUncovering,
+    kRemoving,
+    kWanting,
+    kWriting,
+    kSyncing,
+    kDescribing,
+    kDone,
+    kFailed
+  };
 
   port::Completion completion() const { return {owner_, 0, cookie_}; }
   void finish(port::Effects& effects);
