@@ -6,6 +6,8 @@
 #include <charconv>
 #include <set>
 
+#include "control/group_list.h"
+
 namespace magpie::control {
 namespace {
 
@@ -131,6 +133,8 @@ std::optional<std::string> config_value_problem(const ConfigDefinition& definiti
       return list_problem(definition, value);
     case ConfigRule::kReplicaList:
       return replica_list_problem(value);
+    case ConfigRule::kGroupList:
+      return group_list_problem(value);
     case ConfigRule::kRange:
       break;
   }

@@ -31,6 +31,7 @@ enum class ConfigRule {
   kOneOf,        // exactly one of `choices`
   kListOf,       // a comma-separated list of `choices`, none of them twice; may be empty
   kReplicaList,  // "*", or a comma-separated list of partition:node; may be empty
+  kGroupList,    // a comma-separated list of names of failover groups
 };
 
 enum class ConfigSupport {

@@ -84,17 +84,12 @@ void Controller::on_journal_written(const Now& now, const port::DiskDone& done,
                                     ControllerOutput& out) {
   const Status status = journal_.finish(done);
   std::optional<Commit> commit = std::exchange(committing_, std::nullopt);
-  if (phase_ == Phase::kStarting) {
-    // The journal of a new data directory.
-    if (!status) return start_refused(now, status.error(), out);
-    return create_identity(out);
-  }
   note_storage(now, status, out);
   if (commit && status) apply(*commit, out);
   if (commit && !status) commit_failed(*commit, status.error(), out);
   if (phase_ == Phase::kTakingLeadership && commit && status) {
     phase_ = Phase::kReady;
-    out.events.push_back(Ready{*identity_, state_.leadership(), created_});
+    out.events.push_back(Ready{identity_, state_.leadership(), created_});
   }
   advance(out);
 }
@@ -126,9 +121,9 @@ void Controller::tick(const Now& now, ControllerOutput& out) {
   if (now.instant < next_deadline()) return;
   retry_at_ = Instant::never();
   if (phase_ == Phase::kStarting) {
-    look_around(out);
+    opening_.begin(out.effects);
   } else if (phase_ == Phase::kTakingLeadership) {
-    take_leadership(out);
+    take_leadership(now, out);
   } else {
     journal_.rewrite(state_, out.effects);
   }

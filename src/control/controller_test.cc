@@ -127,7 +127,9 @@ TEST_F(ControllerTest, BeginsAnEmptyDirectory) {
   EXPECT_TRUE(ready.created);
   EXPECT_EQ(ready.identity.cluster_id, "bridge");
   EXPECT_FALSE(ready.identity.incarnation.is_zero());
-  EXPECT_EQ(ready.leadership, (Leadership{LeaderEpoch{1}, NodeId{1}}));
+  EXPECT_EQ(ready.leadership.epoch, LeaderEpoch{1});
+  EXPECT_EQ(ready.leadership.leader, (Member{NodeId{1}, ready.identity.incarnation}));
+  EXPECT_TRUE(ready.leadership.open);
   EXPECT_EQ(disk_.files.size(), 2u);
 }
 

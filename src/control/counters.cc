@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "control/group_values.h"
 #include "control/keys.h"
 #include "control/values.h"
 
@@ -18,18 +19,33 @@ void replace(const State& state, std::string_view name, std::string value,
 
 }  // namespace
 
-Decided<Leadership> decide_leadership(const State& state, NodeId leader) {
-  CHECK(leader.value >= 0);
+std::optional<LeaderEpoch> take_epoch(const State& state, Transaction& transaction) {
   const int64_t epoch = state.next_epoch();
-  if (epoch > INT32_MAX) {
-    return refuse(
-        RefusalCode::kUnavailable,
-        "all leader epochs are used up; the cluster's records must be copied to a new one");
-  }
+  if (epoch > INT32_MAX) return std::nullopt;
+  replace(state, kEpochsKey, encode_counter(epoch + 1), transaction);
+  return LeaderEpoch{static_cast<int32_t>(epoch)};
+}
+
+Refusal no_epochs_left() {
+  return {RefusalCode::kUnavailable,
+          "all leader epochs are used up; the cluster's records must be copied to a new one"};
+}
+
+Decided<Leadership> decide_leadership(const State& state, const Member& leader, WallTime now) {
+  CHECK(leader.node.value >= 0);
   Decision<Leadership> decision;
-  decision.answer = {LeaderEpoch{static_cast<int32_t>(epoch)}, leader};
-  replace(state, kEpochsKey, encode_counter(epoch + 1), decision.transaction);
-  replace(state, kLeadershipKey, encode_leadership(decision.answer), decision.transaction);
+  const auto epoch = take_epoch(state, decision.transaction);
+  if (!epoch) return tl::unexpected<Refusal>(no_epochs_left());
+  Leadership& leadership = decision.answer;
+  leadership.epoch = *epoch;
+  leadership.leader = leader;
+  leadership.open = true;
+  leadership.promotable = {leader};
+  leadership.state = ReplicationState::kSync;
+  leadership.state_since = now;
+  for (const auto& [name, group] : state.groups()) {
+    replace(state, leadership_key(name), encode_leadership(leadership), decision.transaction);
+  }
   return decision;
 }
 

@@ -6,19 +6,25 @@
 #include <optional>
 
 #include "base/ids.h"
+#include "base/time.h"
+#include "control/leadership.h"
 #include "control/refusal.h"
 #include "control/state.h"
-#include "control/topic.h"
 
 namespace magpie::control {
 
 // --- leader epochs ------------------------------------------------------------------------------
 
-// Makes `leader` lead, in an epoch that was never used before. A node commits this each time it
-// starts, before it serves anything: clients and logs can then tell what was written before and
-// after the restart, and an epoch never comes back (Kafka clients loop or get stuck if it does).
-// Refused with kUnavailable when the 2^31 epochs are used up.
-Decided<Leadership> decide_leadership(const State& state, NodeId leader);
+// The next epoch, taken off the counter by `transaction`; nothing when the 2^31 epochs are used up.
+// An epoch never comes back (Kafka clients loop or get stuck if it does).
+std::optional<LeaderEpoch> take_epoch(const State& state, Transaction& transaction);
+Refusal no_epochs_left();
+
+// For a node that is alone, without a control store: makes it lead all failover groups, in one
+// epoch that was never used before. It commits this each time it starts, before it serves anything:
+// clients and logs can then tell what was written before and after the restart. The answer is the
+// leadership of the group `default`. Refused with kUnavailable when the epochs are used up.
+Decided<Leadership> decide_leadership(const State& state, const Member& leader, WallTime now);
 
 // --- producer ids -------------------------------------------------------------------------------
 

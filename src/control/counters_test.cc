@@ -10,6 +10,8 @@
 namespace magpie::control {
 namespace {
 
+const Member kFive{NodeId{5}, {{5}}};
+
 void commit(State& state, const Transaction& transaction) {
   ASSERT_TRUE(state.allows(transaction));
   ASSERT_TRUE(state.apply(state.revision() + 1, transaction.changes));
@@ -18,11 +20,12 @@ void commit(State& state, const Transaction& transaction) {
 TEST(Counters, EveryLeadershipHasItsOwnEpoch) {
   State state;
   for (int32_t expected = 1; expected <= 3; ++expected) {
-    const auto decided = decide_leadership(state, NodeId{5});
+    const auto decided = decide_leadership(state, kFive, {});
     ASSERT_TRUE(decided);
     EXPECT_EQ(decided->answer.epoch, LeaderEpoch{expected});
     commit(state, decided->transaction);
     EXPECT_EQ(state.leadership(), decided->answer);
+    EXPECT_EQ(state.leadership(kSystemGroup), decided->answer);
     EXPECT_EQ(state.next_epoch(), expected + 1);
     EXPECT_FALSE(state.allows(decided->transaction)) << "an epoch given out twice";
   }
@@ -31,11 +34,11 @@ TEST(Counters, EveryLeadershipHasItsOwnEpoch) {
 TEST(Counters, StopsWhenEpochsAreUsedUp) {
   State state;
   ASSERT_TRUE(state.apply(1, {{std::string(kEpochsKey), encode_counter(INT32_MAX)}}));
-  const auto last = decide_leadership(state, NodeId{1});
+  const auto last = decide_leadership(state, kFive, {});
   ASSERT_TRUE(last);
   EXPECT_EQ(last->answer.epoch, LeaderEpoch{INT32_MAX});
   commit(state, last->transaction);
-  EXPECT_EQ(decide_leadership(state, NodeId{1}).error().code, RefusalCode::kUnavailable);
+  EXPECT_EQ(decide_leadership(state, kFive, {}).error().code, RefusalCode::kUnavailable);
 }
 
 TEST(Counters, BlocksOfProducerIdsDoNotOverlap) {

@@ -6,10 +6,13 @@
 #include <set>
 #include <string_view>
 
+#include "control/decide_groups.h"
+#include "control/group_list.h"
 #include "control/keys.h"
 #include "control/topic_configs.h"
 #include "control/topic_name.h"
 #include "control/topic_settings.h"
+#include "control/transaction_builder.h"
 #include "control/values.h"
 
 namespace magpie::control {
@@ -158,6 +161,11 @@ tl::unexpected<Refusal> unknown_topic(std::string_view topic) {
                 fmt::format("there is no topic '{}'", topic));
 }
 
+std::optional<std::string> group_in(const ConfigValues& configs) {
+  const auto found = configs.find(kFailoverGroupConfig);
+  return found == configs.end() ? std::nullopt : std::optional(found->second);
+}
+
 Decided<ConfigsAltered> decide_values(const State& state, const Policy& policy,
                                       const std::string& topic, const ConfigValues& configs,
                                       bool validate_only) {
@@ -167,14 +175,18 @@ Decided<ConfigsAltered> decide_values(const State& state, const Policy& policy,
   }
   Decision<ConfigsAltered> decision;
   decision.answer.topic = topic;
-  if (validate_only || configs == held) return decision;
+  if (configs == held) return decision;
   const std::string key = topic_configs_key(topic);
   // The topic is compared too: configs must not be written for one that is being deleted.
-  decision.transaction.compares = {{topic_key(topic), state.modified(topic_key(topic))},
-                                   {key, state.modified(key)}};
+  compare_key(state, topic_key(topic), decision.transaction);
   std::optional<std::string> value;
   if (!configs.empty()) value = encode_configs(configs);
-  decision.transaction.changes = {{key, std::move(value)}};
+  change_key(state, key, std::move(value), decision.transaction);
+  if (auto refusal = add_group_moves(state, *state.find_topic(topic), group_in(held),
+                                     group_in(configs), decision.transaction)) {
+    return tl::unexpected<Refusal>(std::move(*refusal));
+  }
+  if (validate_only) decision.transaction = {};
   return decision;
 }
 

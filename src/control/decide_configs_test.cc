@@ -92,7 +92,7 @@ TEST_F(DecideConfigs, RefusesWithASentenceThatHelps) {
             "unknown topic config 'retention.m'; did you mean 'retention.ms'?");
   EXPECT_EQ(alter({{"retention.ms", Op::kSet, "week"}}),
             "invalid value 'week' for topic config 'retention.ms': it must be a whole number");
-  EXPECT_NE(alter({{"magpie.failover.group", Op::kSet, "critical"}}).find("With one region"),
+  EXPECT_NE(alter({{"magpie.failover.group", Op::kSet, "critical"}}).find("create it first"),
             std::string::npos);
   EXPECT_NE(
       alter({{"min.compaction.lag.ms", Op::kSet, "10"}, {"max.compaction.lag.ms", Op::kSet, "9"}})

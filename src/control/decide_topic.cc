@@ -7,6 +7,8 @@
 
 #include "base/limits.h"
 #include "control/decide_configs.h"
+#include "control/decide_groups.h"
+#include "control/group_list.h"
 #include "control/keys.h"
 #include "control/placement.h"
 #include "control/topic_name.h"
@@ -112,7 +114,8 @@ void replace_configs(const State& state, const std::string& topic, const ConfigV
 }
 
 void forget_created(const State& state, const Topic& topic, Transaction& transaction) {
-  const std::set<NodeId> nodes(topic.placement.begin(), topic.placement.end());
+  std::set<NodeId> nodes(topic.placement.begin(), topic.placement.end());
+  for (const auto& [id, node] : state.nodes()) nodes.insert(id);
   for (const NodeId node : nodes) {
     const std::string key = created_key(node, topic.id);
     const Revision modified = state.modified(key);
@@ -148,10 +151,18 @@ Decided<TopicCreated> decide_create_topic(const State& state, const Policy& poli
   if (!configs) return tl::unexpected<Refusal>(std::move(configs.error()));
 
   Decision<TopicCreated> decision;
+  if (const auto group = configs->find(kFailoverGroupConfig); group != configs->end()) {
+    if (auto refusal = add_new_groups(state, group->second, decision.transaction)) {
+      return tl::unexpected<Refusal>(std::move(*refusal));
+    }
+  }
   decision.answer.name = request.name;
   decision.answer.partitions = static_cast<int32_t>(placement->size());
   decision.answer.configs = *configs;
-  if (request.validate_only) return decision;
+  if (request.validate_only) {
+    decision.transaction = {};
+    return decision;
+  }
 
   const Topic topic{request.name, unused_id(state, random), std::move(*placement)};
   decision.answer.id = topic.id;

@@ -21,8 +21,9 @@ Journal::Journal(port::FileRef file, std::string cluster_id, port::Completion th
 
 void Journal::adopt(const RecoveredJournal& recovered) {
   CHECK(!busy_);
+  store_id_ = recovered.store_id;
   size_ = recovered.valid_bytes;
-  size_when_whole_ = size_of(encode_journal(cluster_id_, recovered.state));
+  size_when_whole_ = size_of(encode_journal(cluster_id_, recovered.state, store_id_));
   // What follows the whole records must go before anything is appended. And what could be read may
   // be in memory only: after a failed sync the kernel counts the pages as written, so that no later
   // sync writes them, and a process that died right then has told nobody. Hence the first append
@@ -35,7 +36,7 @@ void Journal::append(const State& state, Revision revision, const std::vector<Ch
   CHECK(!busy_ && revision > state.revision());
   Buffer record = encode_journal_record(revision, changes);
   if (wants_rewrite()) {
-    BufferChain whole = encode_journal(cluster_id_, state);
+    BufferChain whole = encode_journal(cluster_id_, state, store_id_);
     whole.push_back(std::move(record));
     replace(std::move(whole), effects);
     return;
@@ -46,9 +47,23 @@ void Journal::append(const State& state, Revision revision, const std::vector<Ch
   effects.add(port::WriteFile{file_, size_, {std::move(record)}, /*sync=*/true, then_});
 }
 
+void Journal::append_copy(const State& state, const std::vector<JournalRecord>& records,
+                          port::Effects& effects) {
+  CHECK(!busy_);
+  if (wants_rewrite()) return replace(encode_journal(cluster_id_, state, store_id_), effects);
+  BufferChain chain;
+  for (const JournalRecord& record : records) {
+    chain.push_back(encode_journal_record(record.revision, record.changes));
+  }
+  busy_ = true;
+  replacing_ = false;
+  size_after_ = size_ + size_of(chain);
+  effects.add(port::WriteFile{file_, size_, std::move(chain), /*sync=*/true, then_});
+}
+
 void Journal::rewrite(const State& state, port::Effects& effects) {
   CHECK(!busy_);
-  replace(encode_journal(cluster_id_, state), effects);
+  replace(encode_journal(cluster_id_, state, store_id_), effects);
 }
 
 void Journal::replace(BufferChain bytes, port::Effects& effects) {

@@ -25,6 +25,12 @@
 
 namespace magpie::control {
 
+// One committed transaction.
+struct JournalRecord {
+  Revision revision = 0;
+  std::vector<Change> changes;
+};
+
 class Journal {
  public:
   // `then` comes back in every completion.
@@ -37,6 +43,13 @@ class Journal {
   // REQUIRES: !busy(), and revision is above state.revision().
   void append(const State& state, Revision revision, const std::vector<Change>& changes,
               port::Effects& effects);
+
+  // Keeps a copy of what a control store has committed: the records led to `state`, in this order.
+  // REQUIRES: !busy().
+  void append_copy(const State& state, const std::vector<JournalRecord>& records,
+                   port::Effects& effects);
+  // Whose copy it is; written with the next rewrite().
+  void set_store(uint64_t store_id) { store_id_ = store_id; }
 
   // Writes the whole journal anew: to create it, or to learn whether the disk works again.
   // REQUIRES: !busy().
@@ -55,6 +68,7 @@ class Journal {
   port::FileRef file_;
   std::string cluster_id_;
   port::Completion then_;
+  uint64_t store_id_ = 0;
   uint64_t size_ = 0;             // durable bytes
   uint64_t size_when_whole_ = 0;  // size after the latest rewrite
   bool content_known_ = false;    // the file holds exactly the `size_` bytes written by us

@@ -43,13 +43,14 @@ std::vector<std::pair<Revision, const std::string*>> by_revision(const State& st
 
 }  // namespace
 
-Buffer encode_journal_header(std::string_view cluster_id) {
+Buffer encode_journal_header(std::string_view cluster_id, uint64_t store_id) {
   CHECK(cluster_id.size() <= kClusterIdBytesMax);
   ByteWriter writer;
   writer.write_text(kJournalMagic);
   writer.write_uint32(kJournalVersion);
   writer.write_uint16(static_cast<uint16_t>(cluster_id.size()));
   writer.write_text(cluster_id);
+  writer.write_int64(static_cast<int64_t>(store_id));
   Buffer header = finish(writer);
   writer.write_text(header.text());
   writer.write_uint32(crc32c(header.bytes()));
@@ -70,8 +71,8 @@ Buffer encode_journal_record(Revision revision, const std::vector<Change>& chang
   return finish(writer);
 }
 
-BufferChain encode_journal(std::string_view cluster_id, const State& state) {
-  BufferChain chain = {encode_journal_header(cluster_id)};
+BufferChain encode_journal(std::string_view cluster_id, const State& state, uint64_t store_id) {
+  BufferChain chain = {encode_journal_header(cluster_id, store_id)};
   Revision last = 0;
   std::vector<Change> changes;
   const auto write = [&](Revision revision) {

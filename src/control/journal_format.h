@@ -19,7 +19,7 @@
 namespace magpie::control {
 
 inline constexpr std::string_view kJournalMagic = "MAGPIEMJ";
-inline constexpr uint32_t kJournalVersion = 1;
+inline constexpr uint32_t kJournalVersion = 2;
 inline constexpr std::string_view kRecordMagic = "MJR";
 inline constexpr uint8_t kRecordVersion = 1;
 
@@ -36,15 +36,17 @@ inline constexpr size_t kRecordBodyBytesMax = 16 * 1024 * 1024;
 // Longest cluster id.
 inline constexpr size_t kClusterIdBytesMax = 255;
 
+// `store_id`: the control store whose state this is a copy of; 0: this journal decides by itself.
 // REQUIRES: cluster_id is at most kClusterIdBytesMax long.
-Buffer encode_journal_header(std::string_view cluster_id);
+Buffer encode_journal_header(std::string_view cluster_id, uint64_t store_id = 0);
 // REQUIRES: the encoded changes are at most kRecordBodyBytesMax long.
 Buffer encode_journal_record(Revision revision, const std::vector<Change>& changes);
 // A whole journal that replays to `state`.
-BufferChain encode_journal(std::string_view cluster_id, const State& state);
+BufferChain encode_journal(std::string_view cluster_id, const State& state, uint64_t store_id = 0);
 
 struct RecoveredJournal {
   State state;
+  uint64_t store_id = 0;
   uint64_t valid_bytes = 0;  // header and whole records
   uint64_t torn_bytes = 0;   // what follows: the beginning of a record that was never acknowledged
 };

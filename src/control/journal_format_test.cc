@@ -65,8 +65,9 @@ TEST(JournalFormat, IsAsDocumented) {
   EXPECT_EQ(record.substr(8, 4), "\xb1\x86\x63\xc3");
   EXPECT_EQ(record.substr(12), body);
   const std::string header(encode_journal_header("bridge").text());
-  EXPECT_EQ(header.substr(0, 20), "MAGPIEMJ" + std::string("\0\0\0\1\0\6", 6) + "bridge");
-  EXPECT_EQ(header.size(), 24u);
+  EXPECT_EQ(header.substr(0, 28),
+            "MAGPIEMJ" + std::string("\0\0\0\2\0\6", 6) + "bridge" + std::string(8, '\0'));
+  EXPECT_EQ(header.size(), 32u);
 }
 
 TEST(JournalFormat, ReplaysToTheLiveState) {

@@ -31,8 +31,12 @@ tl::unexpected<Error> newer(std::string_view path, uint64_t position, std::strin
                   path, position, what, version, known));
 }
 
-// Reads the header; returns its length.
-Result<size_t> read_header(std::string_view path, const Buffer& bytes,
+struct Header {
+  size_t length = 0;
+  uint64_t store_id = 0;
+};
+
+Result<Header> read_header(std::string_view path, const Buffer& bytes,
                            std::string_view cluster_id) {
   ByteReader reader(bytes);
   if (reader.read_text(kJournalMagic.size()) != kJournalMagic) {
@@ -40,14 +44,22 @@ Result<size_t> read_header(std::string_view path, const Buffer& bytes,
   }
   const uint32_t version = reader.read_uint32();
   const std::string_view id = reader.read_text(reader.read_uint16());
+  Header header;
+  if (version != 1) header.store_id = static_cast<uint64_t>(reader.read_int64());
   const size_t length = reader.position();
   const uint32_t stored = reader.read_uint32();
-  // The layout up to the checksum is the same in every version, so a damaged version number is not
-  // mistaken for a newer one.
+  // The checksum covers the version, so a damaged version number is not mistaken for a newer one.
   if (!reader.ok() || crc32c(bytes.bytes().first(length)) != stored) {
     return corrupt(path, 0, "the header is damaged");
   }
   if (version > kJournalVersion) return newer(path, 0, "the journal", version, kJournalVersion);
+  if (version < kJournalVersion) {
+    return fail(
+        ErrorKind::kUnsupported,
+        fmt::format("{}: the journal has version {}, which no release of Magpie wrote. Move "
+                    "the data directory away to start empty",
+                    path, version));
+  }
   if (id != cluster_id) {
     return fail(
         ErrorKind::kInvalidArgument,
@@ -55,7 +67,8 @@ Result<size_t> read_header(std::string_view path, const Buffer& bytes,
                     "'{}'. Correct cluster_id or the data directory in the configuration",
                     path, id, cluster_id));
   }
-  return reader.position();
+  header.length = reader.position();
+  return header;
 }
 
 struct Frame {
@@ -204,7 +217,8 @@ Result<RecoveredJournal> recover_journal(std::string_view path, const Buffer& by
   const auto header = read_header(path, bytes, cluster_id);
   if (!header) return fail(header.error());
   RecoveredJournal recovered;
-  size_t position = *header;
+  recovered.store_id = header->store_id;
+  size_t position = header->length;
   while (position < bytes.size()) {
     const std::optional<Frame> frame = whole_record_at(bytes, position);
     if (!frame) {

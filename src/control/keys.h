@@ -1,7 +1,8 @@
-// The names under which cluster state is kept. docs/formats/metadata-journal.md lists them for
-// operators.
+// The names under which cluster state is kept. docs/formats/metadata-journal.md and
+// docs/formats/control-store.md list them for operators.
 #pragma once
 
+#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,8 +16,37 @@ inline constexpr std::string_view kTopicPrefix = "topics/";
 inline constexpr std::string_view kTopicConfigsPrefix = "configs/topics/";
 inline constexpr std::string_view kProducerIdsKey = "producer_ids/next";
 inline constexpr std::string_view kEpochsKey = "epochs/next";
-// Who leads the partitions of the failover group `default`, and in which epoch.
-inline constexpr std::string_view kLeadershipKey = "failover_groups/default";
+
+// Of several regions.
+inline constexpr std::string_view kRegionPrefix = "regions/";
+inline constexpr std::string_view kNodePrefix = "nodes/";
+inline constexpr std::string_view kAlivePrefix = "alive/";
+inline constexpr std::string_view kGroupPrefix = "failover_groups/";
+inline constexpr std::string_view kLeadershipPrefix = "leadership/";
+inline constexpr std::string_view kCeilingsPrefix = "ceilings/";
+
+inline std::string region_key(std::string_view region) {
+  return std::string(kRegionPrefix).append(region);
+}
+inline std::string node_key(NodeId node) {
+  return std::string(kNodePrefix) + std::to_string(node.value);
+}
+// Exists while the node holds its lease.
+inline std::string alive_key(NodeId node) {
+  return std::string(kAlivePrefix) + std::to_string(node.value);
+}
+// The policy of a failover group.
+inline std::string group_key(std::string_view group) {
+  return std::string(kGroupPrefix).append(group);
+}
+// Who leads the partitions of a failover group, in which epoch, and with whom.
+inline std::string leadership_key(std::string_view group) {
+  return std::string(kLeadershipPrefix).append(group);
+}
+// Offsets that leaders of the group have reserved in the partitions of a topic.
+inline std::string ceilings_key(std::string_view group, const Uuid& topic) {
+  return std::string(kCeilingsPrefix).append(group) + "/" + to_string(topic);
+}
 
 inline std::string topic_key(std::string_view topic) {
   return std::string(kTopicPrefix).append(topic);
@@ -36,6 +66,15 @@ inline std::optional<std::string_view> without_prefix(std::string_view key,
                                                       std::string_view prefix) {
   if (!key.starts_with(prefix)) return std::nullopt;
   return key.substr(prefix.size());
+}
+
+// The number that `text` writes, as the keys above do; nothing if it is anything else.
+inline std::optional<NodeId> node_in_key(std::string_view text) {
+  int32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+  if (std::to_string(value) != text) return std::nullopt;
+  return NodeId{value};
 }
 
 }  // namespace magpie::control

@@ -9,19 +9,13 @@
 #include "control/keys.h"
 #include "control/topic_name.h"
 #include "control/values.h"
+#include "control/widen_result.h"
 
 namespace magpie::control {
 namespace {
 
 tl::unexpected<Error> contradiction(std::string_view key, std::string_view what) {
   return fail(ErrorKind::kCorrupt, fmt::format("cluster state: key '{}' {}", key, what));
-}
-
-// Lets a Result of one alternative be returned as a Result of the variant.
-template <typename Variant, typename T>
-Result<Variant> widen(Result<T> result) {
-  if (!result) return fail(result.error());
-  return Variant(std::move(*result));
 }
 
 }  // namespace
@@ -75,10 +69,10 @@ Result<State::Meaning> State::decode(const Change& change) {
   const std::string& key = change.key;
   const std::string& value = *change.value;
   if (const auto name = without_prefix(key, kTopicPrefix)) {
-    return widen<Meaning>(decode_topic(key, *name, value));
+    return widen_result<Meaning>(decode_topic(key, *name, value));
   }
   if (without_prefix(key, kTopicConfigsPrefix)) {
-    return widen<Meaning>(decode_configs(key, value));
+    return widen_result<Meaning>(decode_configs(key, value));
   }
   if (key == kProducerIdsKey || key == kEpochsKey) {
     auto next = decode_counter(key, value);
@@ -90,8 +84,7 @@ Result<State::Meaning> State::decode(const Change& change) {
     if (!partitions) return fail(partitions.error());
     return Meaning(Created{*partitions});
   }
-  if (key == kLeadershipKey) return widen<Meaning>(decode_leadership(key, value));
-  return Meaning();
+  return decode_regional(change);
 }
 
 Status State::check_not_going_back(const Change& change, const Meaning& meaning) const {
@@ -100,8 +93,10 @@ Status State::check_not_going_back(const Change& change, const Meaning& meaning)
   if (change.key == kEpochsKey || change.key == kProducerIdsKey) {
     held = change.key == kEpochsKey ? next_epoch_ : next_producer_id_;
     wanted = change.value ? std::get<Counter>(meaning).next : 0;
-  } else if (change.key == kLeadershipKey) {
-    held = leadership_.epoch.value;
+  } else if (const auto group = without_prefix(change.key, kLeadershipPrefix)) {
+    // A group that was deleted takes its leadership with it.
+    const bool may_go = *group != kDefaultGroup && *group != kSystemGroup;
+    held = !change.value && may_go ? kNoLeaderEpoch.value : leadership(*group).epoch.value;
     wanted = change.value ? std::get<Leadership>(meaning).epoch.value : kNoLeaderEpoch.value;
   }
   if (wanted < held) {
@@ -145,13 +140,12 @@ void State::take_over(const Change& change, Meaning meaning, std::vector<Differe
   } else if (without_prefix(change.key, kCreatedPrefix)) {
     created_partitions_.erase(change.key);
     if (change.value) created_partitions_[change.key] = std::get<Created>(meaning).partitions;
-  } else if (change.key == kLeadershipKey) {
-    leadership_ = change.value ? std::get<Leadership>(meaning) : Leadership{};
-    differences.push_back(LeadershipChanged{});
   } else if (change.key == kEpochsKey) {
     next_epoch_ = change.value ? std::get<Counter>(meaning).next : 0;
   } else if (change.key == kProducerIdsKey) {
     next_producer_id_ = change.value ? std::get<Counter>(meaning).next : 0;
+  } else {
+    take_over_regional(change, std::move(meaning), differences);
   }
 }
 

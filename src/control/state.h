@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -28,6 +29,10 @@
 #include "base/result.h"
 #include "base/uuid.h"
 #include "control/change.h"
+#include "control/failover_group.h"
+#include "control/leadership.h"
+#include "control/region.h"
+#include "control/region_values.h"
 #include "control/topic.h"
 
 namespace magpie::control {
@@ -48,10 +53,53 @@ struct PartitionsAdded {
 struct TopicConfigsChanged {
   std::string name;
 };
-struct LeadershipChanged {};
+struct LeadershipChanged {
+  std::string group;
+};
+struct GroupChanged {
+  std::string group;
+};
+struct RegionChanged {
+  std::string region;
+};
+struct NodeChanged {
+  NodeId node;
+};
+// The node got its lease, or lost it.
+struct NodeAliveChanged {
+  NodeId node;
+};
+struct CeilingsChanged {
+  std::string group;
+  Uuid topic;
+};
 
 using Difference =
-    std::variant<TopicAdded, TopicRemoved, PartitionsAdded, TopicConfigsChanged, LeadershipChanged>;
+    std::variant<TopicAdded, TopicRemoved, PartitionsAdded, TopicConfigsChanged, LeadershipChanged,
+                 GroupChanged, RegionChanged, NodeChanged, NodeAliveChanged, CeilingsChanged>;
+
+// Somewhere a partition is: at most one node of each region of its group.
+struct Place {
+  std::string region;  // empty on a single node
+  NodeId node;
+
+  bool operator==(const Place&) const = default;
+};
+
+// Who leads a partition, and in which epoch.
+struct PartitionLeader {
+  NodeId node;
+  LeaderEpoch epoch;
+
+  bool operator==(const PartitionLeader&) const = default;
+};
+
+struct HostedPartition {
+  Uuid topic;
+  PartitionIndex partition;
+
+  auto operator<=>(const HostedPartition&) const = default;
+};
 
 class State {
  public:
@@ -63,12 +111,17 @@ class State {
   };
   using Entries = std::map<std::string, Entry, std::less<>>;
   using Topics = std::map<std::string, Topic, std::less<>>;
+  using Groups = std::map<std::string, FailoverGroup, std::less<>>;
 
   // Takes over the changes committed at `revision`. On error nothing has changed: kCorrupt if a
   // value is malformed, a key comes twice, two topics share an id, a counter would go back or
   // `revision` is not above revision(); kUnsupported if a value is of a newer version. The message
   // names the key.
   Result<std::vector<Difference>> apply(Revision revision, const std::vector<Change>& changes);
+
+  // Becomes what a control store holds at `revision`, whatever was here before, and says what is
+  // different. Errors as apply(); a revision below revision() is one.
+  Result<std::vector<Difference>> replace(Revision revision, const Entries& entries);
 
   // What apply() would say, without taking anything over.
   Status check(Revision revision, const std::vector<Change>& changes) const;
@@ -100,7 +153,31 @@ class State {
   // (created_partitions.h).
   int32_t created_partitions(NodeId node, const Uuid& topic) const;
 
-  const Leadership& leadership() const { return leadership_; }
+  // Regions, nodes and failover groups by name. The groups `default` and `system` are always there.
+  const Regions& regions() const { return regions_; }
+  const std::map<NodeId, Node>& nodes() const { return nodes_; }
+  const Groups& groups() const { return groups_; }
+  // Null if there is none.
+  const Node* find_node(NodeId node) const;
+  const FailoverGroup* find_group(std::string_view group) const;
+  // With which incarnation a node holds its lease; nothing if it does not.
+  std::optional<Uuid> alive(NodeId node) const;
+  // Of a group that was never led it does not exist().
+  const Leadership& leadership(std::string_view group = kDefaultGroup) const;
+  // Empty if nothing was reserved.
+  const Ceilings& ceilings(std::string_view group, const Uuid& topic) const;
+
+  // --- where partitions are ---
+  // The group that a partition belongs to. REQUIRES: the topic exists.
+  std::string group_of(const Topic& topic, PartitionIndex partition) const;
+  // In the order of the group's regions. In each region it is the node that the topic's placement
+  // names, if it is one of that region, and otherwise the region's node with the lowest id.
+  std::vector<Place> nodes_hosting(const Topic& topic, PartitionIndex partition) const;
+  // Nothing while the group was never led.
+  std::optional<PartitionLeader> leader_of(const Topic& topic, PartitionIndex partition) const;
+  // Sorted by topic id.
+  std::vector<HostedPartition> partitions_of(NodeId node) const;
+
   // Numbers that were never given out. The first epoch is 1: none is ever mistaken for a default.
   int64_t next_epoch() const { return next_epoch_; }
   int64_t next_producer_id() const { return next_producer_id_; }
@@ -117,17 +194,25 @@ class State {
   struct Created {
     int32_t partitions;
   };
+  struct Alive {
+    Uuid incarnation;
+  };
   // What a change means; the empty alternative is a deletion or a key of a newer version.
-  using Meaning = std::variant<std::monostate, Topic, ConfigValues, Counter, Leadership, Created>;
+  using Meaning = std::variant<std::monostate, Topic, ConfigValues, Counter, Leadership, Created,
+                               Region, Node, Alive, FailoverGroup, Ceilings>;
 
   static Result<Meaning> decode(const Change& change);
+  static Result<Meaning> decode_regional(const Change& change);
   Result<std::vector<Meaning>> understand(Revision revision,
                                           const std::vector<Change>& changes) const;
   Status check_topic_ids(const std::vector<Change>& changes,
                          const std::vector<Meaning>& meanings) const;
   Status check_not_going_back(const Change& change, const Meaning& meaning) const;
   void take_over(const Change& change, Meaning meaning, std::vector<Difference>& differences);
+  void take_over_regional(const Change& change, Meaning meaning,
+                          std::vector<Difference>& differences);
   void replace_topic(std::string_view name, Topic* topic, std::vector<Difference>& differences);
+  static Groups built_in_groups();
   void count_partitions(const Topic& topic, int64_t sign);
 
   Revision revision_ = 0;
@@ -138,11 +223,19 @@ class State {
   std::map<Uuid, std::string> names_by_id_;
   std::set<std::pair<std::string, std::string>> metric_names_;  // with the topic's name
   std::map<std::string, ConfigValues, std::less<>> topic_configs_;
-  ConfigValues no_configs_;  // stays empty
+  // These stay empty.
+  ConfigValues no_configs_;
+  Leadership no_leadership_;
+  Ceilings no_ceilings_;
   std::map<NodeId, int64_t> partitions_by_node_;
   std::map<std::string, int32_t, std::less<>> created_partitions_;  // by key
   int64_t partition_count_ = 0;
-  Leadership leadership_;
+  Regions regions_;
+  std::map<NodeId, Node> nodes_;
+  std::map<NodeId, Uuid> alive_;
+  Groups groups_ = built_in_groups();
+  std::map<std::string, Leadership, std::less<>> leaderships_;
+  std::map<std::string, Ceilings, std::less<>> ceilings_;  // by key
   int64_t next_epoch_ = 1;
   int64_t next_producer_id_ = 0;
 };

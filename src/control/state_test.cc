@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "control/group_values.h"
 #include "control/keys.h"
 #include "control/test_support.h"
 #include "control/values.h"
@@ -9,6 +10,7 @@
 namespace magpie::control {
 namespace {
 
+using testing::alone;
 using testing::random_history;
 using testing::topic;
 
@@ -67,10 +69,10 @@ TEST(State, RefusesContradictionsAndChangesNothing) {
   ASSERT_TRUE(state.apply(5, {put(topic("a", 1, {1})),
                               {std::string(kEpochsKey), encode_counter(7)},
                               {std::string(kProducerIdsKey), encode_counter(3'000)},
-                              {std::string(kLeadershipKey), encode_leadership({{6}, {1}})}}));
+                              {leadership_key(kDefaultGroup), encode_leadership(alone(6))}}));
   const std::string epochs(kEpochsKey);
   const std::string producer_ids(kProducerIdsKey);
-  const std::string leadership(kLeadershipKey);
+  const std::string leadership = leadership_key(kDefaultGroup);
   const auto corrupt = ErrorKind::kCorrupt;
   expect_refused(state, 5, {}, corrupt, "revision 5 follows revision 5");
   expect_refused(state, 4, {}, corrupt, "revision 4 follows revision 5");
@@ -80,8 +82,8 @@ TEST(State, RefusesContradictionsAndChangesNothing) {
   expect_refused(state, 6, {{epochs, encode_counter(6)}}, corrupt, "would go back from 7 to 6");
   expect_refused(state, 6, {{epochs, std::nullopt}}, corrupt, "epochs/next");
   expect_refused(state, 6, {{producer_ids, encode_counter(2'999)}}, corrupt, "producer_ids/next");
-  expect_refused(state, 6, {{leadership, encode_leadership({{5}, {1}})}}, corrupt, "from 6 to 5");
-  expect_refused(state, 6, {{leadership, std::nullopt}}, corrupt, "failover_groups/default");
+  expect_refused(state, 6, {{leadership, encode_leadership(alone(5))}}, corrupt, "from 6 to 5");
+  expect_refused(state, 6, {{leadership, std::nullopt}}, corrupt, "leadership/default");
   expect_refused(state, 6, {put(topic("b", 2, {1})), {"topics/c", "not JSON"}}, corrupt,
                  "topics/c");
   expect_refused(state, 6, {{epochs, R"({"v":2,"next":9})"}}, ErrorKind::kUnsupported,
@@ -112,9 +114,9 @@ TEST(State, FindsTopicsThatCollide) {
 
 TEST(State, KeepsKeysItDoesNotKnow) {
   State state;
-  ASSERT_TRUE(state.apply(1, {{"regions/bj", "{\"v\":9}"}}));
-  EXPECT_EQ(state.entries().at("regions/bj").value, "{\"v\":9}");
-  ASSERT_TRUE(state.apply(2, {{"regions/bj", std::nullopt}}));
+  ASSERT_TRUE(state.apply(1, {{"planets/mars", "{\"v\":9}"}}));
+  EXPECT_EQ(state.entries().at("planets/mars").value, "{\"v\":9}");
+  ASSERT_TRUE(state.apply(2, {{"planets/mars", std::nullopt}}));
   EXPECT_TRUE(state.entries().empty());
 }
 

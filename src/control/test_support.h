@@ -36,6 +36,17 @@ inline Topic topic(std::string name, uint8_t id, std::vector<int32_t> nodes) {
   return made;
 }
 
+// A term in which node 1 leads alone.
+inline Leadership alone(int32_t epoch) {
+  Leadership leadership;
+  leadership.epoch = LeaderEpoch{epoch};
+  leadership.leader = {NodeId{1}, {{1}}};
+  leadership.open = true;
+  leadership.promotable = {leadership.leader};
+  leadership.state = ReplicationState::kSync;
+  return leadership;
+}
+
 template <typename Answer>
 Transaction transaction_of(const Decided<Answer>& decided) {
   return decided ? decided->transaction : Transaction{};
@@ -66,7 +77,7 @@ inline Transaction random_transaction(const State& state, const Policy& policy, 
     case 4:
       return transaction_of(decide_producer_id_block(state));
     case 5:
-      return transaction_of(decide_leadership(state, NodeId{1}));
+      return transaction_of(decide_leadership(state, {NodeId{1}, {{1}}}, {}));
     default: {
       const Topic* found = state.find_topic(name);
       if (found == nullptr) return {};

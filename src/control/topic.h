@@ -33,13 +33,4 @@ struct WantedConfig {
   std::optional<std::string> value;
 };
 
-// A leadership term of the failover group `default`: which node leads, and the epoch that clients
-// see as the partitions' leader epoch.
-struct Leadership {
-  LeaderEpoch epoch = kNoLeaderEpoch;
-  NodeId leader{-1};
-
-  bool operator==(const Leadership&) const = default;
-};
-
 }  // namespace magpie::control

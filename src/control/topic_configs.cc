@@ -140,12 +140,12 @@ constexpr ConfigDefinition kDefinitions[] = {
     {.name = "magpie.failover.group",
      .type = ConfigType::kString,
      .default_value = "default",
-     .rule = ConfigRule::kOneOf,
-     .choices = "default",
+     .rule = ConfigRule::kGroupList,
      .documentation = "The failover group that the topic's partitions belong to: the unit in which "
                       "leadership moves between regions.",
-     .effect = "With one region there is one group, `default`. Other groups can be chosen once a "
-               "cluster of several regions is supported."},
+     .effect = "Several names with commas between them spread the partitions: partition p belongs "
+               "to the name in place p, and the list is used again from its start. The groups must "
+               "exist; partitions can move only between groups that one node leads."},
     {.name = "max.compaction.lag.ms",
      .type = ConfigType::kLong,
      .default_value = "9223372036854775807",

@@ -63,6 +63,8 @@ std::string allowed_values(const ConfigDefinition& definition) {
       return fmt::format("list of `{}`", definition.choices);
     case ConfigRule::kReplicaList:
       return "`*` or list of partition:node";
+    case ConfigRule::kGroupList:
+      return "list of failover groups";
     case ConfigRule::kRange:
       break;
   }

@@ -27,7 +27,4 @@ Result<int64_t> decode_counter(std::string_view key, std::string_view value);
 std::string encode_created(int32_t partitions);
 Result<int32_t> decode_created(std::string_view key, std::string_view value);
 
-std::string encode_leadership(const Leadership& leadership);
-Result<Leadership> decode_leadership(std::string_view key, std::string_view value);
-
 }  // namespace magpie::control

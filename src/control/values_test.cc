@@ -14,7 +14,6 @@ TEST(Values, AreReadableAndExact) {
             R"({"id":"_____________________w","placement":[1,2],"v":1})");
   EXPECT_EQ(encode_configs({{"retention.ms", "5"}}), R"({"configs":{"retention.ms":"5"},"v":1})");
   EXPECT_EQ(encode_counter(12), R"({"next":12,"v":1})");
-  EXPECT_EQ(encode_leadership({LeaderEpoch{3}, NodeId{1}}), R"({"epoch":3,"leader":1,"v":1})");
   EXPECT_EQ(encode_created(4), R"({"partitions":4,"v":1})");
 }
 
@@ -24,8 +23,6 @@ TEST(Values, ComeBackAsTheyWere) {
   const ConfigValues configs = {{"a", ""}, {"b", "\"quoted\" \\ \n"}};
   EXPECT_EQ(*decode_configs("k", encode_configs(configs)), configs);
   EXPECT_EQ(*decode_counter("k", encode_counter(INT64_MAX)), INT64_MAX);
-  const Leadership leadership{LeaderEpoch{INT32_MAX}, NodeId{0}};
-  EXPECT_EQ(*decode_leadership("k", encode_leadership(leadership)), leadership);
   EXPECT_EQ(*decode_created("k", encode_created(10'000)), 10'000);
 }
 
@@ -68,8 +65,6 @@ TEST(Values, RefuseMalformedTopics) {
   EXPECT_FALSE(decode_topic("topics/a b", "a b", "{\"v\":1," + id + ",\"placement\":[1]}"));
   EXPECT_FALSE(decode_configs("k", R"({"v":1,"configs":[]})"));
   EXPECT_FALSE(decode_configs("k", R"({"v":1,"configs":{"a":1}})"));
-  EXPECT_FALSE(decode_leadership("k", R"({"v":1,"epoch":2147483648,"leader":1})"));
-  EXPECT_FALSE(decode_leadership("k", R"({"v":1,"epoch":1})"));
   EXPECT_FALSE(decode_created("k", R"({"v":1,"partitions":0})"));
 }
 

@@ -1,0 +1,80 @@
+// Decisions about regions, nodes and failover groups.
+//
+// Each looks at the state and returns a transaction that compares every key it read, or a refusal
+// whose message says what to do. None changes anything.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/failover_group.h"
+#include "control/refusal.h"
+#include "control/region.h"
+#include "control/state.h"
+
+namespace magpie::control {
+
+struct RegionRegistered {
+  std::string name;
+};
+// A region's role is decided once; refused with kInvalidRequest if it has another.
+Decided<RegionRegistered> decide_register_region(const State& state, const Region& region);
+
+struct NodeRegistered {
+  NodeId id;
+  bool rebuilt = false;  // under this id there was another incarnation before
+};
+// Announces a node with what it is now; its region is registered as one that holds records if it
+// does not exist. Refused with kInvalidRequest: a node id whose other incarnation holds its lease
+// (two directories under one id), another region than before, a witness region.
+// A rebuilt node takes nothing over: leaderships and sync sets name incarnations.
+Decided<NodeRegistered> decide_register_node(const State& state, const Node& node);
+
+struct GroupSet {
+  std::string name;
+};
+// Refused with kInvalidRequest if the name is taken, or with kPolicyViolation if the policy cannot
+// hold (group_problem).
+Decided<GroupSet> decide_create_group(const State& state, const FailoverGroup& group);
+// Replaces the policy. Also of `default` and `system`. What it means for members that the group has
+// now is for its leader to carry out. Refused too if the leader's region would no longer be one of
+// the group's.
+Decided<GroupSet> decide_alter_group(const State& state, const FailoverGroup& group);
+// Refused while a topic names the group, and for `default` and `system`.
+Decided<GroupSet> decide_delete_group(const State& state, std::string_view group);
+
+// --- which partitions a group has ---------------------------------------------------------------
+
+// Moves partitions of a topic into a group, as the config magpie.failover.group says; all of them
+// if `partitions` is empty. Refusals as add_group_moves().
+struct PlaceInGroup {
+  std::string topic;
+  std::vector<int32_t> partitions;
+  std::string group;
+};
+struct PlacedInGroup {
+  std::string config;  // the new value
+};
+Decided<PlacedInGroup> decide_place_in_group(const State& state, const PlaceInGroup& request);
+
+// Adds to a transaction that changes a topic's magpie.failover.group from `held` to `wanted` what
+// makes this safe; absent values mean `default`. Refused with kInvalidConfig if a group does not
+// exist, with kPolicyViolation if partitions cannot move as things are.
+//
+// Safety (DESIGN section 7, one epoch counter, and promotable = who holds all acknowledged
+// records): partitions with records move only between two groups led by one member. The receiving
+// group takes a new epoch, so that no partition's epoch repeats or goes back, and those stay
+// promotable who are so in both groups: they hold what was acknowledged in either. The old group's
+// leader needs the old group's sync set until it has applied this revision, and that set contains
+// them.
+std::optional<Refusal> add_group_moves(const State& state, const Topic& topic,
+                                       const std::optional<std::string>& held,
+                                       const std::optional<std::string>& wanted,
+                                       Transaction& transaction);
+
+// For a new topic: that the groups exist is all it takes.
+std::optional<Refusal> add_new_groups(const State& state, const std::string& wanted,
+                                      Transaction& transaction);
+
+}  // namespace magpie::control

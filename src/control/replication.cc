@@ -1,0 +1,288 @@
+#include "control/replication.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "control/group_values.h"
+#include "control/keys.h"
+#include "control/transaction_builder.h"
+
+namespace magpie::control {
+namespace {
+
+tl::unexpected<Refusal> violation(std::string message) {
+  return refuse(RefusalCode::kPolicyViolation, std::move(message));
+}
+
+bool is_over(const State& state, const Term& term) {
+  const Leadership& held = state.leadership(term.group);
+  return held.epoch != term.epoch || held.leader != term.leader;
+}
+
+tl::unexpected<Refusal> term_is_over(const Term& term) {
+  return violation(fmt::format("node {} no longer leads failover group '{}' in epoch {}",
+                               term.leader.node.value, term.group, term.epoch.value));
+}
+
+tl::unexpected<Refusal> not_open(const Term& term) {
+  return violation(
+      fmt::format("epoch {} of failover group '{}' is not open yet", term.epoch.value, term.group));
+}
+
+Decided<Leadership> decided(const State& state, std::string_view group, Leadership next) {
+  Decision<Leadership> decision;
+  change_key(state, leadership_key(group), encode_leadership(next), decision.transaction);
+  decision.answer = std::move(next);
+  return decision;
+}
+
+// The policy was read: whoever alters it meanwhile makes the transaction fail.
+Decided<Leadership> decided_by_policy(const State& state, const Term& term, Leadership next,
+                                      WallTime now) {
+  update_replication_state(state, term.group, now, next);
+  auto decision = decided(state, term.group, std::move(next));
+  compare_key(state, group_key(term.group), decision->transaction);
+  return decision;
+}
+
+// A member must be who the node is now: not a directory that is gone.
+std::optional<Refusal> stranger(const State& state, const Term& term, const Member& member) {
+  const Node* node = state.find_node(member.node);
+  const auto refusal = [&](std::string_view what) {
+    return Refusal{RefusalCode::kPolicyViolation,
+                   fmt::format("node {} cannot be a member of failover group '{}': {}",
+                               member.node.value, term.group, what)};
+  };
+  if (member == term.leader) return refusal("it is the leader");
+  if (node == nullptr) return refusal("it is not registered");
+  if (node->incarnation != member.incarnation) return refusal("its data directory is another one");
+  const FailoverGroup* group = state.find_group(term.group);
+  if (group == nullptr) return refusal("the group is gone");
+  const auto regions = regions_of(*group, state.regions());
+  if (std::find(regions.begin(), regions.end(), node->region) == regions.end()) {
+    return refusal(fmt::format("its region '{}' is not one of the group's", node->region));
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> too_few(const State& state, const Term& term, const Members& sync,
+                               bool failed_over) {
+  const FailoverGroup* group = state.find_group(term.group);
+  if (group == nullptr) return std::nullopt;
+  auto problem = blocked_by_policy(*group, static_cast<int32_t>(sync.size()), failed_over);
+  if (!problem) return std::nullopt;
+  return Refusal{RefusalCode::kPolicyViolation, std::move(*problem)};
+}
+
+void set_sync(Members sync, Leadership& leadership) {
+  leadership.promotable = with(sync, leadership.leader);
+  leadership.sync = std::move(sync);
+}
+
+}  // namespace
+
+std::optional<std::string> blocked_by_policy(const FailoverGroup& group, int32_t copies,
+                                             bool failed_over) {
+  if (copies >= group.min) return std::nullopt;
+  const TooFewCopies rule =
+      failed_over ? group.after_failover.value_or(group.below_min) : group.below_min;
+  if (rule == TooFewCopies::kDegrade) return std::nullopt;
+  return fmt::format(
+      "failover group '{}' has {} copies besides the leader's and takes no writes "
+      "with fewer than {}. Bring a region back, or alter the group: below_min "
+      "degrade, or a lower min",
+      group.name, copies, group.min);
+}
+
+void update_replication_state(const State& state, std::string_view group, WallTime now,
+                              Leadership& leadership) {
+  const FailoverGroup* policy = state.find_group(group);
+  const int32_t wanted = policy == nullptr ? 0 : wanted_copies(*policy, state.regions());
+  const auto copies = static_cast<int32_t>(leadership.sync.size());
+  const ReplicationState next = copies >= wanted     ? ReplicationState::kSync
+                                : leadership.joining ? ReplicationState::kCatchingUp
+                                                     : ReplicationState::kDegraded;
+  if (leadership.state != next) leadership.state_since = now;
+  leadership.state = next;
+  if (next == ReplicationState::kSync) {
+    leadership.exposed_since.reset();
+  } else if (!leadership.exposed_since) {
+    leadership.exposed_since = now;
+  }
+  if (policy != nullptr && copies >= policy->min && copies > 0) leadership.failed_over = false;
+}
+
+Decided<Leadership> decide_open_epoch(const State& state, const Term& term, const Members& sync,
+                                      WallTime now) {
+  if (is_over(state, term)) return term_is_over(term);
+  Leadership next = state.leadership(term.group);
+  if (next.open) {
+    return violation(fmt::format("epoch {} of failover group '{}' is open already",
+                                 term.epoch.value, term.group));
+  }
+  if (auto refusal = too_few(state, term, sync, next.failed_over)) {
+    return tl::unexpected<Refusal>(std::move(*refusal));
+  }
+  Members sorted;
+  for (const Member& member : sync) {
+    if (auto refusal = stranger(state, term, member)) {
+      return tl::unexpected<Refusal>(std::move(*refusal));
+    }
+    sorted = with(std::move(sorted), member);
+  }
+  next.open = true;
+  next.open_before.reset();
+  set_sync(std::move(sorted), next);
+  auto decision = decided_by_policy(state, term, std::move(next), now);
+  for (const Member& member : sync) {
+    compare_key(state, node_key(member.node), decision->transaction);
+  }
+  return decision;
+}
+
+Decided<Leadership> decide_shrink_sync(const State& state, const Term& term, const Member& member,
+                                       WallTime now) {
+  if (is_over(state, term)) return term_is_over(term);
+  Leadership next = state.leadership(term.group);
+  if (!next.open) return not_open(term);
+  if (next.joining == member) {
+    next.joining.reset();
+    return decided_by_policy(state, term, std::move(next), now);
+  }
+  if (!contains(next.sync, member)) return Decision<Leadership>{{}, std::move(next)};
+  Members sync = without(next.sync, member);
+  if (auto refusal = too_few(state, term, sync, next.failed_over)) {
+    return tl::unexpected<Refusal>(std::move(*refusal));
+  }
+  set_sync(std::move(sync), next);
+  return decided_by_policy(state, term, std::move(next), now);
+}
+
+Decided<Leadership> decide_begin_joining(const State& state, const Term& term, const Member& member,
+                                         WallTime now) {
+  if (is_over(state, term)) return term_is_over(term);
+  Leadership next = state.leadership(term.group);
+  if (!next.open) return not_open(term);
+  if (contains(next.sync, member) || next.joining == member) {
+    return Decision<Leadership>{{}, std::move(next)};
+  }
+  if (auto refusal = stranger(state, term, member)) {
+    return tl::unexpected<Refusal>(std::move(*refusal));
+  }
+  if (next.joining) {
+    return violation(fmt::format("node {} is joining failover group '{}' already; one at a time",
+                                 next.joining->node.value, term.group));
+  }
+  next.joining = member;
+  auto decision = decided_by_policy(state, term, std::move(next), now);
+  compare_key(state, node_key(member.node), decision->transaction);
+  return decision;
+}
+
+Decided<Leadership> decide_finish_joining(const State& state, const Term& term, WallTime now) {
+  if (is_over(state, term)) return term_is_over(term);
+  Leadership next = state.leadership(term.group);
+  if (!next.joining) {
+    return violation(fmt::format("nobody is joining failover group '{}'", term.group));
+  }
+  const Member member = *std::exchange(next.joining, std::nullopt);
+  set_sync(with(next.sync, member), next);
+  return decided_by_policy(state, term, std::move(next), now);
+}
+
+Decided<Leadership> decide_exchange_sync(const State& state, const Term& term,
+                                         const Member& leaving, WallTime now) {
+  if (is_over(state, term)) return term_is_over(term);
+  Leadership next = state.leadership(term.group);
+  if (!next.joining || !contains(next.sync, leaving)) {
+    return violation(
+        fmt::format("in failover group '{}' nobody is joining, or node {} is not in "
+                    "the sync set: there is nothing to exchange",
+                    term.group, leaving.node.value));
+  }
+  const Member member = *std::exchange(next.joining, std::nullopt);
+  set_sync(with(without(next.sync, leaving), member), next);
+  return decided_by_policy(state, term, std::move(next), now);
+}
+
+Decided<Ceilings> decide_raise_ceilings(const State& state, const Term& term, const Topic& topic,
+                                        const std::vector<CeilingRaise>& raises) {
+  if (is_over(state, term)) return term_is_over(term);
+  Decision<Ceilings> decision;
+  decision.answer = state.ceilings(term.group, topic.id);
+  bool changed = false;
+  for (const CeilingRaise& raise : raises) {
+    if (!topic.has_partition(raise.partition)) {
+      return refuse(
+          RefusalCode::kUnknownTopicOrPartition,
+          fmt::format("topic '{}' has no partition {}", topic.name, raise.partition.value));
+    }
+    const auto index = static_cast<size_t>(raise.partition.value);
+    if (decision.answer.size() <= index) decision.answer.resize(index + 1);
+    changed = changed || raise.ceiling > decision.answer[index];
+    decision.answer[index] = std::max(decision.answer[index], raise.ceiling);
+  }
+  if (!changed) return decision;
+  compare_key(state, topic_key(topic.name), decision.transaction);
+  compare_key(state, leadership_key(term.group), decision.transaction);
+  change_key(state, ceilings_key(term.group, topic.id), encode_ceilings(decision.answer),
+             decision.transaction);
+  return decision;
+}
+
+Decided<Leadership> decide_begin_draining(const State& state, std::string_view group,
+                                          const std::string& operation, NodeId target) {
+  Leadership next = state.leadership(group);
+  const bool in_sync = std::any_of(next.sync.begin(), next.sync.end(),
+                                   [&](const Member& member) { return member.node == target; });
+  if (!next.open || !in_sync) {
+    return violation(
+        fmt::format("node {} does not hold everything of failover group '{}' now; "
+                    "wait until it is in sync, or choose another target",
+                    target.value, group));
+  }
+  if (next.draining) {
+    if (next.draining->operation == operation) return Decision<Leadership>{{}, std::move(next)};
+    return violation(
+        fmt::format("operation {} is moving failover group '{}' already; let it end, "
+                    "or abandon it",
+                    next.draining->operation, group));
+  }
+  next.draining = Draining{operation, target, false};
+  return decided(state, group, std::move(next));
+}
+
+Decided<Leadership> decide_finish_draining(const State& state, const Term& term,
+                                           std::string_view operation) {
+  if (is_over(state, term)) return term_is_over(term);
+  Leadership next = state.leadership(term.group);
+  if (!next.draining || next.draining->operation != operation) {
+    return violation(
+        fmt::format("operation {} is not moving failover group '{}'", operation, term.group));
+  }
+  const NodeId target = next.draining->target;
+  const bool in_sync = std::any_of(next.sync.begin(), next.sync.end(),
+                                   [&](const Member& member) { return member.node == target; });
+  if (!in_sync) {
+    return violation(
+        fmt::format("node {} has left the sync set of failover group '{}'; abandon "
+                    "the switchover",
+                    target.value, term.group));
+  }
+  next.draining->drained = true;
+  return decided(state, term.group, std::move(next));
+}
+
+Decided<Leadership> decide_abandon_draining(const State& state, std::string_view group,
+                                            std::string_view operation) {
+  Leadership next = state.leadership(group);
+  if (!next.draining || next.draining->operation != operation) {
+    return Decision<Leadership>{{}, std::move(next)};
+  }
+  next.draining.reset();
+  return decided(state, group, std::move(next));
+}
+
+}  // namespace magpie::control

@@ -1,0 +1,98 @@
+// Decisions of a group's leader about who must hold its records: opening its epoch, taking members
+// out of the sync set, taking new ones in. (DESIGN section 7, "S and how it changes"; promotion.h
+// has the changes of leadership.)
+//
+// All of them keep one property, on which every failover without loss rests:
+//
+//   P  whoever is in `promotable` holds every record that was acknowledged in this group.
+//
+// Each compares `leadership/<group>`, so it fails if the term it was decided in is over, and what
+// it changes is seen by whoever promotes. What the leader must have done before, and may do only
+// after, is said at each function; replication_walk_test.cc explores what happens if it does not.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "control/leadership.h"
+#include "control/refusal.h"
+#include "control/region_values.h"
+#include "control/state.h"
+
+namespace magpie::control {
+
+// Whose term it is. A decision is refused with kPolicyViolation if it is over.
+struct Term {
+  std::string group;
+  LeaderEpoch epoch;
+  Member leader;
+};
+
+// Why a group with so many copies takes no writes; nothing if it does. `failed_over` as in
+// Leadership.
+std::optional<std::string> blocked_by_policy(const FailoverGroup& group, int32_t copies,
+                                             bool failed_over);
+
+// SYNC, DEGRADED or CATCHING_UP, from the policy and the members, with the times of the change.
+void update_replication_state(const State& state, std::string_view group, WallTime now,
+                              Leadership& leadership);
+
+// The leader of an epoch that is not open gives it its own sync set, and may acknowledge from then
+// on. REQUIRES of the caller: every member is reconciled in this epoch and holds durably what the
+// leader held when the epoch began. Keeps P: nothing was acknowledged in this epoch before, and
+// what was in earlier ones is part of what the leader held (or, after a failover with loss, is
+// given up by this very transaction).
+// Refused also if the policy blocks with so few copies.
+Decided<Leadership> decide_open_epoch(const State& state, const Term& term, const Members& sync,
+                                      WallTime now);
+
+// Takes a member out of the sync set, or gives up on one that is joining. The leader acknowledges
+// without it only once this is committed; until the outcome is known it needs both sets. Keeps P:
+// those who stay held everything before.
+// Refused if the policy blocks with fewer copies: then the leader waits, and acknowledges nothing.
+Decided<Leadership> decide_shrink_sync(const State& state, const Term& term, const Member& member,
+                                       WallTime now);
+
+// Records who is to join. The leader needs the member for everything it acknowledges from when it
+// has applied this.
+Decided<Leadership> decide_begin_joining(const State& state, const Term& term, const Member& member,
+                                         WallTime now);
+
+// The joining member enters the sync set. REQUIRES of the caller: the member is reconciled in this
+// epoch and holds durably everything below the high watermark in every partition, and the leader
+// has needed it for every acknowledgement since. Keeps P: what was acknowledged before lies below
+// that mark, and what came after needed the member.
+Decided<Leadership> decide_finish_joining(const State& state, const Term& term, WallTime now);
+
+// Both at once, so that there is no moment with one copy less: the joining member enters and
+// `leaving` goes. Requirements of both.
+Decided<Leadership> decide_exchange_sync(const State& state, const Term& term,
+                                         const Member& leaving, WallTime now);
+
+struct CeilingRaise {
+  PartitionIndex partition;
+  Offset ceiling;
+};
+// Reserves offsets; what is not above the present ceiling changes nothing. The leader gives out
+// offsets below a ceiling only once it is committed, so after a failover with loss an epoch that
+// starts above all ceilings uses no offset again: the failover changes the key that is compared
+// here, and reads the ceilings afterwards. Fewer partitions at once if the topic is large:
+// a topic has one key.
+Decided<Ceilings> decide_raise_ceilings(const State& state, const Term& term, const Topic& topic,
+                                        const std::vector<CeilingRaise>& raises);
+
+// The switchover's part that the leader commits: it takes no writes from when it has applied the
+// first, and says in the second that the target holds everything. Only a member of the sync set can
+// be the target.
+Decided<Leadership> decide_begin_draining(const State& state, std::string_view group,
+                                          const std::string& operation, NodeId target);
+Decided<Leadership> decide_finish_draining(const State& state, const Term& term,
+                                           std::string_view operation);
+// By anybody, any time: the leader takes writes again.
+Decided<Leadership> decide_abandon_draining(const State& state, std::string_view group,
+                                            std::string_view operation);
+
+}  // namespace magpie::control

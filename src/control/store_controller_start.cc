@@ -1,0 +1,271 @@
+// How a StoreController starts and keeps up: the directory, the store, the node's own entries.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "control/decide_groups.h"
+#include "control/keys.h"
+#include "control/region_values.h"
+#include "control/store_controller.h"
+#include "control/transaction_builder.h"
+
+namespace magpie::control {
+namespace {
+
+constexpr Duration kRegistrationPause = Duration::seconds(1);
+
+Error used_without_store() {
+  return Error{ErrorKind::kInvalidArgument,
+               fmt::format("{} is the state of a node that was alone, without a control store: its "
+                           "topics are not in the store. Nothing was changed on disk. Start the "
+                           "node without a store, or with an empty data directory",
+                           kJournalPath)};
+}
+
+std::vector<Change> changes_of(const store::Changed& changed) {
+  std::vector<Change> changes;
+  for (const store::WatchEvent& event : changed.changes) {
+    changes.push_back({event.kv.key, std::nullopt});
+    if (!event.deleted) changes.back().value = event.kv.value;
+  }
+  return changes;
+}
+
+}  // namespace
+
+StoreController::StoreController(StoreControllerConfig config, Random random)
+    : config_(std::move(config)),
+      random_(random),
+      journal_(config_.journal_file, config_.cluster_id,
+               {config_.owner, DirectoryOpening::kJournalWritten, 0}),
+      opening_(config_, journal_, random_) {
+  CHECK(config_.attempts_max > 0 && config_.lease_seconds > 0);
+}
+
+void StoreController::start(const Now& now, ControllerOutput& out) {
+  CHECK(phase_ == Phase::kStarting && !client_);
+  now_ = now;
+  if (auto problem = cluster_id_problem(config_.cluster_id)) {
+    return fail_start(Error{ErrorKind::kInvalidArgument, std::move(*problem)}, out);
+  }
+  opening_.begin(out.effects);
+}
+
+void StoreController::step(const Now& now, const port::DiskDone& done, ControllerOutput& out) {
+  now_ = now;
+  if (phase_ != Phase::kStarting) {
+    on_copy_written(done, out);
+    return advance(out);
+  }
+  auto ended = opening_.step(done, out.effects);
+  if (!ended) return;
+  if (*ended) return on_opened(std::move(**ended), out);
+  if (!is_temporary(ended->error().kind)) return fail_start(std::move(ended->error()), out);
+  storage_error_ = std::move(ended->error());
+  retry_at_ = now.instant + config_.retry_interval;
+}
+
+void StoreController::on_opened(OpenedDirectory opened, ControllerOutput& out) {
+  has_copy_ = opened.store_id != 0;
+  if (!has_copy_ && opened.state.revision() > 0) return fail_start(used_without_store(), out);
+  phase_ = Phase::kJoining;
+  storage_error_.reset();
+  retry_at_ = Instant::never();
+  identity_ = std::move(opened.identity);
+  created_ = opened.created;
+  state_ = std::move(opened.state);
+  config_.node.id = identity_.node_id;
+  config_.node.incarnation = identity_.incarnation;
+  config_.store.writer = std::to_string(identity_.node_id.value);
+  config_.store.known_cluster_id = opened.store_id;
+  config_.store.known_revision = state_.revision();
+  client_.emplace(config_.store, random_.fork());
+  patience_ends_ = now_.instant + config_.patience;
+  store::ClientOutput client = client_out(out);
+  client_->start(now_.instant, client);
+  advance(out);
+}
+
+void StoreController::step(const Now& now, const port::HttpCallPart& part, ControllerOutput& out) {
+  now_ = now;
+  store::ClientOutput client = client_out(out);
+  client_->step(now.instant, part, client);
+  advance(out);
+}
+
+void StoreController::step(const Now& now, const port::HttpCallDone& done, ControllerOutput& out) {
+  now_ = now;
+  store::ClientOutput client = client_out(out);
+  client_->step(now.instant, done, client);
+  advance(out);
+}
+
+void StoreController::tick(const Now& now, ControllerOutput& out) {
+  now_ = now;
+  if (stopping_ || now.instant < next_deadline()) return;
+  if (phase_ == Phase::kStarting) {
+    retry_at_ = Instant::never();
+    return opening_.begin(out.effects);
+  }
+  if (client_->next_deadline() <= now.instant) {
+    store::ClientOutput client = client_out(out);
+    client_->tick(now.instant, client);
+  }
+  if (patience_ends_ <= now.instant) {
+    patience_ends_ = Instant::never();
+    const bool turned_away = phase_ == Phase::kJoining && registration_problem_.has_value();
+    if (turned_away) {
+      return fail_start(Error{ErrorKind::kInvalidArgument, *registration_problem_}, out);
+    }
+    if (phase_ == Phase::kJoining && has_copy_) become_ready(out);
+  }
+  advance(out);
+}
+
+Instant StoreController::next_deadline() const {
+  if (stopping_ || phase_ == Phase::kFailed) return Instant::never();
+  Instant next = retry_at_;
+  if (journal_.busy()) next = Instant::never();
+  if (phase_ == Phase::kStarting) return next;
+  next = std::min({next, patience_ends_, client_->next_deadline()});
+  const bool pausing =
+      is_current() && !flight_ && state_.revision() <= wait_for_ && now_.instant < wait_until_;
+  return pausing ? std::min(next, wait_until_) : next;
+}
+
+// --- what the client says -----------------------------------------------------------------------
+
+void StoreController::advance(ControllerOutput& out) {
+  do {
+    while (!client_events_.empty()) {
+      std::vector<store::ClientEvent> events = std::exchange(client_events_, {});
+      for (store::ClientEvent& event : events) hear(event, out);
+    }
+  } while (work(out) || !client_events_.empty());
+  if (client_ && !stopping_) write_copy(out);
+}
+
+void StoreController::hear(store::ClientEvent& event, ControllerOutput& out) {
+  if (stopping_) return;
+  if (auto* loaded = std::get_if<store::Loaded>(&event)) return on_loaded(*loaded, out);
+  if (const auto* changed = std::get_if<store::Changed>(&event)) return on_changed(*changed, out);
+  if (const auto* done = std::get_if<store::TransactionDone>(&event)) return on_done(*done, out);
+  if (const auto* held = std::get_if<store::LeaseHeld>(&event)) return on_lease(*held);
+  if (const auto* gone = std::get_if<store::LeaseGone>(&event)) {
+    if (gone->handle != lease_handle_ || frozen_) return;
+    lease_ = 0;
+    store::ClientOutput client = client_out(out);
+    client_->hold_lease(now_.instant, ++lease_handle_, config_.lease_seconds, client);
+  } else if (const auto* away = std::get_if<store::StoreUnreachable>(&event)) {
+    unreachable_ = away->error.message;
+    refuse_waiting(RefusalCode::kUnavailable, *trouble(), out);
+  } else if (std::holds_alternative<store::StoreReachable>(event)) {
+    unreachable_.reset();
+  } else if (const auto* frozen = std::get_if<store::StoreFrozen>(&event)) {
+    freeze(fmt::format("the control store is not the one this node knows: {}. Nothing is changed "
+                       "until somebody has decided; if this store is to be used from now on, run "
+                       "'magpie store adopt'",
+                       frozen->message),
+           out);
+  } else if (const auto* replaced = std::get_if<store::WriterReplaced>(&event)) {
+    freeze(fmt::format("another process writes to the control store as node {}: {}. End one of the "
+                       "two, then restart this one",
+                       identity_.node_id.value, replaced->message),
+           out);
+  }
+}
+
+void StoreController::on_loaded(store::Loaded& loaded, ControllerOutput& out) {
+  State::Entries entries;
+  for (store::KeyValue& kv : loaded.entries) {
+    entries.emplace(std::move(kv.key), State::Entry{std::move(kv.value), kv.mod_revision});
+  }
+  auto differences = state_.replace(loaded.revision, entries);
+  if (!differences) return freeze(differences.error().message, out);
+  loaded_ = true;
+  has_copy_ = true;
+  journal_.set_store(loaded.cluster_id);
+  unwritten_.clear();
+  whole_ = true;
+  out.events.push_back(Applied{loaded.revision, std::move(*differences)});
+}
+
+void StoreController::on_changed(const store::Changed& changed, ControllerOutput& out) {
+  if (!is_current()) return;
+  std::vector<Change> changes = changes_of(changed);
+  auto differences = state_.apply(changed.revision, changes);
+  if (!differences) return freeze(differences.error().message, out);
+  unwritten_.push_back({changed.revision, std::move(changes)});
+  out.events.push_back(Applied{changed.revision, std::move(*differences)});
+}
+
+void StoreController::on_lease(const store::LeaseHeld& held) {
+  if (held.handle != lease_handle_) return;
+  lease_ = held.lease;
+  lease_until_ = held.valid_until;
+}
+
+void StoreController::freeze(std::string message, ControllerOutput& out) {
+  if (frozen_) return;
+  out.effects.add(port::LogLine{port::Severity::kError, "control.store_frozen", message});
+  frozen_ = std::move(message);
+  refuse_waiting(RefusalCode::kUnavailable, *frozen_, out);
+  if (phase_ != Phase::kJoining) return;
+  if (has_copy_) return become_ready(out);
+  fail_start(Error{ErrorKind::kInvalidArgument, *frozen_}, out);
+}
+
+// --- the node's own entries ---------------------------------------------------------------------
+
+bool StoreController::register_node(ControllerOutput& out) {
+  auto decided = decide_register_node(state_, config_.node);
+  if (!decided) {
+    if (!registration_problem_) {
+      out.effects.add(port::LogLine{port::Severity::kWarning, "control.not_registered",
+                                    decided.error().message});
+    }
+    registration_problem_ = std::move(decided.error().message);
+    wait_for_ = state_.revision();
+    wait_until_ = now_.instant + kRegistrationPause;
+    return false;
+  }
+  registration_problem_.reset();
+  if (decided->transaction.empty()) {
+    registered_ = true;
+  } else {
+    submit(Errand::kRegister, {}, decided->transaction, 0, out);
+  }
+  if (lease_handle_ == 0) {
+    store::ClientOutput client = client_out(out);
+    client_->hold_lease(now_.instant, ++lease_handle_, config_.lease_seconds, client);
+  }
+  return true;
+}
+
+// Puts `alive/` with the lease, so that it goes with it.
+bool StoreController::announce(ControllerOutput& out) {
+  Transaction transaction;
+  compare_key(state_, node_key(identity_.node_id), transaction);
+  transaction.changes.push_back(
+      {alive_key(identity_.node_id), encode_alive(identity_.incarnation)});
+  announcing_ = lease_;
+  submit(Errand::kAnnounce, {}, transaction, lease_, out);
+  return true;
+}
+
+void StoreController::become_ready(ControllerOutput& out) {
+  CHECK(phase_ == Phase::kJoining);
+  phase_ = Phase::kReady;
+  out.events.push_back(Ready{identity_, state_.leadership(), created_});
+}
+
+void StoreController::fail_start(Error error, ControllerOutput& out) {
+  CHECK(phase_ != Phase::kReady);
+  phase_ = Phase::kFailed;
+  out.events.push_back(StartFailed{std::move(error)});
+  stop(out);
+}
+
+}  // namespace magpie::control

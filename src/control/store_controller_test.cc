@@ -1,0 +1,419 @@
+#include "control/store_controller.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+
+#include "control/decide_groups.h"
+#include "control/promotion.h"
+#include "control/test_support.h"
+#include "store/service.h"
+
+namespace magpie::control {
+namespace {
+
+using testing::MemoryDisk;
+using testing::one_node;
+
+// One control store and nodes on one clock; everything arrives at once, or not at all.
+class World {
+ public:
+  struct Host {
+    MemoryDisk disk;
+    std::unique_ptr<StoreController> controller;
+    port::Effects effects;
+    std::vector<ControllerEvent> events;
+    std::map<uint64_t, std::optional<Refusal>> settled;
+    std::optional<Ready> ready;
+    std::optional<Error> failed;
+    std::vector<Revision> applied;
+    bool cut_off = false;      // nothing reaches the store
+    bool lose_answer = false;  // of the next call that is answered
+    std::map<port::HttpExchangeId, port::HttpCallId> calls;
+  };
+
+  World() { restart_store(7); }
+
+  void restart_store(uint64_t cluster_id, store::Revision revision = 1) {
+    image_ = {};
+    image_.cluster_id = cluster_id;
+    image_.member_id = 1;
+    image_.revision = revision;
+    service_ = std::make_unique<store::StoreService>(store::ServiceConfig{}, image_, Random(5),
+                                                     now_.instant);
+  }
+
+  Host& start(int32_t id) {
+    Host& host = hosts_[id];
+    host.ready.reset();
+    host.failed.reset();
+    host.events.clear();
+    host.effects = {};
+    host.calls.clear();
+    StoreControllerConfig config;
+    config.identity_file = MemoryDisk::file(kIdentityPath);
+    config.journal_file = MemoryDisk::file(kJournalPath);
+    config.cluster_id = "bridge";
+    config.node_id = NodeId{id};
+    config.waiting_max = 3;
+    config.store.courier.endpoints = {"http://store"};
+    config.store.prefix = "magpie/bridge/";
+    config.node.region = "r" + std::to_string(id);
+    config.node.link = {"host", 1};
+    host.controller = std::make_unique<StoreController>(std::move(config), Random(++seed_));
+    ControllerOutput out{host.effects, host.events};
+    host.controller->start(now_, out);
+    settle();
+    return host;
+  }
+  void kill(int32_t id) {
+    hosts_[id].controller.reset();
+    hosts_[id].calls.clear();
+  }
+  Host& host(int32_t id) { return hosts_[id]; }
+
+  void propose(int32_t id, uint64_t ticket, ClusterController::Decide decide) {
+    Host& host = hosts_[id];
+    ControllerOutput out{host.effects, host.events};
+    host.controller->propose(ticket, std::move(decide), out);
+  }
+  void propose_topic(int32_t id, uint64_t ticket, const std::string& name) {
+    propose(id, ticket, [this, name](const State& state) -> tl::expected<Transaction, Refusal> {
+      CreateTopic request;
+      request.name = name;
+      auto decided = decide_create_topic(state, one_node(), request, random_);
+      if (!decided) return tl::unexpected<Refusal>(decided.error());
+      return decided->transaction;
+    });
+  }
+
+  // Lets everything that is under way arrive.
+  void settle() {
+    for (bool busy = true; busy;) {
+      busy = false;
+      for (auto& [id, host] : hosts_) busy = carry_out(host) || busy;
+      busy = carry_out_store() || busy;
+    }
+  }
+  void run_for(Duration duration) {
+    const Instant end = now_.instant + duration;
+    while (now_.instant < end) {
+      Instant next = std::min(end, service_->next_deadline());
+      for (auto& [id, host] : hosts_) {
+        if (host.controller) next = std::min(next, host.controller->next_deadline());
+      }
+      now_.instant = std::max(next, now_.instant + Duration::milliseconds(1));
+      service_->tick(now_, store_effects_);
+      for (auto& [id, host] : hosts_) {
+        if (!host.controller) continue;
+        ControllerOutput out{host.effects, host.events};
+        host.controller->tick(now_, out);
+      }
+      settle();
+    }
+  }
+  Now now() const { return now_; }
+
+ private:
+  bool carry_out(Host& host) {
+    if (!host.controller) return false;
+    bool busy = hear(host);
+    port::Effects effects;
+    std::swap(effects, host.effects);
+    port::Effects disk;
+    for (port::Effect& effect : effects.list()) {
+      busy = true;
+      if (const auto* call = std::get_if<port::HttpCall>(&effect)) {
+        request(host, *call);
+      } else if (const auto* cancel = std::get_if<port::CancelHttpCall>(&effect)) {
+        std::erase_if(host.calls, [&](const auto& each) {
+          if (each.second != cancel->call) return false;
+          service_->step(now_, port::HttpExchangeClosed{each.first});
+          return true;
+        });
+      } else {
+        disk.list().push_back(std::move(effect));
+      }
+    }
+    for (const port::DiskDone& done : host.disk.run(disk)) {
+      ControllerOutput out{host.effects, host.events};
+      host.controller->step(now_, done, out);
+    }
+    return busy;
+  }
+
+  bool hear(Host& host) {
+    const bool any = !host.events.empty();
+    for (ControllerEvent& event : std::exchange(host.events, {})) {
+      if (auto* ready = std::get_if<Ready>(&event)) host.ready = std::move(*ready);
+      if (auto* failed = std::get_if<StartFailed>(&event)) host.failed = std::move(failed->error);
+      if (auto* applied = std::get_if<Applied>(&event)) host.applied.push_back(applied->revision);
+      if (auto* settled = std::get_if<Settled>(&event)) {
+        EXPECT_TRUE(host.settled.emplace(settled->ticket, settled->refusal).second)
+            << "settled twice";
+      }
+    }
+    return any;
+  }
+
+  void request(Host& host, const port::HttpCall& call) {
+    if (host.cut_off) {
+      ControllerOutput out{host.effects, host.events};
+      const Status refused = fail(ErrorKind::kUnavailable, "connection refused");
+      return host.controller->step(now_, port::HttpCallDone{call.call, refused, 0, ""}, out);
+    }
+    const port::HttpExchangeId id{++next_exchange_};
+    host.calls[id] = call.call;
+    const std::string path = call.url.substr(std::string_view("http://store").size());
+    service_->step(now_, port::HttpRequestReceived{id, "POST", path, call.body}, store_effects_);
+  }
+
+  bool carry_out_store() {
+    if (auto batch = service_->take_batch()) {
+      service_->persisted(now_, batch->number, store_effects_);
+    }
+    port::Effects effects;
+    std::swap(effects, store_effects_);
+    for (const port::Effect& effect : effects.list()) {
+      if (const auto* respond = std::get_if<port::HttpRespond>(&effect)) {
+        answer(respond->exchange, respond->status, respond->body);
+      }
+      if (const auto* part = std::get_if<port::HttpStreamPart>(&effect)) {
+        for (auto& [id, host] : hosts_) {
+          const auto call = host.calls.find(part->exchange);
+          if (call == host.calls.end() || !host.controller) continue;
+          if (host.cut_off) {
+            host.calls.erase(call);  // a connection that has lost bytes brings nothing more
+            continue;
+          }
+          ControllerOutput out{host.effects, host.events};
+          host.controller->step(now_, port::HttpCallPart{call->second, part->bytes}, out);
+        }
+      }
+    }
+    return !effects.list().empty();
+  }
+
+  void answer(port::HttpExchangeId exchange, int status, const std::string& body) {
+    for (auto& [id, host] : hosts_) {
+      const auto found = host.calls.find(exchange);
+      if (found == host.calls.end()) continue;
+      const port::HttpCallId call = found->second;
+      host.calls.erase(found);
+      if (!host.controller) return;
+      ControllerOutput out{host.effects, host.events};
+      if (std::exchange(host.lose_answer, false) || host.cut_off) {
+        const Status lost = fail(ErrorKind::kUnavailable, "connection reset");
+        return host.controller->step(now_, port::HttpCallDone{call, lost, 0, ""}, out);
+      }
+      return host.controller->step(now_, port::HttpCallDone{call, {}, status, body}, out);
+    }
+  }
+
+  Now now_{Instant{} + Duration::seconds(100), {5'000}};
+  Random random_{3};
+  uint64_t seed_ = 0;
+  uint64_t next_exchange_ = 0;
+  store::Image image_;
+  std::unique_ptr<store::StoreService> service_;
+  port::Effects store_effects_;
+  std::map<int32_t, Host> hosts_;
+};
+
+TEST(StoreController, JoinsAnEmptyClusterAndAnnouncesItself) {
+  World world;
+  World::Host& one = world.start(1);
+  ASSERT_TRUE(one.ready.has_value());
+  EXPECT_TRUE(one.ready->created);
+  EXPECT_FALSE(one.ready->leadership.exists()) << "it takes no leadership by itself";
+  EXPECT_TRUE(one.controller->is_current());
+  const State& state = one.controller->state();
+  EXPECT_EQ(state.find_node(NodeId{1})->incarnation, one.ready->identity.incarnation);
+  EXPECT_EQ(state.regions().at("r1").role, RegionRole::kData);
+  EXPECT_EQ(state.alive(NodeId{1}), one.ready->identity.incarnation);
+  ASSERT_TRUE(one.controller->lease_valid_until());
+  EXPECT_GT(*one.controller->lease_valid_until(), world.now().instant);
+}
+
+TEST(StoreController, EveryNodeSeesWhatOneCommits) {
+  World world;
+  world.start(1);
+  World::Host& two = world.start(2);
+  world.propose_topic(1, 1, "a");
+  world.settle();
+  EXPECT_EQ(world.host(1).settled.at(1), std::nullopt);
+  EXPECT_NE(two.controller->state().find_topic("a"), nullptr);
+  EXPECT_EQ(two.controller->state(), world.host(1).controller->state());
+}
+
+TEST(StoreController, DecidesAgainWhenAnotherNodeWasFaster) {
+  World world;
+  world.start(1);
+  world.start(2);
+  // Both decide against the same state: one transaction's compare fails.
+  world.propose_topic(1, 1, "a");
+  world.propose_topic(2, 2, "a");
+  world.settle();
+  world.run_for(Duration::seconds(1));
+  const auto& first = world.host(1).settled.at(1);
+  const auto& second = world.host(2).settled.at(2);
+  EXPECT_NE(first.has_value(), second.has_value());
+  EXPECT_EQ((first ? first : second)->code, RefusalCode::kTopicAlreadyExists);
+}
+
+TEST(StoreController, ATransactionWhoseAnswerIsLostIsMadeOnce) {
+  World world;
+  World::Host& one = world.start(1);
+  one.lose_answer = true;
+  world.propose_topic(1, 1, "a");
+  world.settle();
+  world.run_for(Duration::seconds(2));
+  EXPECT_EQ(one.settled.at(1), std::nullopt);
+  EXPECT_NE(one.controller->state().find_topic("a"), nullptr);
+}
+
+TEST(StoreController, TheLeaseEndsWithTheNode) {
+  World world;
+  world.start(1);
+  World::Host& two = world.start(2);
+  world.kill(1);
+  world.run_for(Duration::seconds(5));
+  EXPECT_TRUE(two.controller->state().alive(NodeId{1})) << "the lease was cut short";
+  world.run_for(Duration::seconds(10));
+  EXPECT_FALSE(two.controller->state().alive(NodeId{1}));
+  EXPECT_TRUE(two.controller->state().alive(NodeId{2}));
+}
+
+TEST(StoreController, ANodeThatIsCutOffKnowsWhenItsLeaseEnds) {
+  World world;
+  World::Host& one = world.start(1);
+  World::Host& two = world.start(2);
+  one.cut_off = true;
+  const Instant until = *one.controller->lease_valid_until();
+  while (two.controller->state().alive(NodeId{1})) world.run_for(Duration::milliseconds(200));
+  EXPECT_GE(world.now().instant, until) << "the store ended the lease before";
+  const auto still = one.controller->lease_valid_until();
+  EXPECT_LE(still.value_or(until), until);
+  EXPECT_TRUE(one.controller->trouble().has_value());
+  // It comes back with a new lease, and then knows what happened meanwhile.
+  world.propose_topic(2, 5, "meanwhile");
+  world.settle();
+  one.cut_off = false;
+  world.run_for(Duration::seconds(20));
+  EXPECT_EQ(two.settled.at(5), std::nullopt);
+  ASSERT_TRUE(one.controller->lease_valid_until());
+  EXPECT_GT(*one.controller->lease_valid_until(), world.now().instant);
+  EXPECT_NE(one.controller->state().find_topic("meanwhile"), nullptr);
+}
+
+TEST(StoreController, RefusesChangesWhileTheStoreCannotBeReached) {
+  World world;
+  World::Host& one = world.start(1);
+  one.cut_off = true;
+  world.run_for(Duration::seconds(15));
+  world.propose_topic(1, 1, "a");
+  world.settle();
+  ASSERT_TRUE(one.settled.at(1).has_value());
+  EXPECT_EQ(one.settled.at(1)->code, RefusalCode::kUnavailable);
+  EXPECT_NE(one.settled.at(1)->message.find("control store cannot be reached"), std::string::npos);
+}
+
+TEST(StoreController, ServesFromItsCopyWhenTheStoreIsAwayAtTheStart) {
+  World world;
+  world.start(1);
+  world.propose_topic(1, 1, "a");
+  world.settle();
+  world.kill(1);
+  world.host(1).cut_off = true;
+  World::Host& one = world.start(1);
+  EXPECT_FALSE(one.ready.has_value()) << "it waits for the store first";
+  world.run_for(Duration::seconds(16));
+  ASSERT_TRUE(one.ready.has_value());
+  EXPECT_NE(one.controller->state().find_topic("a"), nullptr);
+  EXPECT_FALSE(one.controller->is_current());
+  EXPECT_FALSE(one.controller->lease_valid_until());
+  one.cut_off = false;
+  world.run_for(Duration::seconds(20));
+  EXPECT_TRUE(one.controller->is_current());
+  EXPECT_TRUE(one.controller->lease_valid_until());
+}
+
+TEST(StoreController, WithoutACopyItWaitsForTheStore) {
+  World world;
+  world.host(1).cut_off = true;
+  World::Host& one = world.start(1);
+  world.run_for(Duration::seconds(60));
+  EXPECT_FALSE(one.ready.has_value());
+  EXPECT_FALSE(one.failed.has_value());
+  one.cut_off = false;
+  world.run_for(Duration::seconds(20));
+  EXPECT_TRUE(one.ready.has_value());
+}
+
+TEST(StoreController, FreezesWhenTheStoreIsAnotherOneOrHasGoneBack) {
+  for (const bool another : {true, false}) {
+    World world;
+    world.start(1);
+    world.propose_topic(1, 1, "a");
+    world.settle();
+    world.kill(1);
+    world.restart_store(another ? 8 : 7, 2);
+    World::Host& one = world.start(1);
+    ASSERT_TRUE(one.ready.has_value()) << "reads of the copy go on";
+    EXPECT_TRUE(one.controller->frozen());
+    EXPECT_NE(one.controller->state().find_topic("a"), nullptr);
+    EXPECT_FALSE(one.controller->lease_valid_until());
+    world.propose_topic(1, 2, "b");
+    world.settle();
+    ASSERT_TRUE(one.settled.at(2).has_value());
+    EXPECT_NE(one.settled.at(2)->message.find("magpie store adopt"), std::string::npos);
+  }
+}
+
+TEST(StoreController, TwoDirectoriesUnderOneNodeIdAreRefused) {
+  World world;
+  world.start(1);
+  world.kill(1);
+  const auto files = world.host(1).disk.files;
+  world.host(1).disk.files.clear();
+  // Another directory, while the first one's lease still runs: it waits, and joins when it is over.
+  World::Host& rebuilt = world.start(1);
+  EXPECT_FALSE(rebuilt.ready.has_value());
+  world.run_for(Duration::seconds(14));
+  ASSERT_TRUE(rebuilt.ready.has_value());
+  EXPECT_EQ(rebuilt.controller->state().alive(NodeId{1}), rebuilt.ready->identity.incarnation);
+}
+
+TEST(StoreController, TheDiskMayFailForAWhile) {
+  World world;
+  World::Host& one = world.start(1);
+  one.disk.write_error = Error{ErrorKind::kNoSpace, "no space left on device"};
+  world.propose_topic(1, 1, "a");
+  world.settle();
+  EXPECT_EQ(one.settled.at(1), std::nullopt) << "the store has it";
+  EXPECT_TRUE(one.controller->storage_error().has_value());
+  one.disk.write_error.reset();
+  world.run_for(Duration::seconds(6));
+  EXPECT_FALSE(one.controller->storage_error().has_value());
+  const auto copy = recover_journal(
+      kJournalPath, Buffer::copy_of(one.disk.files.at(std::string(kJournalPath))), "bridge");
+  ASSERT_TRUE(copy.has_value());
+  EXPECT_EQ(copy->state, one.controller->state());
+  EXPECT_EQ(copy->store_id, 7u);
+}
+
+TEST(StoreController, StopsWithEveryProposalSettled) {
+  World world;
+  World::Host& one = world.start(1);
+  world.propose_topic(1, 1, "a");
+  world.propose_topic(1, 2, "b");
+  ControllerOutput out{one.effects, one.events};
+  one.controller->stop(out);
+  world.settle();
+  EXPECT_EQ(one.settled.at(1)->code, RefusalCode::kStorage) << "nobody knows";
+  EXPECT_EQ(one.settled.at(2)->code, RefusalCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace magpie::control
