@@ -394,8 +394,9 @@ void Partition::on(const Now&, engine::OpenFailed& event, Output& out) {
   out.events.emplace_back(OpenFailed{std::move(event.error)});
 }
 
-void Partition::on(const Now&, engine::Durable& event, Output& out) {
+void Partition::on(const Now& now, engine::Durable& event, Output& out) {
   told_durable(event.end, out);
+  trim_as_told(now, out);
 }
 
 void Partition::on(const Now& now, engine::Failed& event, Output& out) {

@@ -196,6 +196,7 @@ class Partition {
   void set_role(Role role, LeaderEpoch epoch, Output& out);
   void recommit(Output& out);
   void told_durable(Offset end, Output& out);
+  void trim_as_told(const Now& now, Output& out);
   void append_checked(const Now& now, uint64_t ticket, Buffer batch, bool internal, Output& out);
   std::optional<Settled> refuse(const Now& now, uint64_t ticket, const Buffer& batch,
                                 bool internal) const;
@@ -252,10 +253,11 @@ class Partition {
   bool blocked_ = false;
   bool with_loss_ = false;
   bool tombstones_may_go_ = true;
-  Offset floor_;
+  Offset floor_;  // also of earlier terms: nothing may have been written above it yet
   Offset ceiling_{INT64_MAX};
   // Following.
   Offset leader_high_watermark_;
+  Offset leader_log_start_;
   bool is_reconciled_ = false;
   bool cutting_ = false;
   std::vector<EpochCache::Entry> leader_epochs_;  // those not yet reached

@@ -17,11 +17,11 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
   epoch_ = epoch;
   replicated_ = role == Role::kLeader;
   spent_ = blocked_ = with_loss_ = false;
-  floor_ = Offset{};
   ceiling_ = Offset{INT64_MAX};
   is_reconciled_ = false;
   leader_epochs_.clear();
   leader_high_watermark_ = high_watermark_;
+  leader_log_start_ = Offset{};
   commitment_.begin();
   producers_.forbid_jumps();
 }
@@ -31,7 +31,7 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
 void Partition::lead(const Now&, const Lead& lead, Output& out) {
   CHECK(is_readable() && lead.epoch > epoch_ && lead.epoch > epochs_.latest());
   set_role(Role::kLeader, lead.epoch, out);
-  floor_ = lead.floor;
+  floor_ = std::max(floor_, lead.floor);
   with_loss_ = lead.with_loss;
   tombstones_may_go_ = false;
   if (with_loss_) producers_.allow_jumps();
@@ -160,10 +160,17 @@ Status Partition::append_copied(const Now& now, Buffer batch, Output& out) {
 void Partition::learn(const Now& now, Offset high_watermark, Offset log_start, Output& out) {
   if (role_ != Role::kFollower || !is_reconciled_) return;
   leader_high_watermark_ = std::max(leader_high_watermark_, high_watermark);
+  leader_log_start_ = std::max(leader_log_start_, log_start);
   recommit(out);
-  const Offset start = std::min(log_start, high_watermark_);
+  trim_as_told(now, out);
+}
+
+// As far as the high watermark here allows; the rest follows when it moves.
+void Partition::trim_as_told(const Now& now, Output& out) {
+  if (role_ != Role::kFollower || !is_reconciled_) return;
+  const Offset start = std::min(leader_log_start_, high_watermark_);
   const bool asked = !trims_.empty() && trims_.back() >= start;
-  if (start > this->log_start() && !asked) trim(now, start, out);
+  if (start > log_start() && !asked) trim(now, start, out);
 }
 
 }  // namespace magpie::partition

@@ -276,6 +276,38 @@ TEST(Replication, AfterALossTheOldLeaderLosesItsTail) {
   }
 }
 
+// A loss left offsets out, and nothing written since has come to stand above them.
+TEST(Replication, WhatALossLeftOutIsLeftOutUntilSomethingStandsAboveIt) {
+  Copy bj(1);
+  bj.lead(5, {});
+  bj.append(1, batch_of(3));
+  bj.lead(6, {}, 1'000, true);
+  bj.hold();
+  bj.append(2, batch_of(1));
+  bj.fail_writes();
+  bj.reopen();
+  EXPECT_EQ(bj.partition().log_end(), Offset{3});
+  bj.lead(7, {});
+  bj.append(3, batch_of(1));
+  EXPECT_EQ(bj.partition().log_end(), Offset{1'001});
+}
+
+// The leader says so while the follower's disk is behind, and has nothing to say afterwards.
+TEST(Replication, AFollowersLogBeginsWhereItsLeadersDoes) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {});
+  sh.follow(bj);
+  for (uint64_t ticket = 1; ticket <= 3; ++ticket) bj.append(ticket, batch_of(1));
+  sh.hold();
+  sh.copy_from(bj);
+  sh.partition().learn(sh.now(), Offset{3}, Offset{2}, sh.out());
+  EXPECT_EQ(sh.partition().log_start(), Offset{0}) << "not held durably yet";
+  sh.settle();
+  EXPECT_EQ(sh.partition().high_watermark(), Offset{3});
+  EXPECT_EQ(sh.partition().log_start(), Offset{2});
+}
+
 TEST(Replication, ALeaderWhoseWriteFailedGivesOutNoMoreOffsetsInItsEpoch) {
   Copy bj(1);
   Copy sh(2);
