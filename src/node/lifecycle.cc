@@ -133,6 +133,11 @@ void Node::Machines::advance(kafka::Broker& broker) {
       return;
     case Stage::kClosing:
       if (!all_closed() || !controller_.idle()) return;
+      // What was never opened is as the stop before has left it.
+      if (!opened_all_) {
+        stage_ = Stage::kStopped;
+        return;
+      }
       stage_ = Stage::kMarking;
       broker.effects.add(port::ReplaceFile{
           clean_mark_, {Buffer::copy_of("1\n")}, {kLifecycleOwner, kCleanMarkWritten, 0}});
@@ -192,6 +197,7 @@ void Node::Machines::serve(kafka::Broker& broker) {
 
 void Node::Machines::begin_stop(kafka::Broker& broker) {
   if (stage_ == Stage::kFailed) return;
+  opened_all_ = stage_ == Stage::kRunning;
   broker.effects.add(port::LogLine{port::Severity::kInfo, "stopping", "asked to stop"});
   damaged_partitions_ = count_damaged();
   held_.clear();

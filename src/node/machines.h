@@ -124,6 +124,7 @@ class Node::Machines {
   Stage stage_ = Stage::kReadingState;
   std::string failure_;
   bool stop_requested_ = false;
+  bool opened_all_ = false;        // before the stop was asked for
   size_t damaged_partitions_ = 0;  // when the stop began
   Instant drain_deadline_ = Instant::never();
   Instant groups_topic_retry_ = Instant::never();

@@ -36,7 +36,7 @@ void GroupLedger::commit_settled(int32_t partition, size_t index, Outcome outcom
   commit.settled = scene_.now();
   commit.outcome = outcome;
   if (outcome != Outcome::kAcknowledged) return;
-  there.anything_goes = false;
+  if (there.sure_from == Instant::never()) there.sure_from = scene_.now();
   if (commit.generation < commit.known) {
     scene_.violate("G9", fmt::format("group {}: a member of generation {} could commit after {} "
                                      "had begun",
@@ -54,7 +54,7 @@ bool GroupLedger::replaces(const Commit& later, const Commit& earlier, Instant a
 
 void GroupLedger::found(int32_t partition, int64_t position, Instant asked) {
   Partition& there = partitions_.at(partition);
-  if (there.anything_goes) return;
+  if (asked < there.sure_from) return;
   bool possible = false;
   for (const Commit& commit : there.commits) {
     if (commit.position != position || commit.outcome == Outcome::kRefused) continue;
@@ -81,7 +81,7 @@ void GroupLedger::processed(int32_t partition, int64_t from, int64_t to) {
 
 void GroupLedger::power_lost() {
   generation_ = -1;
-  for (auto& [index, partition] : partitions_) partition.anything_goes = true;
+  for (auto& [index, partition] : partitions_) partition.sure_from = Instant::never();
 }
 
 bool GroupLedger::is_done() const {

@@ -58,7 +58,9 @@ class GroupLedger {
     Ledger* ledger = nullptr;
     std::vector<Commit> commits;
     int64_t processed_to = 0;
-    bool anything_goes = false;  // after a power loss with weak fsync
+    // Positions asked for from then on are judged. A power loss with weak fsync may take commits
+    // along; then the next one that is confirmed is the first that is sure again.
+    Instant sure_from;
   };
 
   static bool replaces(const Commit& later, const Commit& earlier, Instant asked);

@@ -67,6 +67,13 @@ void Host::request_stop() {
   step(port::StopRequested{});
 }
 
+port::HttpRespond Host::ask(const std::string& path) {
+  CHECK(is_up());
+  answer_ = {};
+  step(port::HttpRequestReceived{port::HttpExchangeId{1}, "GET", path, ""});
+  return answer_;
+}
+
 void Host::step(port::Event event) {
   if (!is_up()) return;
   node_->step(now(), std::move(event), effects_);
@@ -115,7 +122,9 @@ void Host::carry_out(port::Effect& effect) {
     network_.carry_out(*reading);
   } else if (auto* line = std::get_if<port::LogLine>(&effect)) {
     look_at_line(*line);
-  } else if (std::get_if<port::HttpRespond>(&effect) == nullptr) {
+  } else if (auto* answer = std::get_if<port::HttpRespond>(&effect)) {
+    answer_ = std::move(*answer);
+  } else {
     disk_.submit(std::move(effect));
   }
 }

@@ -32,6 +32,9 @@ class Host {
   bool is_stopping() const { return stopping_; }
   uint64_t boots() const { return boots_; }
 
+  // What the admin port answers to a GET: the status and the body. REQUIRES: up.
+  port::HttpRespond ask(const std::string& path);
+
   // The wall clock is set, by people or NTP.
   void set_clock(int64_t offset_millis) { wall_offset_ = offset_millis; }
   Now now() const;
@@ -53,6 +56,7 @@ class Host {
   std::unique_ptr<node::Node> node_;
   port::Effects effects_;
   std::vector<port::Effect> carried_;
+  port::HttpRespond answer_;  // of the admin port, the last one
   Instant planned_tick_ = Instant::never();
   uint64_t boots_ = 0;
   bool stopping_ = false;

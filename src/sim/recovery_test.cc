@@ -34,6 +34,11 @@ class RecoveryTest : public testing::Test {
     setup_.start();
     run(2'000);
   }
+  // Whether /readyz says 200, and whether what it says names this.
+  bool is_ready() { return host_.ask("/readyz").status == 200; }
+  bool names(const std::string& what) {
+    return host_.ask("/readyz").body.find(what) != std::string::npos;
+  }
   void restart() {
     host_.request_stop();
     run(1'000);
@@ -56,6 +61,7 @@ TEST_F(RecoveryTest, AFullDiskDelaysTheFirstStart) {
   run(12'000);
   EXPECT_TRUE(host_.is_up());
   EXPECT_EQ(said("control.start_delayed"), 1u) << "once, not with every try";
+  EXPECT_TRUE(!is_ready() && names("no space left"));
   EXPECT_EQ(said("serving"), 0u);
   disk_.set_write_error(std::nullopt);
   run(6'000);
@@ -74,6 +80,26 @@ TEST_F(RecoveryTest, AnUnreadableStateDelaysALaterStart) {
   disk_.set_read_error(std::nullopt);
   run(6'000);
   EXPECT_EQ(said("serving"), 2u);
+}
+
+TEST_F(RecoveryTest, AStopBeforeEverythingIsOpenIsNoCleanStop) {
+  host_.boot();
+  create_topics();
+  host_.crash(Crash::kPower);
+  disk_.set_read_error(kBroken);
+  host_.boot();
+  run(1'000);
+  host_.request_stop();
+  run(1'000);
+  ASSERT_FALSE(host_.is_up());
+  EXPECT_FALSE(disk_.files().contains("control/clean-stop"));
+  disk_.set_read_error(std::nullopt);
+  host_.boot();
+  run(2'000);
+  EXPECT_EQ(said("serving"), 2u);
+  host_.request_stop();
+  run(1'000);
+  EXPECT_TRUE(disk_.files().contains("control/clean-stop"));
 }
 
 TEST_F(RecoveryTest, AJournalThatCannotTakeTheInternalTopicDelaysTheStart) {
@@ -97,9 +123,11 @@ TEST_F(RecoveryTest, APartitionIsOpenedOnceItCanBeRead) {
   run(5'000);
   EXPECT_EQ(said("serving"), 2u) << "the others are served";
   EXPECT_EQ(said("partition_offline"), 1u) << "once, not with every try";
+  EXPECT_TRUE(!is_ready() && names("plain-0-1") && !names("plain-0-0"));
   disk_.set_read_error(std::nullopt);
   run(1'500);
   EXPECT_EQ(said("partition_online"), 1u);
+  EXPECT_TRUE(is_ready());
 }
 
 TEST_F(RecoveryTest, MissingFilesAreNotTriedAgain) {
@@ -113,6 +141,7 @@ TEST_F(RecoveryTest, MissingFilesAreNotTriedAgain) {
   run(5'000);
   EXPECT_EQ(said("partition_offline"), 1u);
   EXPECT_EQ(said("partition_online"), 0u) << "started empty";
+  EXPECT_TRUE(!is_ready() && names("plain-0-1"));
 }
 
 TEST_F(RecoveryTest, GroupsAreLoadedOnceTheirTopicCanBeRead) {
@@ -125,9 +154,11 @@ TEST_F(RecoveryTest, GroupsAreLoadedOnceTheirTopicCanBeRead) {
   EXPECT_EQ(said("serving"), 2u);
   EXPECT_EQ(said("groups_delayed"), 1u);
   EXPECT_EQ(said("groups_loaded"), 0u);
+  EXPECT_TRUE(!is_ready() && names("consumer groups"));
   disk_.set_read_error(std::nullopt);
   run(3'000);
   EXPECT_EQ(said("groups_loaded"), 1u);
+  EXPECT_TRUE(is_ready());
 }
 
 // A new topic of which one partition cannot be created is kept from clients until it is, because
