@@ -260,7 +260,10 @@ bool Receiver::append_all(const Now& now, Copy& copy, const BufferChain& batches
 void Receiver::on(const Now& now, const wire::LinkEnd& message) {
   for (const auto& ended : message.partitions) {
     Copy* const copy = find(ended.handle);
-    if (copy == nullptr || copy->step == Step::kExporting || copy->step == Step::kCutting) continue;
+    // Before the next stream has begun it is the end of an earlier one.
+    const bool ends =
+        copy != nullptr && (copy->step == Step::kBegin || is_following(copy->wanted.route));
+    if (!ends) continue;
     ask_again(*copy, now);
   }
 }

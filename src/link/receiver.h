@@ -52,7 +52,8 @@ struct TailDiffers {
   Offset from;
   Offset to;
 };
-// The leader no longer has what follows: the copy must be begun anew at `at`, and followed again.
+// The leader no longer has what follows: unfollow the copy, begin it anew at `at`, and follow it
+// again. Until then it waits.
 struct CopyOutdated {
   Route route = 0;
   Offset end;

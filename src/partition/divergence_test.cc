@@ -52,7 +52,8 @@ TEST(Divergence, StrangersShareNothing) {
 }
 
 // Copies that take turns as leaders, follow each other for a while, die and come back; every record
-// carries a number of its own. The naive twin compares record by record.
+// carries a number of its own. Some epochs begin with loss, above all offsets that were given out.
+// The naive twin compares record by record.
 class History {
  public:
   explicit History(uint64_t seed) : random_(seed), copies_(3) {}
@@ -61,7 +62,9 @@ class History {
     for (int i = 0; i < steps; ++i) {
       if (random_.chance(1, 6)) elect();
       for (uint64_t records = random_.below(4); records > 0; --records) {
-        copies_[leader_].push_back({epoch_, next_record_++});
+        auto& log = copies_[leader_];
+        log.push_back({epoch_, std::max(end_of(log), floor_), next_record_++});
+        highest_ = std::max(highest_, end_of(log));
       }
       for (size_t follower = 0; follower < copies_.size(); ++follower) {
         if (follower != leader_ && random_.chance(1, 2)) follow(follower);
@@ -81,6 +84,7 @@ class History {
  private:
   struct Record {
     int32_t epoch;
+    int64_t offset;
     int64_t number;
     bool operator==(const Record&) const = default;
   };
@@ -88,12 +92,17 @@ class History {
   void elect() {
     leader_ = random_.below(copies_.size());
     ++epoch_;
+    floor_ = random_.chance(1, 2) ? highest_ + 10 : 0;
+  }
+
+  static int64_t end_of(const std::vector<Record>& log) {
+    return log.empty() ? 0 : log.back().offset + 1;
   }
 
   // Cuts what differs, then takes a part of what is missing.
   void follow(size_t follower) {
     auto& log = copies_[follower];
-    log.resize(static_cast<size_t>(common(leader_, follower).value));
+    log.resize(same(leader_, follower));
     const auto& source = copies_[leader_];
     const size_t more = random_.below(source.size() - log.size() + 1);
     log.insert(log.end(), source.begin() + static_cast<ptrdiff_t>(log.size()),
@@ -101,21 +110,28 @@ class History {
   }
 
   Offset common(size_t a, size_t b) const {
+    const size_t records = same(a, b);
+    return Offset{records == 0 ? 0 : copies_[a][records - 1].offset + 1};
+  }
+
+  size_t same(size_t a, size_t b) const {
     const auto& left = copies_[a];
     const auto& right = copies_[b];
     const size_t limit = std::min(left.size(), right.size());
     size_t same = 0;
     while (same < limit && left[same] == right[same]) ++same;
-    return Offset{static_cast<int64_t>(same)};
+    return same;
   }
 
   CopyState state(size_t which) const {
     EpochCache cache;
     const auto& log = copies_[which];
-    for (size_t i = 0; i < log.size(); ++i) {
-      cache.assign(LeaderEpoch{log[i].epoch}, Offset{static_cast<int64_t>(i)});
+    int64_t end = 0;
+    for (const Record& record : log) {
+      cache.assign(LeaderEpoch{record.epoch}, Offset{end});
+      end = record.offset + 1;
     }
-    return {cache.entries(), Offset{0}, Offset{static_cast<int64_t>(log.size())}};
+    return {cache.entries(), Offset{0}, Offset{end}};
   }
 
   Random random_;
@@ -123,6 +139,8 @@ class History {
   size_t leader_ = 0;
   int32_t epoch_ = 1;
   int64_t next_record_ = 0;
+  int64_t floor_ = 0;
+  int64_t highest_ = 0;  // one after the last offset given out anywhere
 };
 
 TEST(Divergence, AgreesWithAComparisonRecordByRecord) {
