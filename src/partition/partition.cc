@@ -76,6 +76,7 @@ std::optional<Settled> Partition::refuse(const Now& now, uint64_t ticket, const 
   if (!is_writable()) return Settled{.ticket = ticket, .refusal = Refusal::kNotOpen};
   if (role_ != Role::kLeader || spent_)
     return Settled{.ticket = ticket, .refusal = Refusal::kNotLeader};
+  if (held_) return Settled{.ticket = ticket, .refusal = Refusal::kBlocked};
   if (internal) return std::nullopt;
   return check_admission(config_, now.wall, ticket, batch);
 }

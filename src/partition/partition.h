@@ -111,6 +111,9 @@ class Partition {
   void set_ceiling(Offset ceiling) { ceiling_ = ceiling; }
   // While blocked, new appends are refused; those taken over before go on waiting.
   void set_blocked(bool blocked) { blocked_ = blocked; }
+  // While held, nothing is committed, and so nothing acknowledged, also of what was taken over
+  // before; new appends are refused. For a leader whose lease has run out. Ends with the term.
+  void hold_commits(bool held, Output& out);
   // False keeps compaction from dropping tombstones: a member has not passed them yet.
   void set_tombstones_may_go(bool may_go) { tombstones_may_go_ = may_go; }
 
@@ -251,6 +254,7 @@ class Partition {
   bool replicated_ = false;  // members elsewhere may hold what was appended in this epoch
   bool spent_ = false;       // see EpochSpent
   bool blocked_ = false;
+  bool held_ = false;
   bool with_loss_ = false;
   bool tombstones_may_go_ = true;
   Offset floor_;  // also of earlier terms: nothing may have been written above it yet

@@ -16,7 +16,7 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
   role_ = role;
   epoch_ = epoch;
   replicated_ = role == Role::kLeader;
-  spent_ = blocked_ = with_loss_ = false;
+  spent_ = blocked_ = held_ = with_loss_ = false;
   ceiling_ = Offset{INT64_MAX};
   is_reconciled_ = false;
   leader_epochs_.clear();
@@ -43,6 +43,11 @@ void Partition::require(const Now&, const std::vector<NodeId>& members, Output& 
   recommit(out);
 }
 
+void Partition::hold_commits(bool held, Output& out) {
+  held_ = held;
+  recommit(out);
+}
+
 void Partition::member_reconciled(NodeId member, Offset durable, Output& out) {
   commitment_.reconciled(member, durable);
   recommit(out);
@@ -66,7 +71,7 @@ std::optional<BufferChain> Partition::read_for_member(const Now& now, uint64_t t
 
 // The high watermark follows what is committed (leader) or known to be (follower).
 void Partition::recommit(Output& out) {
-  if (role_ == Role::kLeader) advance(commitment_.end(durable_end_), out);
+  if (role_ == Role::kLeader && !held_) advance(commitment_.end(durable_end_), out);
   if (role_ == Role::kFollower && is_reconciled_) {
     advance(std::min(leader_high_watermark_, durable_end_), out);
   }

@@ -348,6 +348,20 @@ TEST(Replication, ACopyThatLeadsWhileItIsCutTakesNothingBeforeTheCutIsDone) {
   EXPECT_EQ(bj.partition().log_end(), Offset{1});
 }
 
+TEST(Replication, WithoutALeaseNothingIsAcknowledgedThatWasTakenOverBefore) {
+  Copy bj(1);
+  bj.lead(5, {});
+  bj.hold();
+  bj.append(1, batch_of(1, 0));
+  bj.partition().hold_commits(true, bj.out());
+  bj.settle();
+  bj.append(2, batch_of(1, 0));
+  EXPECT_EQ(bj.answers(), (Answers{{2, Refusal::kBlocked}}));
+  EXPECT_EQ(bj.partition().high_watermark(), Offset{0});
+  bj.partition().hold_commits(false, bj.out());
+  EXPECT_EQ(bj.answers().at(1), Refusal::kNone);
+}
+
 TEST(Replication, BlockedOrWithoutReservedOffsetsNothingNewIsTaken) {
   Copy bj(1);
   bj.lead(5, {});
