@@ -71,6 +71,11 @@ void EpochGate::accept(Instant now, const std::string& group, LeaderEpoch epoch,
                        port::Effects& effects) {
   AcceptAnswer no;
   no.epoch = accepted(group);
+  // What was accepted stays so, also for whoever asks again after a restart.
+  if (epoch == no.epoch) {
+    no.accepted = true;
+    return answer(no, effects);
+  }
   const auto known = promises_.find(group);
   Instant free_at = started_ + kPromiseMax;
   if (known != promises_.end() && known->second.epoch < epoch) {
@@ -81,10 +86,6 @@ void EpochGate::accept(Instant now, const std::string& group, LeaderEpoch epoch,
     return answer(no, effects);
   }
   if (epoch < no.epoch) return answer(no, effects);
-  if (epoch == no.epoch) {
-    no.accepted = true;
-    return answer(no, effects);
-  }
   waiting_.push_back({group, epoch, std::move(answer)});
   if (writing_ == 0) write(effects);
 }

@@ -87,6 +87,7 @@ TEST(EpochGate, AnAcceptanceOutlivesARestartAndAPromiseIsWaitedOut) {
   const Instant restart = kStart + Duration::seconds(1);
   site.start(restart);
   EXPECT_EQ(site.gate().accepted("g"), LeaderEpoch{5});
+  EXPECT_TRUE(site.accept(restart, 5)->accepted);
   EXPECT_FALSE(site.accept(restart, 6)->accepted) << "it may have promised";
   EXPECT_TRUE(site.accept(restart + kPromiseMax, 6)->accepted);
 }
