@@ -435,6 +435,7 @@ class Walk {
   void change_members(const World& world, int n, const Leadership& view) {
     const Copy& copy = world.copies[n];
     if (!view.open) return open(world, n);
+    if (!limits_.joining) return;
     const uint8_t acknowledged = world.acknowledged.length;
     for (int m = 0; m < kNodes; ++m) {
       const auto bit = static_cast<uint8_t>(1 << m);
@@ -517,13 +518,13 @@ class Walk {
     next.acknowledged.cut(next.acknowledged.agreement(kept));
   }
 
-  // The lease runs out; it comes back only to a node that has caught up.
   void lose_lease(const World& world, int n) {
-    if (limits_.losses == 0) return;
+    // Node 2 keeps its lease, and none comes back: enough for each kind of history.
+    const bool held = (world.alive >> n & 1) != 0;
+    if (limits_.losses == 0 || n == 2 || !held) return;
     World next = world;
     next.alive = static_cast<uint8_t>(next.alive ^ 1 << n);
-    if ((next.alive >> n & 1) != 0) refresh(next, n);
-    visit(next, at_, "lease changes", n);
+    visit(next, at_, "loses its lease", n);
   }
 
   void wipe(const World& world, int n) {

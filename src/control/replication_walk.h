@@ -45,6 +45,7 @@ struct WalkLimits {
   uint8_t changes = 4;  // transactions that are carried out
   uint8_t losses = 0;   // promotions with loss
   uint8_t wipes = 0;
+  bool joining = true;  // members join, and leave
   size_t states_max = 2'000'000;
 };
 
