@@ -275,10 +275,10 @@ TEST_F(Damage, ANewerStateInACheckpointRefusesThatPartitionOnly) {
 TEST_F(Damage, ANewerJournalRefusesTheNode) {
   fill(true);
   const std::string path = data("control/journal");
-  change(path, 8, big_endian(2));
-  const size_t header = 8 + 4 + 2 + std::string("magpie").size();
+  change(path, 8, big_endian(3));
+  const size_t header = 8 + 4 + 2 + std::string("magpie").size() + 8;
   change(path, header, big_endian(checksum(read(path).substr(0, header))));
-  expect_refused(data("control/journal"), "version 2");
+  expect_refused(data("control/journal"), "version 3");
 }
 
 TEST_F(Damage, ANewerRecordOfTheJournalRefusesTheNode) {
