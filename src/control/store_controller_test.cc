@@ -415,5 +415,48 @@ TEST(StoreController, StopsWithEveryProposalSettled) {
   EXPECT_EQ(one.settled.at(2)->code, RefusalCode::kUnavailable);
 }
 
+// Nodes that are cut off, lose answers, die and come back: what was settled as committed is in the
+// state of all, and what was refused (but not as unknown) is in nobody's.
+TEST(StoreController, FaultsLeaveOneTruth) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    World world;
+    Random random(seed);
+    for (int32_t id = 1; id <= 3; ++id) world.start(id);
+    uint64_t ticket = 0;
+    for (int i = 0; i < 60; ++i) {
+      const auto id = static_cast<int32_t>(random.between(1, 3));
+      World::Host& host = world.host(id);
+      if (random.chance(1, 6)) host.cut_off = !host.cut_off;
+      if (random.chance(1, 5)) host.lose_answer = true;
+      if (random.chance(1, 12)) {
+        world.kill(id);
+        world.start(id);
+      }
+      ++ticket;
+      world.propose_topic(id, ticket, "t" + std::to_string(ticket));
+      if (random.chance(1, 2)) world.settle();
+      if (random.chance(1, 3)) world.run_for(Duration::seconds(random.between(1, 8)));
+    }
+    for (int32_t id = 1; id <= 3; ++id) world.host(id).cut_off = false;
+    world.run_for(Duration::seconds(60));
+    const State& state = world.host(1).controller->state();
+    for (int32_t id = 1; id <= 3; ++id) {
+      World::Host& host = world.host(id);
+      EXPECT_TRUE(host.controller->is_current()) << seed;
+      EXPECT_TRUE(host.controller->lease_valid_until()) << seed;
+      EXPECT_EQ(host.controller->state(), state) << seed;
+      for (const auto& [number, refusal] : host.settled) {
+        const bool there = state.find_topic("t" + std::to_string(number)) != nullptr;
+        if (!refusal) {
+          EXPECT_TRUE(there) << seed << " " << number;
+        }
+        if (refusal && refusal->code != RefusalCode::kStorage) {
+          EXPECT_FALSE(there) << seed << " " << number << " " << refusal->message;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace magpie::control
