@@ -12,8 +12,6 @@ namespace {
 
 // Between two attempts when nothing new was heard of the store.
 constexpr Duration kPause = Duration::milliseconds(500);
-// Records that wait for the disk; with more the whole journal is written.
-constexpr size_t kUnwrittenMax = 1'000;
 
 }  // namespace
 
@@ -186,7 +184,7 @@ void StoreController::stop(ControllerOutput& out) {
 void StoreController::write_copy(ControllerOutput& out) {
   const bool waits = retry_at_ != Instant::never() && now_.instant < retry_at_;
   if (journal_.busy() || waits || (!whole_ && unwritten_.empty())) return;
-  if (whole_ || unwritten_.size() > kUnwrittenMax) {
+  if (whole_) {
     journal_.rewrite(state_, out.effects);
   } else {
     journal_.append_copy(state_, unwritten_, out.effects);

@@ -162,6 +162,8 @@ class StoreController final : public ClusterController {
   Instant wait_until_;
 
   // The copy.
+  // Records that wait for the disk; with more the whole journal is written.
+  static constexpr size_t kUnwrittenMax = 1'000;
   std::vector<JournalRecord> unwritten_;
   bool whole_ = false;  // the next write replaces the journal
   std::optional<Error> storage_error_;

@@ -197,7 +197,13 @@ void StoreController::on_changed(const store::Changed& changed, ControllerOutput
   std::vector<Change> changes = changes_of(changed);
   auto differences = state_.apply(changed.revision, changes);
   if (!differences) return freeze(differences.error().message, out);
-  unwritten_.push_back({changed.revision, std::move(changes)});
+  // Beyond its limit, as while the disk refuses, the copy is written whole from the state.
+  if (whole_ || unwritten_.size() >= kUnwrittenMax) {
+    whole_ = true;
+    unwritten_.clear();
+  } else {
+    unwritten_.push_back({changed.revision, std::move(changes)});
+  }
   out.events.push_back(Applied{changed.revision, std::move(*differences)});
 }
 
