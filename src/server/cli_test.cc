@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <CLI/CLI.hpp>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "server/command.h"
 #include "server/config.h"
 #include "server/testing.h"
+#include "server/unknown_command.h"
 
 namespace magpie::server {
 namespace {
@@ -148,6 +150,19 @@ TEST(SystemdUnit, StartsWithAConfigurationThatHoldsInItsSandbox) {
   EXPECT_EQ("/var/lib/" + unit_setting("StateDirectory"), ServerConfig().driver.disk.directory);
   EXPECT_EQ(unit_setting("ProtectSystem"), "strict");
   EXPECT_EQ(unit_setting("DynamicUser"), "yes");
+}
+
+TEST(UnknownCommand, TheWordAndTheNearestCommandAreNamed) {
+  CLI::App app;
+  app.add_subcommand("serve");
+  app.add_subcommand("topic")->add_subcommand("list");
+  EXPECT_EQ(unknown_command(app, {"sreve"}),
+            "magpie: there is no command 'sreve'; did you mean 'serve'?");
+  EXPECT_EQ(unknown_command(app, {"topic", "lst"}),
+            "magpie: there is no command 'lst'; did you mean 'list'?");
+  EXPECT_EQ(unknown_command(app, {"xyzzy"}), "magpie: there is no command 'xyzzy'");
+  EXPECT_EQ(unknown_command(app, {"serve", "word"}), "");
+  EXPECT_EQ(unknown_command(app, {"topic", "--help"}), "");
 }
 
 }  // namespace

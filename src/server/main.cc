@@ -1,6 +1,10 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <string>
 
 #include "server/command.h"
+#include "server/unknown_command.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Magpie: a message queue that outlives its data centre. Speaks the Kafka protocol.",
@@ -18,6 +22,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    const std::string unknown = magpie::server::unknown_command(app, {argv + 1, argv + argc});
+    if (!unknown.empty()) {
+      fmt::print(stderr, "{}\nRun with --help for more information.\n", unknown);
+      return magpie::server::kExitUsage;
+    }
     return app.exit(error) == 0 ? magpie::server::kExitOk : magpie::server::kExitUsage;
   }
   return chosen();
