@@ -4,12 +4,16 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "control/region.h"
 #include "engine/engine.h"
+#include "port/event.h"
+#include "store/courier.h"
 
 namespace magpie::node {
 
@@ -51,6 +55,19 @@ struct NodeLimits {
   int32_t producers = 100'000;
 };
 
+// What makes a node one of several: the control store they share, and the links between them.
+struct ClusterConfig {
+  store::CourierConfig store;
+  // Where other nodes reach this one, and on which listener they then come in.
+  control::Address link;
+  port::ListenerIndex link_listener;
+  // Peers show certificates; each must be issued for the node that it says it is.
+  bool links_encrypted = false;
+  control::RegionRole region_role = control::RegionRole::kData;
+  // How long the store keeps this node's lease alive without hearing from it.
+  int64_t lease_seconds = 10;
+};
+
 struct NodeConfig {
   std::string cluster_id = "magpie";
   NodeId node_id{1};
@@ -75,6 +92,9 @@ struct NodeConfig {
 
   // Idle connections are closed after this (connections.max.idle.ms).
   Duration connection_idle_max = Duration::seconds(600);
+
+  // None: a node that is alone, with its own journal as the cluster state.
+  std::optional<ClusterConfig> cluster;
 
   DriverSettings driver;
   NodeLimits limits;
