@@ -12,9 +12,12 @@ std::string unknown_command(CLI::App& app, const std::vector<std::string>& argum
   CLI::App* at = &app;
   for (const std::string& word : arguments) {
     std::vector<std::string> names;
-    for (const CLI::App* command : at->get_subcommands({})) names.push_back(command->get_name());
+    CLI::App* next = nullptr;
+    for (CLI::App* command : at->get_subcommands({})) {
+      names.push_back(command->get_name());
+      if (command->check_name(word)) next = command;
+    }
     if (word.empty() || word[0] == '-' || names.empty()) return "";
-    CLI::App* const next = at->get_subcommand_no_throw(word);
     if (next == nullptr) {
       const std::string nearest = nearest_word(word, names);
       const std::string hint = nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest);
