@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "control/keys.h"
+#include "control/transaction_builder.h"
 #include "control/values.h"
 
 namespace magpie::control {
@@ -23,7 +24,13 @@ Decided<PartitionsMarked> decide_mark_created(const State& state, NodeId node, c
   const std::string key = created_key(node, topic);
   decision.transaction.compares = {{topic_key(found->name), state.modified(topic_key(found->name))},
                                    {key, state.modified(key)}};
-  decision.transaction.changes = {{key, encode_created(partitions)}};
+  const Node* known = state.find_node(node);
+  CreatedPartitions created{partitions, std::nullopt};
+  if (known != nullptr) {
+    created.incarnation = known->incarnation;
+    compare_key(state, node_key(node), decision.transaction);
+  }
+  decision.transaction.changes = {{key, encode_created(created)}};
   return decision;
 }
 

@@ -34,7 +34,7 @@ void compare_regions(const State& state, const FailoverGroup& group, Transaction
   }
 }
 
-MaybeRefusal node_problem(const State& state, const Node& node) {
+MaybeRefusal node_problem(const State& state, const Node& node, RegionRole role) {
   const auto refusal = [](std::string message) {
     return Refusal{RefusalCode::kInvalidRequest, std::move(message)};
   };
@@ -42,11 +42,13 @@ MaybeRefusal node_problem(const State& state, const Node& node) {
     return refusal(fmt::format("the region's name {}", *problem));
   }
   const auto region = state.regions().find(node.region);
-  if (region != state.regions().end() && region->second.role == RegionRole::kWitness) {
-    return refusal(
-        fmt::format("region '{}' is a witness, so node {} cannot hold records there. Correct the "
-                    "node's region in its configuration",
-                    node.region, node.id.value));
+  if (region != state.regions().end() && region->second.role != role) {
+    const bool witness = role == RegionRole::kData;
+    return refusal(fmt::format(
+        "region '{}' is {}, but node {} is configured as {}. Correct the node's region or role in "
+        "its configuration",
+        node.region, witness ? "a witness, which holds no records" : "one that holds records",
+        node.id.value, witness ? "one that holds records" : "a witness"));
   }
   const Node* known = state.find_node(node.id);
   if (known != nullptr && known->region != node.region) {
@@ -131,8 +133,10 @@ Decided<RegionRegistered> decide_register_region(const State& state, const Regio
   return decision;
 }
 
-Decided<NodeRegistered> decide_register_node(const State& state, const Node& node) {
-  if (auto refusal = node_problem(state, node)) return tl::unexpected<Refusal>(std::move(*refusal));
+Decided<NodeRegistered> decide_register_node(const State& state, const Node& node,
+                                             RegionRole role) {
+  if (auto refusal = node_problem(state, node, role))
+    return tl::unexpected<Refusal>(std::move(*refusal));
   Decision<NodeRegistered> decision;
   decision.answer.id = node.id;
   const Node* known = state.find_node(node.id);
@@ -143,8 +147,7 @@ Decided<NodeRegistered> decide_register_node(const State& state, const Node& nod
   if (state.regions().contains(node.region)) {
     compare_key(state, region_key(node.region), transaction);
   } else {
-    change_key(state, region_key(node.region), encode_region({node.region, RegionRole::kData}),
-               transaction);
+    change_key(state, region_key(node.region), encode_region({node.region, role}), transaction);
   }
   change_key(state, node_key(node.id), encode_node(node), transaction);
   return decision;

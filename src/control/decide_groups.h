@@ -25,11 +25,12 @@ struct NodeRegistered {
   NodeId id;
   bool rebuilt = false;  // under this id there was another incarnation before
 };
-// Announces a node with what it is now; its region is registered as one that holds records if it
-// does not exist. Refused with kInvalidRequest: a node id whose other incarnation holds its lease
-// (two directories under one id), another region than before, a witness region.
+// Announces a node with what it is now; its region is registered with `role` if it does not exist.
+// Refused with kInvalidRequest: a node id whose other incarnation holds its lease (two directories
+// under one id), another region than before, a region of another role.
 // A rebuilt node takes nothing over: leaderships and sync sets name incarnations.
-Decided<NodeRegistered> decide_register_node(const State& state, const Node& node);
+Decided<NodeRegistered> decide_register_node(const State& state, const Node& node,
+                                             RegionRole role = RegionRole::kData);
 
 struct GroupSet {
   std::string name;

@@ -40,7 +40,7 @@ TEST(GroupValues, AreAsDocumented) {
   EXPECT_EQ(encode_region({"bj", RegionRole::kData}), R"({"role":"data","v":1})");
   EXPECT_EQ(encode_alive(member(1).incarnation),
             R"({"incarnation":"EREREREREREREREREREREQ","v":1})");
-  EXPECT_EQ(encode_ceilings({Offset{10}, Offset{20}}), R"({"offsets":[10,20],"v":1})");
+  EXPECT_EQ(encode_ceilings({{Offset{10}, Offset{20}}, {}}), R"({"offsets":[10,20],"v":1})");
   Node node{NodeId{1}, "bj", member(1).incarnation, {"a", 2}, {{"outside", {"b", 3}}}, "0.1"};
   EXPECT_EQ(encode_node(node),
             R"({"build":"0.1","incarnation":"EREREREREREREREREREREQ","link":{"host":"a","port":2},)"
@@ -78,7 +78,7 @@ TEST(GroupValues, ComeBackAsTheyWere) {
 
   Node node{NodeId{1}, "bj", member(1).incarnation, {"a", 2}, {{"outside", {"b", 3}}}, "0.1"};
   EXPECT_EQ(*decode_node("k", NodeId{1}, encode_node(node)), node);
-  const Ceilings ceilings = {Offset{0}, Offset{INT64_MAX}};
+  const Ceilings ceilings = {{Offset{0}, Offset{INT64_MAX}}, {Offset{7}}};
   EXPECT_EQ(*decode_ceilings("k", encode_ceilings(ceilings)), ceilings);
 }
 

@@ -198,11 +198,25 @@ TEST_F(Regions, CeilingsOnlyRiseAndOnlyInTheTerm) {
     return decide_raise_ceilings(state_, term(), topic, {{PartitionIndex{1}, Offset{ceiling}}});
   };
   commit(raise(100));
-  EXPECT_EQ(state_.ceilings("pay", topic.id), (Ceilings{Offset{0}, Offset{100}}));
+  EXPECT_EQ(state_.ceilings("pay", topic.id), (Ceilings{{Offset{0}, Offset{100}}, {}}));
   EXPECT_TRUE(raise(50)->transaction.empty());
   const auto late = raise(200);
   commit(decide_promote_without_loss(state_, "pay", NodeId{2}, {}));
   EXPECT_FALSE(state_.allows(late->transaction));
+}
+
+// What a lost leader may have given out stays a floor, whatever is reserved later.
+TEST_F(Regions, WhatWasReservedBeforeALossIsAFloor) {
+  lead_and_open();
+  const Topic topic = testing::topic("a", 5, {1, 1});
+  ASSERT_TRUE(state_.apply(
+      state_.revision() + 1,
+      {{topic_key("a"), R"({"id":")" + to_string(topic.id) + R"(","placement":[1,1],"v":1})"}}));
+  commit(decide_raise_ceilings(state_, term(), topic, {{PartitionIndex{1}, Offset{100}}}));
+  EXPECT_TRUE(state_.floors(topic.id).empty());
+  commit(decide_record_floors(state_, term(), topic));
+  commit(decide_raise_ceilings(state_, term(), topic, {{PartitionIndex{1}, Offset{900}}}));
+  EXPECT_EQ(state_.floors(topic.id), (std::vector<Offset>{Offset{0}, Offset{100}}));
 }
 
 }  // namespace

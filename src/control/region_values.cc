@@ -11,6 +11,27 @@
 namespace magpie::control {
 namespace {
 
+Json offsets_json(const std::vector<Offset>& offsets) {
+  Json list = Json::array();
+  for (const Offset offset : offsets) list.push_back(offset.value);
+  return list;
+}
+
+std::optional<std::vector<Offset>> offsets_field(const Json& object, const char* field) {
+  const auto found = object.find(field);
+  if (found == object.end() || !found->is_array() ||
+      found->size() > static_cast<size_t>(limits::kPartitionsPerTopic)) {
+    return std::nullopt;
+  }
+  std::vector<Offset> offsets;
+  for (const Json& element : *found) {
+    const std::optional<int64_t> offset = integer_of(element, 0, INT64_MAX);
+    if (!offset) return std::nullopt;
+    offsets.push_back(Offset{*offset});
+  }
+  return offsets;
+}
+
 constexpr size_t kHostBytesMax = 255;
 
 Json address_json(const Address& address) {
@@ -108,26 +129,22 @@ Result<Uuid> decode_alive(std::string_view key, std::string_view value) {
 }
 
 std::string encode_ceilings(const Ceilings& ceilings) {
-  Json offsets = Json::array();
-  for (const Offset offset : ceilings) offsets.push_back(offset.value);
-  return dump_value({{"offsets", std::move(offsets)}});
+  Json value = {{"offsets", offsets_json(ceilings.offsets)}};
+  if (!ceilings.floors.empty()) value["floors"] = offsets_json(ceilings.floors);
+  return dump_value(std::move(value));
 }
 
 Result<Ceilings> decode_ceilings(std::string_view key, std::string_view value) {
   auto json = parse_value(key, value);
   if (!json) return fail(json.error());
-  const auto offsets = json->find("offsets");
-  if (offsets == json->end() || !offsets->is_array() ||
-      offsets->size() > static_cast<size_t>(limits::kPartitionsPerTopic)) {
-    return malformed(key, "field 'offsets' must be a list with at most one offset per partition");
+  auto offsets = offsets_field(*json, "offsets");
+  auto floors = json->contains("floors") ? offsets_field(*json, "floors") : std::vector<Offset>{};
+  if (!offsets || !floors) {
+    return malformed(key,
+                     "fields 'offsets' and 'floors' must be lists with at most one offset per "
+                     "partition");
   }
-  Ceilings ceilings;
-  for (const Json& element : *offsets) {
-    const std::optional<int64_t> offset = integer_of(element, 0, INT64_MAX);
-    if (!offset) return malformed(key, "field 'offsets' must hold offsets");
-    ceilings.push_back(Offset{*offset});
-  }
-  return ceilings;
+  return Ceilings{std::move(*offsets), std::move(*floors)};
 }
 
 }  // namespace magpie::control

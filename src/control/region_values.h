@@ -23,8 +23,23 @@ Result<Node> decode_node(std::string_view key, NodeId id, std::string_view value
 std::string encode_alive(const Uuid& incarnation);
 Result<Uuid> decode_alive(std::string_view key, std::string_view value);
 
-// For each partition of a topic, the offset below which its leader may give out offsets.
-using Ceilings = std::vector<Offset>;
+// For each partition of a topic. A missing entry is 0.
+struct Ceilings {
+  std::vector<Offset> offsets;  // below them its leader may give out offsets
+  // No leader gives out an offset below them that its log does not hold: leaders that were lost may
+  // have done so.
+  std::vector<Offset> floors;
+
+  Offset ceiling(PartitionIndex partition) const { return at(offsets, partition); }
+  Offset floor(PartitionIndex partition) const { return at(floors, partition); }
+  bool operator==(const Ceilings&) const = default;
+
+ private:
+  static Offset at(const std::vector<Offset>& list, PartitionIndex partition) {
+    const auto index = static_cast<size_t>(partition.value);
+    return index < list.size() ? list[index] : Offset{};
+  }
+};
 std::string encode_ceilings(const Ceilings& ceilings);
 Result<Ceilings> decode_ceilings(std::string_view key, std::string_view value);
 

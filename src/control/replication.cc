@@ -220,12 +220,32 @@ Decided<Ceilings> decide_raise_ceilings(const State& state, const Term& term, co
           fmt::format("topic '{}' has no partition {}", topic.name, raise.partition.value));
     }
     const auto index = static_cast<size_t>(raise.partition.value);
-    if (decision.answer.size() <= index) decision.answer.resize(index + 1);
-    changed = changed || raise.ceiling > decision.answer[index];
-    decision.answer[index] = std::max(decision.answer[index], raise.ceiling);
+    std::vector<Offset>& offsets = decision.answer.offsets;
+    if (offsets.size() <= index) offsets.resize(index + 1);
+    changed = changed || raise.ceiling > offsets[index];
+    offsets[index] = std::max(offsets[index], raise.ceiling);
   }
   if (!changed) return decision;
   compare_key(state, topic_key(topic.name), decision.transaction);
+  compare_key(state, leadership_key(term.group), decision.transaction);
+  change_key(state, ceilings_key(term.group, topic.id), encode_ceilings(decision.answer),
+             decision.transaction);
+  return decision;
+}
+
+Decided<Ceilings> decide_record_floors(const State& state, const Term& term, const Topic& topic) {
+  if (is_over(state, term)) return term_is_over(term);
+  Decision<Ceilings> decision;
+  decision.answer = state.ceilings(term.group, topic.id);
+  const std::vector<Offset>& offsets = decision.answer.offsets;
+  std::vector<Offset>& floors = decision.answer.floors;
+  if (floors.size() < offsets.size()) floors.resize(offsets.size());
+  bool changed = false;
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    changed = changed || offsets[i] > floors[i];
+    floors[i] = std::max(floors[i], offsets[i]);
+  }
+  if (!changed) return decision;
   compare_key(state, leadership_key(term.group), decision.transaction);
   change_key(state, ceilings_key(term.group, topic.id), encode_ceilings(decision.answer),
              decision.transaction);

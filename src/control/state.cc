@@ -82,7 +82,7 @@ Result<State::Meaning> State::decode(const Change& change) {
   if (without_prefix(key, kCreatedPrefix)) {
     auto partitions = decode_created(key, value);
     if (!partitions) return fail(partitions.error());
-    return Meaning(Created{*partitions});
+    return Meaning(Created{partitions->partitions, partitions->incarnation});
   }
   return decode_regional(change);
 }
@@ -139,7 +139,7 @@ void State::take_over(const Change& change, Meaning meaning, std::vector<Differe
     differences.push_back(TopicConfigsChanged{std::string(*topic)});
   } else if (without_prefix(change.key, kCreatedPrefix)) {
     created_partitions_.erase(change.key);
-    if (change.value) created_partitions_[change.key] = std::get<Created>(meaning).partitions;
+    if (change.value) created_partitions_[change.key] = std::get<Created>(meaning);
   } else if (change.key == kEpochsKey) {
     next_epoch_ = change.value ? std::get<Counter>(meaning).next : 0;
   } else if (change.key == kProducerIdsKey) {
@@ -227,7 +227,11 @@ const ConfigValues& State::topic_configs(std::string_view topic) const {
 
 int32_t State::created_partitions(NodeId node, const Uuid& topic) const {
   const auto found = created_partitions_.find(created_key(node, topic));
-  return found == created_partitions_.end() ? 0 : found->second;
+  if (found == created_partitions_.end()) return 0;
+  const Node* known = find_node(node);
+  const auto& incarnation = found->second.incarnation;
+  const bool other = known != nullptr && incarnation && *incarnation != known->incarnation;
+  return other ? 0 : found->second.partitions;
 }
 
 int64_t State::partition_count(NodeId node) const {

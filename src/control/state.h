@@ -150,7 +150,7 @@ class State {
   int64_t partition_count(NodeId node) const;
 
   // How many of a topic's partitions, from the first on, exist on a node's disk
-  // (created_partitions.h).
+  // (created_partitions.h). None on the disk of another incarnation than the node has now.
   int32_t created_partitions(NodeId node, const Uuid& topic) const;
 
   // Regions, nodes and failover groups by name. The groups `default` and `system` are always there.
@@ -166,6 +166,8 @@ class State {
   const Leadership& leadership(std::string_view group = kDefaultGroup) const;
   // Empty if nothing was reserved.
   const Ceilings& ceilings(std::string_view group, const Uuid& topic) const;
+  // Its floors, each the highest in any group that the partition was ever in.
+  std::vector<Offset> floors(const Uuid& topic) const;
 
   // --- where partitions are ---
   // The group that a partition belongs to. REQUIRES: the topic exists.
@@ -193,6 +195,7 @@ class State {
   };
   struct Created {
     int32_t partitions;
+    std::optional<Uuid> incarnation;
   };
   struct Alive {
     Uuid incarnation;
@@ -228,7 +231,7 @@ class State {
   Leadership no_leadership_;
   Ceilings no_ceilings_;
   std::map<NodeId, int64_t> partitions_by_node_;
-  std::map<std::string, int32_t, std::less<>> created_partitions_;  // by key
+  std::map<std::string, Created, std::less<>> created_partitions_;  // by key
   int64_t partition_count_ = 0;
   Regions regions_;
   std::map<NodeId, Node> nodes_;

@@ -154,6 +154,19 @@ const Ceilings& State::ceilings(std::string_view group, const Uuid& topic) const
   return found == ceilings_.end() ? no_ceilings_ : found->second;
 }
 
+std::vector<Offset> State::floors(const Uuid& topic) const {
+  std::vector<Offset> highest;
+  const std::string suffix = "/" + to_string(topic);
+  for (const auto& [key, ceilings] : ceilings_) {
+    if (!key.ends_with(suffix)) continue;
+    highest.resize(std::max(highest.size(), ceilings.floors.size()));
+    for (size_t i = 0; i < ceilings.floors.size(); ++i) {
+      highest[i] = std::max(highest[i], ceilings.floors[i]);
+    }
+  }
+  return highest;
+}
+
 std::string State::group_of(const Topic& topic, PartitionIndex partition) const {
   if (topic.name == kConsumerOffsetsTopic) return std::string(kSystemGroup);
   const ConfigValues& configs = topic_configs(topic.name);

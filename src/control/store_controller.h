@@ -42,6 +42,7 @@ struct StoreControllerConfig : DirectoryConfig {
   store::ClientConfig store;
   // What the node announces; id and incarnation are filled in.
   Node node;
+  RegionRole role = RegionRole::kData;  // of its region
   int64_t lease_seconds = 10;
   // How long a start waits for the store before it serves from the copy, and how long for a node id
   // that another directory uses.

@@ -226,7 +226,7 @@ void StoreController::freeze(std::string message, ControllerOutput& out) {
 // --- the node's own entries ---------------------------------------------------------------------
 
 bool StoreController::register_node(ControllerOutput& out) {
-  auto decided = decide_register_node(state_, config_.node);
+  auto decided = decide_register_node(state_, config_.node, config_.role);
   if (!decided) {
     if (!registration_problem_) {
       out.effects.add(port::LogLine{port::Severity::kWarning, "control.not_registered",

@@ -72,11 +72,13 @@ Result<int64_t> decode_counter(std::string_view key, std::string_view value) {
   return *next;
 }
 
-std::string encode_created(int32_t partitions) {
-  return dump_value({{"partitions", partitions}});
+std::string encode_created(const CreatedPartitions& created) {
+  Json value = {{"partitions", created.partitions}};
+  if (created.incarnation) value["incarnation"] = to_string(*created.incarnation);
+  return dump_value(std::move(value));
 }
 
-Result<int32_t> decode_created(std::string_view key, std::string_view value) {
+Result<CreatedPartitions> decode_created(std::string_view key, std::string_view value) {
   auto json = parse_value(key, value);
   if (!json) return fail(json.error());
   const std::optional<int64_t> partitions =
@@ -85,7 +87,14 @@ Result<int32_t> decode_created(std::string_view key, std::string_view value) {
     return malformed(key, fmt::format("field 'partitions' must be a number from 1 to {}",
                                       limits::kPartitionsPerTopic));
   }
-  return static_cast<int32_t>(*partitions);
+  CreatedPartitions created{static_cast<int32_t>(*partitions), std::nullopt};
+  if (json->contains("incarnation")) {
+    created.incarnation = uuid_field(*json, "incarnation");
+    if (!created.incarnation) {
+      return malformed(key, "field 'incarnation' must be an incarnation");
+    }
+  }
+  return created;
 }
 
 }  // namespace magpie::control

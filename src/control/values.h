@@ -24,7 +24,14 @@ Result<ConfigValues> decode_configs(std::string_view key, std::string_view value
 std::string encode_counter(int64_t next);
 Result<int64_t> decode_counter(std::string_view key, std::string_view value);
 
-std::string encode_created(int32_t partitions);
-Result<int32_t> decode_created(std::string_view key, std::string_view value);
+// `incarnation`: of the data directory they are in, where the node has announced it.
+struct CreatedPartitions {
+  int32_t partitions = 0;
+  std::optional<Uuid> incarnation;
+
+  bool operator==(const CreatedPartitions&) const = default;
+};
+std::string encode_created(const CreatedPartitions& created);
+Result<CreatedPartitions> decode_created(std::string_view key, std::string_view value);
 
 }  // namespace magpie::control

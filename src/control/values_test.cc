@@ -14,7 +14,7 @@ TEST(Values, AreReadableAndExact) {
             R"({"id":"_____________________w","placement":[1,2],"v":1})");
   EXPECT_EQ(encode_configs({{"retention.ms", "5"}}), R"({"configs":{"retention.ms":"5"},"v":1})");
   EXPECT_EQ(encode_counter(12), R"({"next":12,"v":1})");
-  EXPECT_EQ(encode_created(4), R"({"partitions":4,"v":1})");
+  EXPECT_EQ(encode_created({4, {}}), R"({"partitions":4,"v":1})");
 }
 
 TEST(Values, ComeBackAsTheyWere) {
@@ -23,7 +23,8 @@ TEST(Values, ComeBackAsTheyWere) {
   const ConfigValues configs = {{"a", ""}, {"b", "\"quoted\" \\ \n"}};
   EXPECT_EQ(*decode_configs("k", encode_configs(configs)), configs);
   EXPECT_EQ(*decode_counter("k", encode_counter(INT64_MAX)), INT64_MAX);
-  EXPECT_EQ(*decode_created("k", encode_created(10'000)), 10'000);
+  EXPECT_EQ(*decode_created("k", encode_created({10'000, Uuid{1}})),
+            (CreatedPartitions{10'000, Uuid{1}}));
 }
 
 TEST(Values, IgnoreFieldsTheyDoNotKnow) {

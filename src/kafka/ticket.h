@@ -13,6 +13,8 @@ enum class TicketKind : uint8_t {
   kOffsetLookup = 3,  // operation: a ListOffsets request; item: one of its partitions
   kInternal = 4,      // operation: an append of this node's own records
   kGroupLoad = 5,     // a read of the groups' records at start
+  kMemberRead = 6,    // a read for a follower on another node; the rest is the link's
+  kTailRead = 7,      // a read of records that are about to be cut; operation: which tail
 };
 
 struct Ticket {

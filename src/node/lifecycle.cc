@@ -24,15 +24,48 @@ port::FileRef name_file(log::FileIds& files, std::string_view path) {
   return std::make_shared<const port::FileName>(port::FileName{files.next(), std::string(path)});
 }
 
-control::ControllerConfig controller_config(const NodeConfig& config, log::FileIds& files) {
+void fill_directory(const NodeConfig& config, log::FileIds& files,
+                    control::DirectoryConfig& directory) {
+  directory.owner = kControllerOwner;
+  directory.identity_file = name_file(files, control::kIdentityPath);
+  directory.journal_file = name_file(files, control::kJournalPath);
+  directory.cluster_id = config.cluster_id;
+  directory.node_id = config.node_id;
+  directory.data_folders = {"topics", "quarantine"};
+}
+
+std::unique_ptr<control::Controller> make_own_state(const NodeConfig& config, log::FileIds& files,
+                                                    Random& random) {
+  if (config.cluster) return nullptr;
   control::ControllerConfig controller;
-  controller.owner = kControllerOwner;
-  controller.identity_file = name_file(files, control::kIdentityPath);
-  controller.journal_file = name_file(files, control::kJournalPath);
-  controller.cluster_id = config.cluster_id;
-  controller.node_id = config.node_id;
-  controller.data_folders = {"topics", "quarantine"};
-  return controller;
+  fill_directory(config, files, controller);
+  return std::make_unique<control::Controller>(std::move(controller), random.fork());
+}
+
+std::unique_ptr<control::StoreController> make_store_state(const NodeConfig& config,
+                                                           log::FileIds& files, Random& random) {
+  if (!config.cluster) return nullptr;
+  const ClusterConfig& cluster = *config.cluster;
+  control::StoreControllerConfig controller;
+  fill_directory(config, files, controller);
+  controller.store.courier = cluster.store;
+  controller.store.prefix = fmt::format("magpie/{}/", config.cluster_id);
+  controller.node.region = config.region;
+  controller.node.link = cluster.link;
+  for (const AdvertisedListener& listener : config.listeners) {
+    controller.node.listeners.push_back(
+        {listener.name, {listener.host, static_cast<uint16_t>(listener.port)}});
+  }
+  controller.node.build = cluster.build;
+  controller.role = cluster.region_role;
+  controller.lease_seconds = cluster.lease_seconds;
+  return std::make_unique<control::StoreController>(std::move(controller), random.fork());
+}
+
+control::ClusterController& chosen(const std::unique_ptr<control::Controller>& own,
+                                   const std::unique_ptr<control::StoreController>& store) {
+  if (own != nullptr) return *own;
+  return *store;
 }
 
 EngineFactory segment_logs(log::FileIds& files, log::RecentPool& recent, log::HashSeed seed) {
@@ -51,19 +84,27 @@ Node::Machines::Machines(NodeConfig config, uint64_t seed)
       recent_pool_(config_.limits.recent_batches_bytes),
       clean_mark_(name_file(file_ids_, kCleanMarkPath)),
       connections_(connection_limits(config_)),
-      controller_(controller_config(config_, file_ids_), random_.fork()),
+      own_state_(make_own_state(config_, file_ids_, random_)),
+      store_state_(make_store_state(config_, file_ids_, random_)),
+      controller_(chosen(own_state_, store_state_)),
       storage_(config_, partitions_, compaction_slot_,
                segment_logs(file_ids_, recent_pool_, {random_.next(), random_.next()})),
       control_(controller_, storage_, policy(config_), random_.fork()),
       coordinator_(group_config(config_), random_.next()),
       group_loader_(coordinator_),
       cluster_view_(broker_config_, partitions_),
-      groups_(coordinator_) {}
+      groups_(coordinator_) {
+  if (store_state_ != nullptr) {
+    regions_ =
+        std::make_unique<Regions>(config_, *store_state_, partitions_, file_ids_, random_.fork());
+  }
+}
 
 void Node::Machines::start(const Now& now, port::Effects& effects) {
   kafka::Broker broker = broker_at(now, effects);
   control::ControllerOutput out{effects, control_.events()};
-  controller_.start(out);
+  if (own_state_ != nullptr) own_state_->start(out);
+  if (store_state_ != nullptr) store_state_->start(now, out);
   hand_around(broker);
 }
 
@@ -105,16 +146,20 @@ void Node::Machines::fail(kafka::Broker& broker, std::string reason) {
 void Node::Machines::ready(kafka::Broker& broker, const control::Ready& ready) {
   CHECK(stage_ == Stage::kReadingState);
   stage_ = Stage::kOpening;
-  broker.effects.add(
-      port::LogLine{port::Severity::kInfo, "state_read",
-                    fmt::format("node {} of cluster {} leads in epoch {}{}", config_.node_id.value,
-                                config_.cluster_id, ready.leadership.epoch.value,
-                                ready.created ? "; the data directory is new" : "")});
+  broker.effects.add(port::LogLine{
+      port::Severity::kInfo, "state_read",
+      fmt::format("node {} of cluster {}{}{}", config_.node_id.value, config_.cluster_id,
+                  regions_ == nullptr
+                      ? fmt::format(" leads in epoch {}", ready.leadership.epoch.value)
+                      : fmt::format(" in region {}", config_.region),
+                  ready.created ? "; the data directory is new" : "")});
   if (!ready.created) {
     broker.effects.add(port::ReadFile{clean_mark_, 0, 1, {kLifecycleOwner, kCleanMarkRead, 0}});
     broker.effects.add(port::RemoveFile{clean_mark_, {kLifecycleOwner, kCleanMarkRemoved, 0}});
   }
-  storage_.start(broker, controller_.state(), ready.leadership.epoch);
+  const LeaderEpoch alone = regions_ == nullptr ? ready.leadership.epoch : kNoLeaderEpoch;
+  storage_.start(broker, controller_.state(), alone);
+  if (regions_ != nullptr) regions_->start(broker, ready.identity);
 }
 
 // Takes the next stage whose time has come; called whenever everything has been handed around.
@@ -151,7 +196,9 @@ void Node::Machines::create_groups_topic(kafka::Broker& broker) {
   stage_ = Stage::kCreatingGroups;
   groups_topic_retry_ = Instant::never();
   const std::string name(control::kConsumerOffsetsTopic);
-  if (controller_.state().find_topic(name) != nullptr) return serve(broker);
+  const bool witness =
+      config_.cluster && config_.cluster->region_role == control::RegionRole::kWitness;
+  if (witness || controller_.state().find_topic(name) != nullptr) return serve(broker);
   control::CreateTopic wanted;
   wanted.name = name;
   wanted.partitions = kGroupsTopicPartitions;
@@ -165,7 +212,13 @@ void Node::Machines::create_groups_topic(kafka::Broker& broker) {
       [this](kafka::Broker& late,
              const tl::expected<control::TopicCreated, control::Refusal>& created) {
         if (stage_ != Stage::kCreatingGroups) return;  // stopped meanwhile
-        if (!created && created.error().code == control::RefusalCode::kStorage) {
+        const auto code = created ? control::RefusalCode{} : created.error().code;
+        const bool other_was_faster = code == control::RefusalCode::kTopicAlreadyExists;
+        const bool may_pass = code == control::RefusalCode::kStorage ||
+                              code == control::RefusalCode::kUnavailable ||
+                              code == control::RefusalCode::kThrottled;
+        if (!created && other_was_faster) return serve(late);
+        if (!created && may_pass) {
           // Said in the log already, and tried again.
           groups_topic_retry_ = late.now.instant + kGroupsTopicRetryDelay;
           return;
@@ -181,7 +234,7 @@ void Node::Machines::create_groups_topic(kafka::Broker& broker) {
 void Node::Machines::serve(kafka::Broker& broker) {
   stage_ = Stage::kRunning;
   control_.prepare_producer_ids(broker);
-  group_loader_.start(broker);
+  if (regions_ == nullptr) group_loader_.start(broker);
   connections_.set_serving(true, broker.effects);
   broker.effects.add(
       port::LogLine{port::Severity::kInfo, "serving",
@@ -191,6 +244,19 @@ void Node::Machines::serve(kafka::Broker& broker) {
     if (connections_.find(connection) == nullptr) continue;
     connections_.receive(connection, std::move(frame), broker.effects);
   }
+}
+
+// Consumer groups are served where their records are led.
+void Node::Machines::follow_groups(kafka::Broker& broker) {
+  if (regions_ == nullptr || stage_ != Stage::kRunning) return;
+  const control::Leadership& held = controller_.state().leadership(control::kSystemGroup);
+  const bool leads =
+      regions_->terms().led(std::string(control::kSystemGroup)) != nullptr && held.open;
+  if (leads == coordinates_) return;
+  coordinates_ = leads;
+  if (leads) return group_loader_.start(broker);
+  group_loader_.stop();
+  groups_.stop(broker);
 }
 
 // --- stopping -----------------------------------------------------------------------------------
@@ -204,6 +270,7 @@ void Node::Machines::begin_stop(kafka::Broker& broker) {
   connections_.set_serving(false, broker.effects);
   control::ControllerOutput out{broker.effects, control_.events()};
   controller_.stop(out);
+  if (regions_ != nullptr) regions_->stop(broker);
   groups_.stop(broker);
   group_loader_.stop();
   storage_.stop();

@@ -12,6 +12,7 @@
 
 #include "admin/view.h"
 #include "control/controller.h"
+#include "control/store_controller.h"
 #include "group/group_coordinator.h"
 #include "kafka/broker.h"
 #include "kafka/cluster_view.h"
@@ -27,6 +28,7 @@
 #include "node/group_loader.h"
 #include "node/node.h"
 #include "node/node_control.h"
+#include "node/regions.h"
 #include "node/topic_storage.h"
 
 namespace magpie::node {
@@ -71,12 +73,13 @@ class Node::Machines {
   void on(kafka::Broker& broker, port::HttpRequestReceived& event);
   void on(kafka::Broker& broker, port::DiskDone& event);
   void on(kafka::Broker& broker, port::StopRequested& event);
-  // No machine here makes calls or streams.
+  void on(kafka::Broker& broker, port::HttpCallPart& event);
+  void on(kafka::Broker& broker, port::HttpCallDone& event);
+  // No machine here streams.
   void on(kafka::Broker&, port::HttpExchangeClosed&) {}
-  void on(kafka::Broker&, port::HttpCallPart&) {}
-  void on(kafka::Broker&, port::HttpCallDone&) {}
 
   void hand_around(kafka::Broker& broker);
+  bool settle_regions(kafka::Broker& broker);
   void begin_requests(kafka::Broker& broker);
   void on_partition(kafka::Broker& broker, kafka::PartitionEvent event);
   void on_settled(kafka::Broker& broker, const kafka::HostedPartition* hosted,
@@ -89,6 +92,7 @@ class Node::Machines {
   void ready(kafka::Broker& broker, const control::Ready& ready);
   void advance(kafka::Broker& broker);
   void create_groups_topic(kafka::Broker& broker);
+  void follow_groups(kafka::Broker& broker);
   void serve(kafka::Broker& broker);
   void begin_stop(kafka::Broker& broker);
   void close_partitions(kafka::Broker& broker);
@@ -108,7 +112,10 @@ class Node::Machines {
   kafka::Connections connections_;
   partition::CompactionSlot compaction_slot_;
   kafka::PartitionTable partitions_;
-  control::Controller controller_;
+  // One of the two, by configuration.
+  std::unique_ptr<control::Controller> own_state_;
+  std::unique_ptr<control::StoreController> store_state_;
+  control::ClusterController& controller_;
   TopicStorage storage_;
   NodeControl control_;
   group::GroupCoordinator coordinator_;
@@ -120,6 +127,8 @@ class Node::Machines {
   kafka::RecordDeletions record_deletions_;
   kafka::GroupRequests groups_;
   kafka::Statistics statistics_;
+  std::unique_ptr<Regions> regions_;  // none if the node is alone
+  bool coordinates_ = false;          // consumer groups, and their records are loaded or loading
 
   Stage stage_ = Stage::kReadingState;
   std::string failure_;

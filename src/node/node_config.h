@@ -64,6 +64,7 @@ struct ClusterConfig {
   // Peers show certificates; each must be issued for the node that it says it is.
   bool links_encrypted = false;
   control::RegionRole region_role = control::RegionRole::kData;
+  std::string build = "unknown";  // version of the program, for the others' logs
   // How long the store keeps this node's lease alive without hearing from it.
   int64_t lease_seconds = 10;
 };

@@ -18,7 +18,7 @@ std::string touched_topic(const control::Difference& difference) {
 
 }  // namespace
 
-NodeControl::NodeControl(control::Controller& controller, const TopicStorage& storage,
+NodeControl::NodeControl(control::ClusterController& controller, const TopicStorage& storage,
                          control::Policy policy, Random random)
     : controller_(controller), storage_(storage), policy_(std::move(policy)), random_(random) {}
 

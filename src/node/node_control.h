@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "control/controller.h"
+#include "control/cluster_controller.h"
 #include "control/counters.h"
 #include "kafka/cluster_control.h"
 #include "node/topic_storage.h"
@@ -18,8 +18,8 @@ namespace magpie::node {
 
 class NodeControl final : public kafka::ClusterControl {
  public:
-  NodeControl(control::Controller& controller, const TopicStorage& storage, control::Policy policy,
-              Random random);
+  NodeControl(control::ClusterController& controller, const TopicStorage& storage,
+              control::Policy policy, Random random);
 
   const control::State& state() const override { return controller_.state(); }
   const control::Policy& policy() const override { return policy_; }
@@ -46,7 +46,7 @@ class NodeControl final : public kafka::ClusterControl {
     std::set<std::string> topics;
   };
 
-  control::Controller& controller_;
+  control::ClusterController& controller_;
   const TopicStorage& storage_;
   control::Policy policy_;
   Random random_;

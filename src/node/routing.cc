@@ -19,12 +19,14 @@ kafka::Broker Node::Machines::broker_at(const Now& now, port::Effects& effects) 
 
 void Node::Machines::step(const Now& now, port::Event event, port::Effects& effects) {
   kafka::Broker broker = broker_at(now, effects);
+  if (regions_ != nullptr) regions_->begin_turn(broker);
   std::visit([&](auto& concrete) { on(broker, concrete); }, event);
   hand_around(broker);
 }
 
 void Node::Machines::tick(const Now& now, port::Effects& effects) {
   kafka::Broker broker = broker_at(now, effects);
+  if (regions_ != nullptr) regions_->begin_turn(broker);
   if (controller_.next_deadline() <= now.instant) {
     control::ControllerOutput out{effects, control_.events()};
     controller_.tick(now, out);
@@ -35,6 +37,9 @@ void Node::Machines::tick(const Now& now, port::Effects& effects) {
   if (groups_.next_deadline() <= now.instant) groups_.tick(broker);
   if (connections_.wants_tick()) connections_.tick();
   hand_around(broker);
+  // Late, so that one look sends everything that was appended in this turn.
+  if (regions_ != nullptr) regions_->tick(broker);
+  hand_around(broker);
   // Last, so that one look serves everything that became readable in this turn.
   if (fetches_.next_deadline() <= now.instant) fetches_.tick(broker);
   hand_around(broker);
@@ -42,19 +47,23 @@ void Node::Machines::tick(const Now& now, port::Effects& effects) {
 
 Instant Node::Machines::next_deadline() const {
   if (connections_.wants_tick()) return Instant{};
-  return std::min({controller_.next_deadline(), partitions_.next_deadline(),
-                   storage_.next_deadline(), fetches_.next_deadline(), groups_.next_deadline(),
-                   group_loader_.next_deadline(), drain_deadline_, groups_topic_retry_});
+  const Instant regions = regions_ == nullptr ? Instant::never() : regions_->next_deadline();
+  return std::min(regions, std::min({controller_.next_deadline(), partitions_.next_deadline(),
+                                     storage_.next_deadline(), fetches_.next_deadline(),
+                                     groups_.next_deadline(), group_loader_.next_deadline(),
+                                     drain_deadline_, groups_topic_retry_}));
 }
 
 // --- from the world -----------------------------------------------------------------------------
 
 void Node::Machines::on(kafka::Broker& broker, port::ConnectionOpened& event) {
+  if (regions_ != nullptr && regions_->owns(event)) return regions_->on(broker, event);
   ++statistics_.connections_opened;
   connections_.opened(event, broker.effects);
 }
 
 void Node::Machines::on(kafka::Broker& broker, port::FrameReceived& event) {
+  if (regions_ != nullptr && regions_->owns(event.connection)) return regions_->on(broker, event);
   if (connections_.find(event.connection) == nullptr) return;
   if (stage_ == Stage::kRunning) {
     return connections_.receive(event.connection, std::move(event.frame), broker.effects);
@@ -67,12 +76,25 @@ void Node::Machines::on(kafka::Broker& broker, port::FrameReceived& event) {
 }
 
 void Node::Machines::on(kafka::Broker& broker, port::ConnectionClosed& event) {
+  if (regions_ != nullptr && regions_->owns(event.connection)) return regions_->on(broker, event);
   connections_.closed(event.connection);
   fetches_.connection_closed(broker, event.connection);
 }
 
 void Node::Machines::on(kafka::Broker& broker, port::SendQueueChanged& event) {
+  // What a link may have on its way is limited by its follower's credit.
+  if (regions_ != nullptr && regions_->owns(event.connection)) return;
   connections_.send_queue_changed(event, broker.effects);
+}
+
+void Node::Machines::on(kafka::Broker& broker, port::HttpCallPart& event) {
+  control::ControllerOutput out{broker.effects, control_.events()};
+  if (store_state_ != nullptr) store_state_->step(broker.now, event, out);
+}
+
+void Node::Machines::on(kafka::Broker& broker, port::HttpCallDone& event) {
+  control::ControllerOutput out{broker.effects, control_.events()};
+  if (store_state_ != nullptr) store_state_->step(broker.now, event, out);
 }
 
 void Node::Machines::on(kafka::Broker& broker, port::HttpRequestReceived& event) {
@@ -86,6 +108,7 @@ void Node::Machines::on(kafka::Broker& broker, port::DiskDone& event) {
   }
   if (event.then.owner == kTopicStorageOwner) return storage_.step(broker, event);
   if (event.then.owner == kLifecycleOwner) return lifecycle_done(broker, event);
+  if (regions_ != nullptr && regions_->on(broker, event)) return;
   kafka::HostedPartition* hosted = partitions_.find(event.then.owner);
   if (hosted == nullptr) return;  // of a partition that was removed meanwhile
   partitions_.call(*hosted, broker.effects,
@@ -114,9 +137,21 @@ void Node::Machines::hand_around(kafka::Broker& broker) {
     control_.check_carried_out(broker);
     const Stage before = stage_;
     advance(broker);
+    const bool more = settle_regions(broker);
     begin_requests(broker);
-    if (stage_ == before && control_.events().empty() && !partitions_.has_events()) return;
+    if (stage_ == before && !more && control_.events().empty() && !partitions_.has_events()) {
+      return;
+    }
   }
+}
+
+// True if there may be more to do.
+bool Node::Machines::settle_regions(kafka::Broker& broker) {
+  if (regions_ == nullptr) return false;
+  for (const std::string& topic : storage_.take_published()) regions_->published(broker, topic);
+  const bool more = regions_->settle(broker);
+  follow_groups(broker);
+  return more;
 }
 
 // The requests whose turn has come; those that wait when the node stops are never answered.
@@ -135,10 +170,12 @@ void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent e
     return on_settled(broker, hosted, *settled);
   }
   if (hosted == nullptr) return;
+  if (regions_ != nullptr) regions_->on_partition(broker, *hosted, event.event);
   if (std::get_if<partition::HighWatermarkMoved>(&event.event) != nullptr) {
     fetches_.wake(*hosted);
   } else if (auto* read = std::get_if<partition::ReadDone>(&event.event)) {
     if (!read->status) on_damaged_read(broker, *hosted, read->status.error());
+    if (regions_ != nullptr && regions_->read_done(broker, *read)) return;
     on_read_done(broker, *read);
   } else if (auto* found = std::get_if<partition::TimestampFound>(&event.event)) {
     offset_lookups_.found(broker, hosted, kafka::Ticket::unpack(found->ticket), *found);
@@ -199,6 +236,7 @@ void Node::Machines::on_controller(kafka::Broker& broker, control::ControllerEve
     if (stage_ == Stage::kReadingState) return;  // start() looks at the whole state
     for (const control::Difference& difference : applied->differences) {
       storage_.apply(broker, difference);
+      if (regions_ != nullptr) regions_->applied(broker, difference);
     }
   } else if (auto* settled = std::get_if<control::Settled>(&event)) {
     control_.settled(broker, *settled);

@@ -72,7 +72,13 @@ void TopicStorage::apply(kafka::Broker& broker, const control::Difference& diffe
   }
   if (const auto* configs = std::get_if<control::TopicConfigsChanged>(&difference)) {
     reconfigure(broker, configs->name);
+    return add_missing(broker);
   }
+  // Where partitions belong may be another place now.
+  const bool moved = std::holds_alternative<control::GroupChanged>(difference) ||
+                     std::holds_alternative<control::RegionChanged>(difference) ||
+                     std::holds_alternative<control::NodeChanged>(difference);
+  if (moved) add_missing(broker);
 }
 
 void TopicStorage::step(kafka::Broker& broker, const port::DiskDone& done) {
@@ -111,7 +117,9 @@ void TopicStorage::quarantine_strangers(kafka::Broker& broker,
   for (const port::FolderEntry& folder : folders) {
     if (expected.contains(folder.name)) continue;
     const std::string from = fmt::format("{}/{}", kTopicsFolder, folder.name);
-    const std::string to = fmt::format("{}/{}.{}", kQuarantineFolder, folder.name, epoch_.value);
+    const std::string to =
+        fmt::format("{}/{}.{}", kQuarantineFolder, folder.name,
+                    epoch_ == kNoLeaderEpoch ? state_->revision() : epoch_.value);
     log(broker, port::Severity::kWarning, "folder_quarantined",
         fmt::format("{} belongs to no topic; moved to {}. Delete it once you are sure that nothing "
                     "in it is needed",
@@ -149,15 +157,34 @@ kafka::HostedPartition TopicStorage::make_partition(const std::string& topic, co
   return hosted;
 }
 
+bool TopicStorage::is_hosted(const control::Topic& topic, int32_t index) const {
+  const auto places = state_->nodes_hosting(topic, PartitionIndex{index});
+  return std::any_of(places.begin(), places.end(),
+                     [&](const control::Place& place) { return place.node == config_.node_id; });
+}
+
+// Partitions that belong here and are not here yet.
+void TopicStorage::add_missing(kafka::Broker& broker) {
+  // A node that is alone hosts everything from the start.
+  if (epoch_ != kNoLeaderEpoch) return;
+  for (const auto& [name, topic] : state_->topics()) {
+    size_t wanted = 0;
+    for (int32_t i = 0; i < topic.partition_count(); ++i) wanted += is_hosted(topic, i) ? 1 : 0;
+    if (wanted > partitions_.of_topic(name).size()) add_topic(broker, topic, 0);
+  }
+}
+
 void TopicStorage::add_topic(kafka::Broker& broker, const control::Topic& topic, int32_t first) {
   if (stopping_) return;  // left to the next start
   const control::TopicSettings settings = control::effective_settings(
       state_->topic_configs(topic.name), policy(config_).topic_defaults);
+  std::set<int32_t> present;
+  for (const auto* hosted : partitions_.of_topic(topic.name)) present.insert(hosted->index.value);
   const auto entry = bringing_up_.try_emplace(topic.name).first;
   BringingUp& up = entry->second;
   up.topic_id = topic.id;
   for (int32_t index = first; index < topic.partition_count(); ++index) {
-    if (topic.placement[static_cast<size_t>(index)] != config_.node_id) continue;
+    if (!is_hosted(topic, index) || present.contains(index)) continue;
     up.created |= !is_created(topic.id, index);
     ++up.opening;
     waiting_.push_back(
@@ -284,6 +311,7 @@ void TopicStorage::publish(const std::string& topic, const Uuid& id) {
   for (kafka::HostedPartition* hosted : partitions_.of_topic(topic)) {
     hosted->published |= is_created(id, hosted->index.value);
   }
+  if (epoch_ == kNoLeaderEpoch) published_.push_back(topic);
 }
 
 // --- trying again -------------------------------------------------------------------------------

@@ -23,6 +23,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/state.h"
@@ -47,8 +48,9 @@ class TopicStorage {
   TopicStorage(const NodeConfig& config, kafka::PartitionTable& partitions,
                partition::CompactionSlot& slot, EngineFactory factory);
 
-  // Brings up everything that `state` places on this node; this node leads in `epoch`. Finished
-  // when idle(). `state` must outlive this object.
+  // Brings up everything that `state` places on this node; this node leads it all in `epoch` or,
+  // with kNoLeaderEpoch, has no role until somebody gives it one. Finished when idle(). `state`
+  // must outlive this object.
   void start(kafka::Broker& broker, const control::State& state, LeaderEpoch epoch);
 
   // Follows one committed change.
@@ -66,6 +68,10 @@ class TopicStorage {
   // Tries again what the disk refused, if it is time.
   void tick(kafka::Broker& broker);
   Instant next_deadline() const { return next_retry_; }
+
+  // Topics of which partitions came into use since the last call; with several regions somebody
+  // must give them a role.
+  std::vector<std::string> take_published() { return std::exchange(published_, {}); }
 
   // The node stops: nothing more is opened.
   void stop();
@@ -98,7 +104,9 @@ class TopicStorage {
     kFolderRemoved,
   };
 
+  bool is_hosted(const control::Topic& topic, int32_t index) const;
   void add_topic(kafka::Broker& broker, const control::Topic& topic, int32_t first);
+  void add_missing(kafka::Broker& broker);
   void remove_topic(kafka::Broker& broker, const control::Topic& topic);
   void reconfigure(kafka::Broker& broker, const std::string& topic);
   void quarantine_strangers(kafka::Broker& broker, const std::vector<port::FolderEntry>& folders);
@@ -131,6 +139,7 @@ class TopicStorage {
   std::map<uint64_t, std::string> removal_topics_;  // by completion cookie
   uint64_t next_removal_ = 0;
   size_t folder_effects_ = 0;  // under way
+  std::vector<std::string> published_;
   const control::State* state_ = nullptr;
 };
 

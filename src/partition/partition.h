@@ -109,6 +109,9 @@ class Partition {
 
   // Offsets from `ceiling` on may not be given out yet; appends that need one are refused.
   void set_ceiling(Offset ceiling) { ceiling_ = ceiling; }
+  Offset ceiling() const { return ceiling_; }
+  // The next append's offset.
+  Offset next_offset() const { return std::max(engine_->end(), floor_); }
   // While blocked, new appends are refused; those taken over before go on waiting.
   void set_blocked(bool blocked) { blocked_ = blocked; }
   // While held, nothing is committed, and so nothing acknowledged, also of what was taken over
@@ -194,8 +197,6 @@ class Partition {
   };
 
   bool is_writable() const { return state_ == PartitionState::kOnline && !cutting_; }
-  // The next append's offset.
-  Offset next_offset() const { return std::max(engine_->end(), floor_); }
   void set_role(Role role, LeaderEpoch epoch, Output& out);
   void recommit(Output& out);
   void told_durable(Offset end, Output& out);

@@ -121,9 +121,10 @@ void NodeHarness::send(port::ConnectionId connection, Buffer frame) {
   step(port::FrameReceived{connection, std::move(frame)});
 }
 
-port::HttpRespond NodeHarness::http(const std::string& method, const std::string& target) {
+port::HttpRespond NodeHarness::http(const std::string& method, const std::string& target,
+                                    const std::string& body) {
   const port::HttpExchangeId exchange{next_exchange_++};
-  step(port::HttpRequestReceived{exchange, method, target, ""});
+  step(port::HttpRequestReceived{exchange, method, target, body});
   auto answer = http_answers_.extract(exchange);
   EXPECT_FALSE(answer.empty()) << target << " was not answered";
   return answer.empty() ? port::HttpRespond{} : std::move(answer.mapped());
@@ -143,6 +144,7 @@ void NodeHarness::carry_out() {
 }
 
 void NodeHarness::carry_out(port::Effect& effect) {
+  if (outside && outside(effect)) return;
   if (auto* send = std::get_if<port::Send>(&effect)) {
     ConnectionState& connection = connections_.at(send->connection);
     if (connection.open) connection.received += flatten(send->bytes).text();

@@ -66,7 +66,18 @@ class NodeHarness {
   ConnectionState& connection(port::ConnectionId id) { return connections_.at(id); }
 
   // The answer of the admin port.
-  port::HttpRespond http(const std::string& method, const std::string& target);
+  port::HttpRespond http(const std::string& method, const std::string& target,
+                         const std::string& body = "");
+
+  // Something from outside happens now, and what the node makes of it at once.
+  void deliver(port::Event event) { step(std::move(event)); }
+  // Moves both clocks to a moment that is not past; what is due is done by settle().
+  void set_now(const Now& now) { now_ = now; }
+  // False while the process is down.
+  bool is_up() const { return node_ != nullptr; }
+  // Takes an effect that is for the world outside; true if it did. Set by whoever connects several
+  // nodes.
+  std::function<bool(port::Effect&)> outside;
 
   // Whether a line with this code was logged since the test began.
   bool has_logged(const std::string& code) const;

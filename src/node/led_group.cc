@@ -1,0 +1,299 @@
+#include "node/led_group.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "control/failover_group.h"
+#include "kafka/cluster_control.h"
+
+namespace magpie::node {
+namespace {
+
+using control::Leadership;
+using control::State;
+
+replication::SyncPolicy sync_policy(const State& state, const Leadership& held,
+                                    std::string_view name) {
+  replication::SyncPolicy policy;
+  const control::FailoverGroup* group = state.find_group(name);
+  if (group == nullptr) return policy;
+  policy.copies = control::wanted_copies(*group, state.regions());
+  policy.min = group->min == control::kAllCopies ? policy.copies : group->min;
+  const control::TooFewCopies rule =
+      held.failed_over ? group->after_failover.value_or(group->below_min) : group->below_min;
+  policy.degrade = rule == control::TooFewCopies::kDegrade;
+  policy.timeout = group->timeout;
+  policy.max_lag = group->max_lag_time;
+  return policy;
+}
+
+// Who may follow: one node of each other region of the group, in the group's order.
+std::vector<NodeId> followers(const State& state, std::string_view name, NodeId leader) {
+  std::vector<NodeId> nodes;
+  const control::FailoverGroup* group = state.find_group(name);
+  const control::Node* self = state.find_node(leader);
+  if (group == nullptr || self == nullptr) return nodes;
+  for (const std::string& region : control::regions_of(*group, state.regions())) {
+    if (region == self->region) continue;
+    const auto& all = state.nodes();
+    const auto found = std::find_if(
+        all.begin(), all.end(), [&](const auto& entry) { return entry.second.region == region; });
+    if (found != all.end()) nodes.push_back(found->first);
+  }
+  return nodes;
+}
+
+std::vector<NodeId> nodes_of(const control::Members& members) {
+  std::vector<NodeId> nodes;
+  for (const control::Member& member : members) nodes.push_back(member.node);
+  return nodes;
+}
+
+}  // namespace
+
+// The partitions as the sync set's rules see them.
+class LedGroup::Partitions final : public replication::LedPartitions {
+ public:
+  Partitions(kafka::PartitionTable& table, const std::set<kafka::Route>& routes) {
+    for (const kafka::Route route : routes) {
+      if (kafka::HostedPartition* hosted = table.find(route)) list_.push_back(hosted);
+    }
+  }
+  size_t count() const override { return list_.size(); }
+  Offset log_end(size_t at) const override { return list_[at]->partition->log_end(); }
+  Offset high_watermark(size_t at) const override { return list_[at]->partition->high_watermark(); }
+  Offset position(size_t at, NodeId member) const override {
+    return list_[at]->partition->member_position(member);
+  }
+  // Everything that is stored here is also there, and committed.
+  bool has_all(NodeId member) const {
+    return std::all_of(list_.begin(), list_.end(), [&](const kafka::HostedPartition* hosted) {
+      const Offset end = hosted->partition->log_end();
+      return hosted->partition->member_position(member) >= end &&
+             hosted->partition->high_watermark() >= end;
+    });
+  }
+
+ private:
+  std::vector<kafka::HostedPartition*> list_;
+};
+
+void LedGroup::lead(kafka::Broker& broker, kafka::HostedPartition& hosted, Offset floor,
+                    bool held) {
+  const State& state = broker.control.state();
+  const Leadership& leadership = state.leadership(term_.group);
+  partition::Lead lead;
+  lead.epoch = term_.epoch;
+  lead.floor = floor;
+  lead.with_loss = leadership.opened_with == control::OpenedWith::kLossy;
+  broker.partitions.call(hosted, broker.effects, [&](auto& partition, auto& out) {
+    partition.lead(broker.now, lead, out);
+    partition.set_ceiling(state.ceilings(term_.group, hosted.topic_id).ceiling(hosted.index));
+    partition.set_blocked(blocked_);
+    partition.set_tombstones_may_go(tombstones_may_go_);
+    if (held) partition.hold_commits(true, out);
+    if (opened_) partition.require(broker.now, required_, out);
+  });
+  routes_.insert(hosted.route);
+}
+
+void LedGroup::refresh(kafka::Broker& broker) {
+  const State& state = broker.control.state();
+  const Leadership& held = state.leadership(term_.group);
+  if (held.epoch != term_.epoch) return;
+  if (held.open) {
+    std::vector<NodeId> required = nodes_of(held.sync);
+    if (held.joining) required.push_back(held.joining->node);
+    if (!opened_ || required != required_) {
+      opened_ = true;
+      required_ = std::move(required);
+      for (const kafka::Route route : routes_) {
+        kafka::HostedPartition* hosted = broker.partitions.find(route);
+        if (hosted == nullptr) continue;
+        broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
+          partition.require(broker.now, required_, out);
+        });
+      }
+    }
+  }
+  replication::Term term;
+  term.epoch = held.epoch;
+  term.open = held.open;
+  term.sync = nodes_of(held.sync);
+  if (held.joining) term.joining = held.joining->node;
+  term.members = followers(state, term_.group, term_.leader.node);
+  leader_.set_term(broker.now.instant, term, sync_policy(state, held, term_.group),
+                   Partitions(broker.partitions, routes_));
+  look(broker);
+}
+
+bool LedGroup::wants_looks(const State& state) const {
+  const Leadership& held = state.leadership(term_.group);
+  return !held.open || held.joining || (held.draining && !held.draining->drained);
+}
+
+void LedGroup::look(kafka::Broker& broker) {
+  const Leadership& held = broker.control.state().leadership(term_.group);
+  if (held.epoch != term_.epoch) return;
+  const Partitions partitions(broker.partitions, routes_);
+  const auto wish = leader_.look(broker.now.instant, partitions);
+  set_blocked(broker, leader_.blocked() || held.draining.has_value());
+  if (std::exchange(tombstones_may_go_, leader_.all_caught_up()) != leader_.all_caught_up()) {
+    for (const kafka::Route route : routes_) {
+      kafka::HostedPartition* hosted = broker.partitions.find(route);
+      if (hosted != nullptr) hosted->partition->set_tombstones_may_go(tombstones_may_go_);
+    }
+  }
+  reserve(broker);
+  if (pending_->change) return;
+  if (held.open && held.draining) {
+    if (!held.draining->drained && partitions.has_all(held.draining->target)) {
+      finish_draining(broker, held);
+    }
+    return;
+  }
+  if (wish) carry_out(broker, *wish);
+}
+
+// --- proposals -----------------------------------------------------------------------------------
+
+template <typename Decide>
+void LedGroup::propose(kafka::Broker& broker, Decide decide) {
+  pending_->change = true;
+  kafka::propose<Leadership>(
+      broker, std::move(decide),
+      [pending = pending_, group = term_.group, epoch = term_.epoch](
+          kafka::Broker& late, const tl::expected<Leadership, control::Refusal>& done) {
+        pending->change = false;
+        if (done) return;
+        // It is tried again at the next look, with what holds then.
+        late.effects.add(port::LogLine{port::Severity::kWarning, "sync_set_not_changed",
+                                       fmt::format("failover group '{}' in epoch {}: {}", group,
+                                                   epoch.value, done.error().message)});
+      });
+}
+
+control::Members LedGroup::members_of(const State& state, const std::vector<NodeId>& nodes) const {
+  control::Members members;
+  for (const NodeId node : nodes) {
+    if (const control::Node* known = state.find_node(node)) {
+      members = control::with(std::move(members), {node, known->incarnation});
+    }
+  }
+  return members;
+}
+
+void LedGroup::carry_out(kafka::Broker& broker, const replication::Wish& wish) {
+  const State& now_held = broker.control.state();
+  const WallTime now = broker.now.wall;
+  const control::Term& term = term_;
+  const auto member = [&](NodeId node) {
+    const control::Members one = members_of(now_held, {node});
+    return one.empty() ? control::Member{node, {}} : one.front();
+  };
+  if (const auto* open = std::get_if<replication::OpenEpoch>(&wish)) {
+    return propose(broker,
+                   [term, now, sync = members_of(now_held, open->sync)](const State& state) {
+                     return control::decide_open_epoch(state, term, sync, now);
+                   });
+  }
+  if (const auto* begin = std::get_if<replication::BeginJoining>(&wish)) {
+    return propose(broker, [term, now, joining = member(begin->member)](const State& state) {
+      return control::decide_begin_joining(state, term, joining, now);
+    });
+  }
+  if (const auto* abandon = std::get_if<replication::AbandonJoining>(&wish)) {
+    const auto& joining = now_held.leadership(term.group).joining;
+    if (!joining || joining->node != abandon->member) return;
+    return propose(broker, [term, now, joining = *joining](const State& state) {
+      return control::decide_shrink_sync(state, term, joining, now);
+    });
+  }
+  const auto in_sync = [&](NodeId node) {
+    for (const control::Member& each : now_held.leadership(term.group).sync) {
+      if (each.node == node) return each;
+    }
+    return member(node);
+  };
+  if (const auto* shrink = std::get_if<replication::ShrinkSync>(&wish)) {
+    return propose(broker, [term, now, leaving = in_sync(shrink->member)](const State& state) {
+      return control::decide_shrink_sync(state, term, leaving, now);
+    });
+  }
+  const auto& finish = std::get<replication::FinishJoining>(wish);
+  if (!finish.instead_of) {
+    return propose(broker, [term, now](const State& state) {
+      return control::decide_finish_joining(state, term, now);
+    });
+  }
+  propose(broker, [term, now, leaving = in_sync(*finish.instead_of)](const State& state) {
+    return control::decide_exchange_sync(state, term, leaving, now);
+  });
+}
+
+void LedGroup::finish_draining(kafka::Broker& broker, const Leadership& held) {
+  propose(broker, [term = term_, operation = held.draining->operation](const State& state) {
+    return control::decide_finish_draining(state, term, operation);
+  });
+}
+
+// --- what the partitions are told ----------------------------------------------------------------
+
+void LedGroup::set_blocked(kafka::Broker& broker, bool blocked) {
+  if (blocked_ == blocked) return;
+  blocked_ = blocked;
+  for (const kafka::Route route : routes_) {
+    kafka::HostedPartition* hosted = broker.partitions.find(route);
+    if (hosted != nullptr) hosted->partition->set_blocked(blocked);
+  }
+}
+
+void LedGroup::hold_commits(kafka::Broker& broker, bool held) {
+  for (const kafka::Route route : routes_) {
+    kafka::HostedPartition* hosted = broker.partitions.find(route);
+    if (hosted == nullptr) continue;
+    broker.partitions.call(*hosted, broker.effects,
+                           [&](auto& partition, auto& out) { partition.hold_commits(held, out); });
+  }
+}
+
+void LedGroup::reserved(kafka::Broker& broker, const Uuid& topic) {
+  const control::Ceilings& ceilings = broker.control.state().ceilings(term_.group, topic);
+  for (const kafka::Route route : routes_) {
+    kafka::HostedPartition* hosted = broker.partitions.find(route);
+    if (hosted == nullptr || hosted->topic_id != topic) continue;
+    hosted->partition->set_ceiling(ceilings.ceiling(hosted->index));
+  }
+}
+
+// Asks for more offsets in time, for all partitions of a topic at once.
+void LedGroup::reserve(kafka::Broker& broker) {
+  std::map<Uuid, std::vector<control::CeilingRaise>> raises;
+  for (const kafka::Route route : routes_) {
+    const kafka::HostedPartition* hosted = broker.partitions.find(route);
+    if (hosted == nullptr || pending_->reserving.contains(hosted->topic_id)) continue;
+    const Offset next = hosted->partition->next_offset();
+    if (next + kCeilingLow <= hosted->partition->ceiling()) continue;
+    raises[hosted->topic_id].push_back({hosted->index, next + kCeilingBlock});
+  }
+  for (auto& [topic, list] : raises) {
+    pending_->reserving.insert(topic);
+    kafka::propose<control::Ceilings>(
+        broker,
+        [term = term_, id = topic,
+         wanted = std::move(list)](const State& now_held) -> control::Decided<control::Ceilings> {
+          const control::Topic* found = now_held.find_topic(id);
+          if (found == nullptr) return control::Decision<control::Ceilings>{};  // deleted
+          return control::decide_raise_ceilings(now_held, term, *found, wanted);
+        },
+        [pending = pending_, id = topic](kafka::Broker&,
+                                         const tl::expected<control::Ceilings, control::Refusal>&) {
+          pending->reserving.erase(id);
+        });
+  }
+}
+
+}  // namespace magpie::node

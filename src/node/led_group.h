@@ -1,0 +1,88 @@
+// One failover group that this node leads, in one term.
+//
+// It brings what the partitions hold, what the policy wants and what the cluster state says
+// together: the sync set's wishes (replication/group_leader.h) become proposals, and what was
+// committed becomes what the partitions require. Everything that is acted upon was read from the
+// cluster state as applied here; a proposal by itself changes nothing.
+//
+// Guarantees: a member is required in every partition before it can be taken into the sync set, and
+// until its leaving is applied; offsets are given out below what was reserved only; while the group
+// drains, or cannot commit within its policy, new writes are refused.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "control/leadership.h"
+#include "control/replication.h"
+#include "kafka/broker.h"
+#include "kafka/partition_table.h"
+#include "replication/group_leader.h"
+
+namespace magpie::node {
+
+// Offsets reserved at a time in each partition, and how many are left when more are reserved.
+inline constexpr int64_t kCeilingBlock = 10'000'000;
+inline constexpr int64_t kCeilingLow = 5'000'000;
+
+class LedGroup {
+ public:
+  // The term is `term`; partitions are added with lead().
+  explicit LedGroup(control::Term term) : term_(std::move(term)) {}
+
+  const std::string& group() const { return term_.group; }
+  LeaderEpoch epoch() const { return term_.epoch; }
+  const std::set<kafka::Route>& routes() const { return routes_; }
+
+  // Begins the term in a partition, which is readable. Commits are held at first if `held`.
+  void lead(kafka::Broker& broker, kafka::HostedPartition& hosted, Offset floor, bool held);
+  void remove(kafka::Route route) { routes_.erase(route); }
+  bool leads(kafka::Route route) const { return routes_.contains(route); }
+
+  // The cluster state, or the partitions of the group, may have changed.
+  void refresh(kafka::Broker& broker);
+  // Looks at what the members hold and proposes what should change. To be called now and then, and
+  // at once when a member moved and wants_looks().
+  void look(kafka::Broker& broker);
+  // Something waits for a member.
+  bool wants_looks(const control::State& state) const;
+  void hold_commits(kafka::Broker& broker, bool held);
+  void reserved(kafka::Broker& broker, const Uuid& topic);
+
+  bool blocked() const { return blocked_; }
+  Duration exposure() const { return leader_.exposure(); }
+
+ private:
+  class Partitions;
+
+  template <typename Decide>
+  void propose(kafka::Broker& broker, Decide decide);
+  void carry_out(kafka::Broker& broker, const replication::Wish& wish);
+  void finish_draining(kafka::Broker& broker, const control::Leadership& held);
+  void set_blocked(kafka::Broker& broker, bool blocked);
+  void reserve(kafka::Broker& broker);
+  control::Members members_of(const control::State& state, const std::vector<NodeId>& nodes) const;
+
+  // What is on its way to the control store; outlives the term, as the proposals may.
+  struct Pending {
+    bool change = false;
+    std::set<Uuid> reserving;  // topics
+  };
+
+  control::Term term_;
+  std::shared_ptr<Pending> pending_ = std::make_shared<Pending>();
+  replication::GroupLeader leader_;
+  std::set<kafka::Route> routes_;
+  std::vector<NodeId> required_;  // as last told to every partition
+  bool opened_ = false;           // required_ was told
+  bool blocked_ = false;
+  bool tombstones_may_go_ = false;
+};
+
+}  // namespace magpie::node

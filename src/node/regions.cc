@@ -1,0 +1,164 @@
+#include "node/regions.h"
+
+#include <utility>
+#include <variant>
+
+#include "base/check.h"
+
+namespace magpie::node {
+
+Regions::Regions(const NodeConfig& config, const control::StoreController& controller,
+                 kafka::PartitionTable& partitions, log::FileIds& files, Random random)
+    : config_(config),
+      controller_(controller),
+      partitions_(partitions),
+      copies_(partitions, controller.state()),
+      links_(controller.state(), copies_, random),
+      terms_(controller.state(), partitions, links_,
+             Duration::seconds(config.cluster->lease_seconds)),
+      votes_(
+          std::make_shared<const port::FileName>(port::FileName{files.next(), kAcceptedEpochsPath}),
+          controller.state(), partitions, links_),
+      tails_(files) {
+  CHECK(config.cluster);
+}
+
+void Regions::start(kafka::Broker& broker, const control::Identity& identity) {
+  CHECK(!started_);
+  started_ = true;
+  links_.start({config_.cluster_id, identity.node_id, config_.region, identity.incarnation,
+                config_.cluster->build});
+  votes_.start(broker.effects);
+  terms_.start(broker, {identity.node_id, identity.incarnation});
+  begin_turn(broker);
+  links_.look_at_nodes(broker.now, broker.effects);
+}
+
+void Regions::stop(kafka::Broker& broker) {
+  terms_.stop();
+  links_.stop(broker.effects);
+}
+
+void Regions::begin_turn(kafka::Broker& broker) {
+  if (started_) terms_.set_lease(broker, controller_.lease_valid_until());
+}
+
+// --- events --------------------------------------------------------------------------------------
+
+bool Regions::owns(const port::ConnectionOpened& event) const {
+  return (event.connection.value & port::kOwnConnectionBit) != 0 ||
+         event.listener == config_.cluster->link_listener;
+}
+
+void Regions::on(kafka::Broker& broker, const port::ConnectionOpened& event) {
+  // Whoever calls before this node knows who it is calls again.
+  if (!started_) return broker.effects.add(port::CloseConnection{event.connection, false});
+  links_.opened(broker.now, event, broker.effects);
+}
+
+void Regions::on(kafka::Broker& broker, const port::FrameReceived& event) {
+  links_.received(broker.now, event.connection, event.frame, broker.effects);
+}
+
+void Regions::on(kafka::Broker& broker, const port::ConnectionClosed& event) {
+  links_.closed(broker.now, event.connection, event.reason, broker.effects);
+}
+
+bool Regions::on(kafka::Broker& broker, const port::DiskDone& event) {
+  if (event.then.owner == kVotesOwner) {
+    votes_.step(broker, event);
+  } else if (event.then.owner == kTailKeeperOwner) {
+    tails_.step(broker, event);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Regions::applied(kafka::Broker& broker, const control::Difference& difference) {
+  if (!started_) return;
+  terms_.applied(broker, difference);
+  if (std::holds_alternative<control::NodeChanged>(difference)) {
+    links_.look_at_nodes(broker.now, broker.effects);
+  }
+}
+
+void Regions::published(kafka::Broker& broker, const std::string& topic) {
+  terms_.topic_changed(broker, topic);
+}
+
+bool Regions::read_done(kafka::Broker& broker, const partition::ReadDone& done) {
+  return links_.read_done(broker.now, done, broker.effects) || tails_.read_done(broker, done);
+}
+
+void Regions::on_partition(kafka::Broker&, const kafka::HostedPartition& hosted,
+                           const partition::Event& event) {
+  const kafka::Route route = hosted.route;
+  if (std::holds_alternative<partition::LogMoved>(event) ||
+      std::holds_alternative<partition::HighWatermarkMoved>(event)) {
+    links_.moved(route);
+  } else if (std::holds_alternative<partition::CutDone>(event)) {
+    links_.cut_done(route);
+    terms_.partition_changed(route);
+  } else if (std::holds_alternative<partition::EpochSpent>(event)) {
+    terms_.epoch_spent(route);
+  } else if (std::holds_alternative<partition::StorageFailed>(event)) {
+    links_.storage_failed(route);
+  } else if (std::holds_alternative<partition::StorageRecovered>(event) ||
+             std::holds_alternative<partition::Opened>(event)) {
+    terms_.partition_changed(route);
+    links_.wake();
+  }
+}
+
+// --- between the machines ------------------------------------------------------------------------
+
+bool Regions::settle(kafka::Broker& broker) {
+  bool more = false;
+  for (LinkEvent& event : std::exchange(links_.events(), {})) {
+    hear(broker, event);
+    more = true;
+  }
+  for (const kafka::Route route : tails_.take_kept()) {
+    links_.tail_exported(broker.now, route, broker.effects);
+    more = true;
+  }
+  return terms_.settle(broker) || more;
+}
+
+void Regions::hear(kafka::Broker& broker, LinkEvent& event) {
+  if (auto* asked = std::get_if<Asked>(&event)) {
+    votes_.answer(broker, *asked);
+  } else if (auto* answered = std::get_if<Answered>(&event)) {
+    if (const auto* promise = std::get_if<wire::LinkPromiseAnswer>(&answered->answer)) {
+      terms_.promised(answered->node, *promise);
+    }
+  } else if (auto* heard_of = std::get_if<Heard>(&event)) {
+    heard(broker, heard_of->event);
+  } else if (std::holds_alternative<FollowerMoved>(event)) {
+    terms_.follower_moved();
+  }
+}
+
+void Regions::heard(kafka::Broker& broker, const link::ReceiverEvent& event) {
+  const auto* differs = std::get_if<link::TailDiffers>(&event);
+  if (differs == nullptr) return;
+  const kafka::HostedPartition* hosted = partitions_.find(differs->route);
+  if (hosted == nullptr) return;
+  tails_.keep(broker, *hosted, terms_.group_of(differs->route), hosted->partition->leader_epoch(),
+              differs->from, differs->to);
+}
+
+void Regions::tick(kafka::Broker& broker) {
+  if (!started_) return;
+  terms_.tick(broker);
+  tails_.tick(broker);
+  if (links_.next_deadline() <= broker.now.instant) links_.tick(broker.now, broker.effects);
+}
+
+Instant Regions::next_deadline() const {
+  if (!started_) return Instant::never();
+  return std::min({terms_.next_deadline(), tails_.next_deadline(), links_.next_deadline()});
+}
+
+}  // namespace magpie::node

@@ -1,0 +1,80 @@
+// What a node of several regions has beside what every node has: links, terms, votes, tails.
+//
+// It takes the events of the node to the machines that are about other regions, and hands around
+// what those say to each other; routing.cc calls it, and nobody else.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "control/identity.h"
+#include "control/store_controller.h"
+#include "kafka/broker.h"
+#include "kafka/partition_table.h"
+#include "log/file_ids.h"
+#include "node/copies.h"
+#include "node/links.h"
+#include "node/node_config.h"
+#include "node/tail_keeper.h"
+#include "node/terms.h"
+#include "node/votes.h"
+#include "partition/messages.h"
+#include "port/event.h"
+
+namespace magpie::node {
+
+class Regions {
+ public:
+  // All but `random` must outlive this object. REQUIRES: config.cluster.
+  Regions(const NodeConfig& config, const control::StoreController& controller,
+          kafka::PartitionTable& partitions, log::FileIds& files, Random random);
+
+  // The cluster state is read and says who this node is.
+  void start(kafka::Broker& broker, const control::Identity& identity);
+  void stop(kafka::Broker& broker);
+
+  // Before anything else in every step and tick: whether the lease still holds.
+  void begin_turn(kafka::Broker& broker);
+
+  // --- events -----------------------------------------------------------------------------------
+
+  bool owns(const port::ConnectionOpened& event) const;
+  bool owns(port::ConnectionId connection) const { return links_.owns(connection); }
+  void on(kafka::Broker& broker, const port::ConnectionOpened& event);
+  void on(kafka::Broker& broker, const port::FrameReceived& event);
+  void on(kafka::Broker& broker, const port::ConnectionClosed& event);
+  // True if the effect was made here.
+  bool on(kafka::Broker& broker, const port::DiskDone& event);
+  void applied(kafka::Broker& broker, const control::Difference& difference);
+  void published(kafka::Broker& broker, const std::string& topic);
+  // True if the read was made here, for a follower or for a tail.
+  bool read_done(kafka::Broker& broker, const partition::ReadDone& done);
+  // What a partition says that concerns its role or its copies.
+  void on_partition(kafka::Broker& broker, const kafka::HostedPartition& hosted,
+                    const partition::Event& event);
+
+  // Brings everything up to date; true if there may be more to do.
+  bool settle(kafka::Broker& broker);
+  void tick(kafka::Broker& broker);
+  Instant next_deadline() const;
+
+  const Terms& terms() const { return terms_; }
+  std::vector<kafka::Route> take_role_changes() { return terms_.take_changed(); }
+
+ private:
+  void hear(kafka::Broker& broker, LinkEvent& event);
+  void heard(kafka::Broker& broker, const link::ReceiverEvent& event);
+
+  const NodeConfig& config_;
+  const control::StoreController& controller_;
+  kafka::PartitionTable& partitions_;
+  NodeCopies copies_;
+  Links links_;
+  Terms terms_;
+  Votes votes_;
+  TailKeeper tails_;
+  bool started_ = false;
+};
+
+}  // namespace magpie::node
