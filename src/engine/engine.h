@@ -118,6 +118,7 @@ struct ReadDone {
   Status status;
   BufferChain batches;
 };
+// Ends cut() and begin_anew().
 struct CutDone {
   Offset end;
 };
@@ -187,6 +188,12 @@ class Engine {
   // Removes all batches at and above `end` (a batch boundary), durably; replays, then CutDone, or
   // Failed. No appends until then. REQUIRES: start() <= end <= end().
   virtual void cut(const Now& now, Offset end, Output& out) = 0;
+
+  // Throws everything away, the saved checkpoint too, and leaves an empty log that begins and ends
+  // at `at`, which may be lower or higher than what there was; durably. Replays (nothing), then
+  // CutDone, or Failed. No appends until then. A crash in the middle leaves the old log, whole, or
+  // the new one. Reads and searches under way may fail. REQUIRES: open, not failed; 0 <= at.
+  virtual void begin_anew(const Now& now, Offset at, Output& out) = 0;
 
   // Makes `start` the first readable offset, durably, and frees what lies wholly below it and below
   // the saved checkpoint, which replay needs. Trimmed follows. Works after Failed, too.

@@ -208,6 +208,21 @@ class EngineConformance : public testing::TestWithParam<HarnessFactory> {
     });
   }
 
+  void begin_anew(Offset at) {
+    harness_->events.clear();
+    Output out = harness_->out();
+    engine().begin_anew(now(), at, out);
+    harness_->settle();
+    const auto began = harness_->take<ReplayBegan>();
+    ASSERT_TRUE(began);
+    EXPECT_TRUE(began->checkpoint.empty());
+    EXPECT_FALSE(harness_->take<Replayed>());
+    const auto done = harness_->take<CutDone>();
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->end, at);
+    appended_.clear();
+  }
+
   void compact(Offset limit, Duration tombstone_age) {
     save_checkpoint(engine().end(), "s");
     Output out = harness_->out();

@@ -265,6 +265,37 @@ TEST_P(EngineConformance, CutForgetsACheckpointBeyondIt) {
   EXPECT_EQ(harness_->take<Replayed>()->headers.size(), 1u);
 }
 
+TEST_P(EngineConformance, ALogBegunAnewIsEmptyAndGoesOnWhereItWasTold) {
+  // Above what there was, inside it, at its first offset, and where it stands already.
+  for (const int64_t at : {100'000, 40, 0, 1}) {
+    fill(12'000);
+    save_checkpoint(engine().end(), "of the old log");
+    fill(1'000);
+    begin_anew({at});
+    begin_anew({at});
+    for (const bool orderly : {false, true}) {
+      EXPECT_EQ(engine().start(), Offset{at});
+      EXPECT_EQ(engine().end(), Offset{at});
+      EXPECT_EQ(engine().size_bytes(), 0u);
+      EXPECT_EQ(engine().max_timestamp(), -1);
+      EXPECT_TRUE(read({at}, {at}).empty());
+      const Opened opened = restart(orderly);
+      EXPECT_EQ(opened.start, Offset{at});
+      EXPECT_EQ(opened.end, Offset{at});
+    }
+    fill(12'000);
+    restart(false);
+    EXPECT_EQ(read_all({at}, engine().end()), appended_);
+  }
+}
+
+TEST_P(EngineConformance, ANewLogCanBeBegunAnewToo) {
+  begin_anew({500});
+  append({{.key = "k", .value = "first"}});
+  EXPECT_EQ(restart(false).start, Offset{500});
+  EXPECT_EQ(records({500}, engine().end()), std::vector<std::string>{"500:k=first"});
+}
+
 TEST_P(EngineConformance, RetentionCountsFromTheOldEnd) {
   fill(20'000);
   const Offset end = engine().end();

@@ -155,6 +155,16 @@ void MemoryEngine::cut(const Now&, Offset end, Output& out) {
   out.events.emplace_back(CutDone{end});
 }
 
+void MemoryEngine::begin_anew(const Now&, Offset at, Output& out) {
+  CHECK(image_.exists && !failure_ && at >= Offset{0});
+  volatile_.clear();
+  image_.batches.clear();
+  image_.start = image_.end = image_.checkpoint_at = at;
+  image_.checkpoint = Buffer();
+  replay(out);
+  out.events.emplace_back(CutDone{at});
+}
+
 void MemoryEngine::trim(const Now&, Offset start, Output& out) {
   CHECK(start <= end());
   image_.start = std::max(image_.start, start);

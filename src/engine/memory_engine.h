@@ -49,6 +49,7 @@ class MemoryEngine : public Engine {
                       Output& out) override;
   void find_max_timestamp(const Now& now, uint64_t ticket, Offset limit, Output& out) override;
   void cut(const Now& now, Offset end, Output& out) override;
+  void begin_anew(const Now& now, Offset at, Output& out) override;
   void trim(const Now& now, Offset start, Output& out) override;
   Offset retained_start(const Now& now, const Retention& retention, Offset limit) const override;
   void compact(const Now& now, Offset limit, Duration tombstone_age, Output& out) override;

@@ -122,13 +122,19 @@ void WorldNode::follow_epoch(Route route, int32_t epoch) {
       {route, kTopic, {static_cast<int32_t>(route - 1)}, "default", LeaderEpoch{epoch}});
 }
 
-void WorldNode::append(Route route, uint64_t ticket, size_t bytes) {
+void WorldNode::append(Route route, uint64_t ticket, size_t bytes, int records) {
   record::BatchBuilder builder;
   std::string value = std::to_string(ticket);
   value.resize(std::max(value.size(), bytes), ' ');
-  builder.add({.timestamp = 1, .key = "k", .value = value});
+  for (int i = 0; i < records; ++i) builder.add({.timestamp = 1, .key = "k", .value = value});
   call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
     partition.append(now, ticket, builder.build(), out);
+  });
+}
+
+void WorldNode::trim(Route route, int64_t start) {
+  call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
+    partition.trim(now, Offset{start}, out);
   });
 }
 
@@ -167,7 +173,8 @@ void WorldNode::hear(Route route, const partition::Event& event) {
              std::holds_alternative<partition::HighWatermarkMoved>(event)) {
     if (sender) sender->moved(route);
     receiver.moved(route);
-  } else if (std::holds_alternative<partition::CutDone>(event)) {
+  } else if (std::holds_alternative<partition::CutDone>(event) ||
+             std::holds_alternative<partition::BegunAnew>(event)) {
     receiver.cut_done(route);
   } else if (const auto* read = std::get_if<partition::ReadDone>(&event)) {
     if (sender) sender->read_done(now, read->ticket, *read, effects);
@@ -186,6 +193,9 @@ void WorldNode::turn() {
       records_exported += static_cast<uint64_t>(differs->to - differs->from);
       if (holds_exports) continue;
       receiver.tail_exported(now, differs->route, effects);
+    } else if (const auto* outdated = std::get_if<CopyOutdated>(&event)) {
+      records_skipped += std::max<int64_t>(outdated->at - outdated->end, 0);
+      receiver.begin_anew(now, outdated->route, effects);
     }
   }
   if (sender && session->is_established()) sender->flush(now, effects);

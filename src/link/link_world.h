@@ -33,8 +33,10 @@ class WorldNode final : public Copies {
   // Of one partition, without members that are required.
   void begin_epoch(Route route, int32_t epoch);
   void follow_epoch(Route route, int32_t epoch);
-  // One record of at least `bytes`.
-  void append(Route route, uint64_t ticket, size_t bytes = 0);
+  // `records` of at least `bytes` each, in one batch.
+  void append(Route route, uint64_t ticket, size_t bytes = 0, int records = 1);
+  // As a client deletes records.
+  void trim(Route route, int64_t start);
   // Loses what is not durable, and every role.
   void crash();
   void hold(Route route);
@@ -56,7 +58,8 @@ class WorldNode final : public Copies {
   std::unique_ptr<Sender> sender;
   std::vector<std::pair<Route, partition::Settled>> settled;
   uint64_t records_exported = 0;
-  bool holds_exports = false;  // the test calls tail_exported()
+  int64_t records_skipped = 0;  // of copies that began anew
+  bool holds_exports = false;   // the test calls tail_exported()
 
  private:
   struct Hosted;

@@ -36,9 +36,15 @@ void Receiver::use(const Session* session) {
   to_report_.clear();
   for (auto& [route, copy] : followed_) {
     // What is being exported or cut goes on; the log is compared again afterwards.
-    if (copy.step == Step::kExporting || copy.step == Step::kCutting) continue;
+    if (is_held(copy)) continue;
     ask_at(copy, Instant{});
   }
+}
+
+// Whoever owns the partition works on it: it is not asked for before that is over.
+bool Receiver::is_held(const Copy& copy) {
+  return copy.step == Step::kExporting || copy.step == Step::kOutdated ||
+         copy.step == Step::kCutting;
 }
 
 void Receiver::follow(const Followed& wanted) {
@@ -46,7 +52,7 @@ void Receiver::follow(const Followed& wanted) {
   const bool same = copy.wanted.epoch == wanted.epoch && copy.wanted.topic_id == wanted.topic_id;
   copy.wanted = wanted;
   if (same && copy.step != Step::kAsk) return;
-  if (copy.step == Step::kExporting || copy.step == Step::kCutting) return;
+  if (is_held(copy)) return;
   ask_at(copy, Instant{});
 }
 
@@ -120,6 +126,8 @@ void Receiver::ask(const Now& now, port::Effects& effects) {
     const partition::CopyState state = partition->copy_state();
     asked.log_start = state.start.value;
     asked.log_end = state.end.value;
+    if (state.start != state.end) copy.batch_of = Offset{-1};
+    asked.batch_of = copy.batch_of.value;
     for (const auto& entry : state.epochs) {
       asked.epochs.push_back({entry.epoch.value, entry.start.value});
     }
@@ -147,6 +155,7 @@ void Receiver::compared(const Now& now, Copy& copy,
   if (partition == nullptr || answer.error_code != ErrorCode::kNone) return ask_again(copy, now);
   copy.compared = copy.wanted.epoch;
   copy.common_end = Offset{answer.common_end};
+  copy.leader_start = Offset{answer.log_start};
   copy.leader_epochs.clear();
   for (const auto& entry : answer.epochs) {
     copy.leader_epochs.push_back({LeaderEpoch{entry.epoch}, Offset{entry.start}});
@@ -157,8 +166,9 @@ void Receiver::compared(const Now& now, Copy& copy,
     set_step(copy, Step::kExporting);
     events_.emplace_back(TailDiffers{route, keep, partition->log_end()});
   } else if (answer.restart_at >= 0) {
-    set_step(copy, Step::kExporting);
-    events_.emplace_back(CopyOutdated{route, partition->log_end(), Offset{answer.restart_at}});
+    set_step(copy, Step::kOutdated);
+    copy.restart_at = Offset{answer.restart_at};
+    events_.emplace_back(CopyOutdated{route, partition->log_end(), copy.restart_at});
   } else {
     set_step(copy, Step::kBegin);
     to_begin_.insert(route);
@@ -179,6 +189,22 @@ void Receiver::tail_exported(const Now& now, Route route, port::Effects& effects
   set_step(copy, Step::kCutting);
   copies_.call(route, effects, [&](Partition& follower, partition::Output& out) {
     follower.cut(now, copy.common_end, out);
+  });
+}
+
+void Receiver::begin_anew(const Now& now, Route route, port::Effects& effects) {
+  const auto found = followed_.find(route);
+  if (found == followed_.end() || found->second.step != Step::kOutdated) return;
+  Copy& copy = found->second;
+  if (ready(copy) == nullptr || copy.compared != copy.wanted.epoch) return ask_again(copy, now);
+  copy.batch_of = Offset{-1};
+  empty(now, copy, copy.restart_at, effects);
+}
+
+void Receiver::empty(const Now& now, Copy& copy, Offset at, port::Effects& effects) {
+  set_step(copy, Step::kCutting);
+  copies_.call(copy.wanted.route, effects, [&](Partition& follower, partition::Output& out) {
+    follower.begin_anew(now, at, out);
   });
 }
 
@@ -237,9 +263,25 @@ void Receiver::on(const Now& now, wire::LinkBatches& message, port::Effects& eff
   }
 }
 
+// The leader's log starts inside a batch, which comes whole: the copy, empty as it is, has to begin
+// where the batch does.
+bool Receiver::begins_in_batch(const Copy& copy, const record::BatchHeader& header) const {
+  const Partition* const partition = ready(copy);
+  return partition != nullptr && partition->log_start() == partition->log_end() &&
+         partition->log_end() == copy.leader_start && record::is_plausible(header) &&
+         header.base_offset < partition->log_end() && partition->log_end() < header.next_offset();
+}
+
 // False if the copy has to be compared again.
 bool Receiver::append_all(const Now& now, Copy& copy, const BufferChain& batches,
                           port::Effects& effects) {
+  if (batches.empty() || batches.front().size() < record::kBatchHeaderBytes) return true;
+  const record::BatchHeader first = record::parse_header(batches.front().bytes());
+  if (begins_in_batch(copy, first)) {
+    copy.batch_of = copy.leader_start;
+    empty(now, copy, first.base_offset, effects);
+    return false;
+  }
   Status status;
   copies_.call(copy.wanted.route, effects, [&](Partition& follower, partition::Output& out) {
     for (const Buffer& piece : batches) {

@@ -52,8 +52,9 @@ struct TailDiffers {
   Offset from;
   Offset to;
 };
-// The leader no longer has what follows: unfollow the copy, begin it anew at `at`, and follow it
-// again. Until then it waits.
+// The leader no longer has what follows: the copy's whole log goes, and it begins anew at `at`.
+// What differed was exported before; if `at` is above `end`, the records between are a gap: count
+// it, then call begin_anew(). Until then the copy waits.
 struct CopyOutdated {
   Route route = 0;
   Offset end;
@@ -83,7 +84,9 @@ class Receiver {
   void on(const Now& now, const wire::LinkEnd& message);
 
   void tail_exported(const Now& now, Route route, port::Effects& effects);
-  // What the partition said: CutDone, LogMoved, StorageFailed, StorageRecovered.
+  // After CopyOutdated. Does nothing if the copy is not waiting for it any more.
+  void begin_anew(const Now& now, Route route, port::Effects& effects);
+  // What the partition said: CutDone or BegunAnew, LogMoved, StorageFailed, StorageRecovered.
   void cut_done(Route route);
   void moved(Route route);
   void storage_failed(Route route);
@@ -99,7 +102,7 @@ class Receiver {
   uint64_t taken_bytes() const { return taken_bytes_; }
 
  private:
-  enum class Step { kAsk, kAsked, kExporting, kCutting, kBegin, kFollowing };
+  enum class Step { kAsk, kAsked, kExporting, kOutdated, kCutting, kBegin, kFollowing };
   struct Copy {
     Followed wanted;
     Step step = Step::kAsk;
@@ -107,10 +110,15 @@ class Receiver {
     // What the leader of `compared` said.
     LeaderEpoch compared = kNoLeaderEpoch;
     Offset common_end;
+    Offset restart_at;
+    Offset leader_start;
+    // The log is empty and begins where the leader's batch does that holds this offset; -1: no.
+    Offset batch_of{-1};
     std::vector<partition::EpochCache::Entry> leader_epochs;
     Offset reported{-1};  // durable end
   };
 
+  static bool is_held(const Copy& copy);
   Copy* find(int32_t handle);
   void set_step(Copy& copy, Step step);
   void ask_again(Copy& copy, const Now& now);
@@ -120,6 +128,8 @@ class Receiver {
   void compared(const Now& now, Copy& copy, const wire::LinkFollowAnswer::Partition& answer);
   bool append_all(const Now& now, Copy& copy, const BufferChain& batches, port::Effects& effects);
   void ask(const Now& now, port::Effects& effects);
+  void empty(const Now& now, Copy& copy, Offset at, port::Effects& effects);
+  bool begins_in_batch(const Copy& copy, const record::BatchHeader& header) const;
   void begin(const Now& now, port::Effects& effects);
   void report(port::Effects& effects);
 

@@ -84,13 +84,18 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partit
   if (answer.error_code != ErrorCode::kNone) return answer;
 
   const partition::CopyState ours = partition->copy_state();
-  const Divergence parted = find_divergence(ours, theirs);
+  Divergence parted = find_divergence(ours, theirs);
+  // The log here starts inside a batch, and they begin where that batch does.
+  const bool in_batch = Offset{asked.batch_of} == ours.start && theirs.epochs.empty() &&
+                        theirs.start == theirs.end && theirs.end < ours.start;
+  if (in_batch) parted = {.common_end = theirs.end};
   // Until the stream begins, the member's position counts for nothing.
   partition->member_lost(session_.peer().node);
   Stream stream;
   stream.handle = asked.handle;
   stream.epoch = epoch;
   stream.agreed_end = parted.restart ? parted.restart_at : parted.common_end;
+  stream.sent_from = in_batch ? ours.start : stream.agreed_end;
   // The handle, or the partition, may have had another stream.
   if (const auto old = route_of(asked.handle)) forget(*old);
   forget(*route);
@@ -132,12 +137,12 @@ void Sender::begin(const wire::LinkBegin::Partition& asked, LeaderEpoch epoch,
     return;
   }
   const Partition& partition = *copies_.at(*route);
-  if (from != stream->agreed_end || durable > from || from < partition.log_start()) {
+  if (from != stream->agreed_end || durable > from || stream->sent_from < partition.log_start()) {
     ended.partitions.push_back({asked.handle, ErrorCode::kOffsetOutOfRange});
     return;
   }
   stream->begun = true;
-  stream->next = from;
+  stream->next = stream->sent_from;
   copies_.call(*route, effects, [&](Partition& leader, partition::Output& out) {
     leader.member_reconciled(session_.peer().node, durable, out);
   });

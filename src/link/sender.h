@@ -66,6 +66,7 @@ class Sender {
     int32_t handle = 0;
     LeaderEpoch epoch = kNoLeaderEpoch;
     Offset agreed_end;     // where the follower's log ends after its cut
+    Offset sent_from;      // the first batch to send holds this offset
     bool begun = false;    // and counting
     uint32_t reading = 0;  // ticket of a read from disk
     Offset next;           // the next batch to send holds this offset

@@ -31,8 +31,13 @@ bool Checkpointer::is_up_to_date() const {
 }
 
 void Checkpointer::when_idle(Step& step, std::function<void(Step&)> then) {
-  if (!busy_) return then(step);
   when_idle_.push_back(std::move(then));
+  run_if_idle(step);
+}
+
+void Checkpointer::run_if_idle(Step& step) {
+  if (busy_ || removals_ > 0) return;
+  for (const auto& then : std::exchange(when_idle_, {})) then(step);
 }
 
 void Checkpointer::save(Step& step, Offset at, Buffer state) {
@@ -202,13 +207,17 @@ void Checkpointer::on_replaced(Step& step, const Checkpoint& written) {
   }
 }
 
-// Nothing waits for it: what stays behind is removed when the log is opened.
+// What stays behind is removed when the log is opened.
 void Checkpointer::remove_file(Step& step, const SegmentFileName& name) {
   const port::FileRef file = state_.file_of(name);
-  auto on_done = [path = file->path](Step& later, const port::DiskDone& done) {
-    if (done.status) return;
-    later.note(port::Severity::kWarning, "log_remove_failed",
-               fmt::format("{} could not be removed: {}", path, done.status.error().message));
+  ++removals_;
+  auto on_done = [this, path = file->path](Step& later, const port::DiskDone& done) {
+    --removals_;
+    if (!done.status) {
+      later.note(port::Severity::kWarning, "log_remove_failed",
+                 fmt::format("{} could not be removed: {}", path, done.status.error().message));
+    }
+    run_if_idle(later);
   };
   step.ask(port::RemoveFile{file, state_.disk.then(std::move(on_done))});
 }
@@ -227,7 +236,7 @@ void Checkpointer::finish(Step& step, const Status& status) {
   for (const Then& then : std::exchange(served_, {})) {
     if (then) then(step, status);
   }
-  for (const auto& then : std::exchange(when_idle_, {})) then(step);
+  run_if_idle(step);
   if (!busy_ && !waiting_.empty()) begin(step);
 }
 

@@ -33,7 +33,7 @@ class Checkpointer {
   // The files are exactly as the checkpoint on disk says.
   void assume_up_to_date() { written_ = appender_.synced(); }
 
-  // Runs `then` when no checkpoint is under way; at once if it is so.
+  // Runs `then` when no checkpoint is under way, and no file is being removed; at once if it is so.
   void when_idle(Step& step, std::function<void(Step&)> then);
 
   // Includes the partition's state; it takes effect in the first checkpoint for which everything
@@ -66,6 +66,7 @@ class Checkpointer {
   void on_replaced(Step& step, const Checkpoint& written);
   void remove_file(Step& step, const SegmentFileName& name);
   void finish(Step& step, const Status& status);
+  void run_if_idle(Step& step);
   bool is_up_to_date() const;
 
   LogState& state_;
@@ -82,6 +83,7 @@ class Checkpointer {
   std::optional<SegmentRecord> swap_;
   bool failed_ = false;                      // the last attempt
   std::optional<Appender::Synced> written_;  // what the one on disk covers, if it is all known
+  size_t removals_ = 0;                      // of files, under way
   std::vector<std::function<void(Step&)>> when_idle_;
 };
 

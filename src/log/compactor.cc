@@ -60,7 +60,34 @@ bool Compactor::worthwhile(const Now& now, Offset limit) const {
   return dirty > 0 && dirty * 100 >= (clean + dirty) * percent;
 }
 
+void Compactor::stop(Step& step, std::function<void(Step&)> then) {
+  if (!is_running()) return then(step);
+  when_stopped_.push_back(std::move(then));
+}
+
+bool Compactor::is_stopping() const {
+  return state_.phase == Phase::kClosing || state_.phase == Phase::kClosed ||
+         !when_stopped_.empty();
+}
+
+void Compactor::forget(Step& step) {
+  next_horizon_.reset();
+  if (pass_ == nullptr) return;
+  CHECK(!is_running());
+  for (const port::FileRef& file : pass_->group->cleaned) remove(step, file);
+  checkpointer_.set_swap(std::nullopt);
+  pass_.reset();
+  reader_.on_swapped(step);
+}
+
+void Compactor::ended(Step& step) {
+  for (const auto& then : std::exchange(when_stopped_, {})) then(step);
+}
+
 void Compactor::learn_next(Step& step) {
+  if (is_stopping()) {
+    return finish(step, fail(ErrorKind::kUnavailable, "the log was closed or cut meanwhile"));
+  }
   while (!pass_->to_learn.empty() && state_.find_segment(pass_->to_learn.back()) == nullptr) {
     pass_->to_learn.pop_back();  // trimmed
   }
@@ -138,9 +165,9 @@ bool Compactor::is_intact(const Group& group) const {
 
 void Compactor::clean_piece(Step& step) {
   Group& group = *pass_->group;
-  const bool stopping = state_.phase == Phase::kClosing || state_.phase == Phase::kClosed;
-  if (stopping || !is_intact(group)) {
-    return finish(step, fail(ErrorKind::kUnavailable, "the log was closed or trimmed meanwhile"));
+  if (is_stopping() || !is_intact(group)) {
+    return finish(step,
+                  fail(ErrorKind::kUnavailable, "the log was closed, cut or trimmed meanwhile"));
   }
   if (group.reading == group.bases.size()) return finish_files(step);
   Segment& segment = *state_.find_segment(group.bases[group.reading]);
@@ -283,6 +310,7 @@ void Compactor::adopt(Step& step) {
 void Compactor::suspend(Step& step, const Error& error) {
   pass_->suspended = true;
   step.tell(engine::Compacted{fail(error), pass_->bytes_before, state_.size_bytes()});
+  ended(step);
 }
 
 void Compactor::finish(Step& step, const Status& status) {
@@ -297,6 +325,7 @@ void Compactor::finish(Step& step, const Status& status) {
   pass_.reset();
   reader_.on_swapped(step);
   step.tell(engine::Compacted{status, bytes_before, state_.size_bytes()});
+  ended(step);
 }
 
 port::Completion Compactor::then(Next next) {

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -35,6 +36,12 @@ class Compactor {
   // Compacted follows, at once or later. REQUIRES: not running.
   void start(Step& step, Offset limit, Duration tombstone_age);
   bool is_running() const { return pass_ != nullptr && !pass_->suspended; }
+
+  // Runs `then` when no compaction is under way, at once if it is so. One that is ends as soon as
+  // its files are in order.
+  void stop(Step& step, std::function<void(Step&)> then);
+  // The segments are all gone: so is what was left of a compaction that could not end.
+  void forget(Step& step);
 
  private:
   // Neighbouring segments that become one, and what is known of the result.
@@ -81,6 +88,8 @@ class Compactor {
   void adopt(Step& step);
   void suspend(Step& step, const Error& error);
   void finish(Step& step, const Status& status);
+  void ended(Step& step);
+  bool is_stopping() const;
   // True if the segments of the group are still there, sealed.
   bool is_intact(const Group& group) const;
   // Runs `next` when the effect has finished. A failed one ends the pass.
@@ -92,6 +101,7 @@ class Compactor {
   ColdReader& reader_;
   HashSeed seed_;
   std::unique_ptr<Pass> pass_;
+  std::vector<std::function<void(Step&)>> when_stopped_;
   std::optional<int64_t> next_horizon_;  // when the earliest tombstone may go, as far as is known
 };
 

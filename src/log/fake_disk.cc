@@ -185,6 +185,7 @@ port::DiskDone FakeDisk::apply(const port::ReplaceFile& effect) {
   File& file = files_[effect.file->path];
   file = {};
   file.content = flatten(effect.bytes).text();
+  removed_.clear();  // the folder is synced
   return done(effect, sync(file));
 }
 
@@ -193,9 +194,7 @@ port::DiskDone FakeDisk::apply(const port::RenameFile& effect) {
   if (from.empty()) return done(effect, fail(ErrorKind::kNotFound, "no such file"));
   files_[effect.to->path] = std::move(from.mapped());
   files_[effect.to->path].name_synced = true;
-  // The folder was synced: earlier removals of these names are durable.
-  removed_.erase(effect.file->path);
-  removed_.erase(effect.to->path);
+  removed_.clear();  // the folder is synced
   return done(effect);
 }
 

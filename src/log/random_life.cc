@@ -67,7 +67,7 @@ void RandomLife::act() {
   } else if (dice < 88) {
     trim();
   } else if (dice < 89) {
-    cut();
+    random_.chance(1, 3) ? begin_anew() : cut();
   } else if (dice < 91) {
     disk_broken_ ? heal_disk() : break_disk();
   } else if (dice < 94) {
@@ -87,12 +87,26 @@ void RandomLife::run(uint64_t steps) {
 }
 
 Offset RandomLife::model_end() const {
-  return batches_.empty() ? Offset{0} : batches_.back().header.next_offset();
+  return batches_.empty() ? base_ : batches_.back().header.next_offset();
 }
 
 void RandomLife::forget_from(Offset end) {
   while (!batches_.empty() && batches_.back().header.base_offset >= end) batches_.pop_back();
   ++generation_;
+}
+
+void RandomLife::forget_all() {
+  batches_.clear();
+  ghosts_.clear();
+  saved_.clear();
+  base_ = durable_ = start_ = asked_start_ = anew_at_;
+  ++generation_;
+}
+
+// The engine's log was begun anew, as far as it is known.
+bool RandomLife::is_anew() {
+  return before_ && harness_.segment_log().start() == anew_at_ &&
+         harness_.segment_log().end() == anew_at_;
 }
 
 // --- actions -------------------------------------------------------------------------------------
@@ -188,6 +202,21 @@ void RandomLife::cut() {
   harness_.engine().cut(harness_.now, cut_to_, out);
 }
 
+void RandomLife::begin_anew() {
+  if (!open_ || trimming_ || !ghosts_.empty()) return;
+  before_ = Before{batches_, base_, durable_, start_, saved_};
+  anew_at_ = {random_.between(0, model_end().value + 50)};
+  cutting_ = true;
+  open_ = false;
+  // They may fail.
+  for (const auto& [ticket, read] : reads_) given_up_.insert(ticket);
+  for (const auto& [ticket, search] : searches_) given_up_.insert(ticket);
+  reads_.clear();
+  searches_.clear();
+  engine::Output out = harness_.out();
+  harness_.engine().begin_anew(harness_.now, anew_at_, out);
+}
+
 void RandomLife::break_disk() {
   disk_broken_ = true;
   if (random_.chance(1, 2)) {
@@ -259,6 +288,13 @@ void RandomLife::boot() {
   open_ = failed_ = cutting_ = trimming_ = false;
   batches_.insert(batches_.end(), ghosts_.begin(), ghosts_.end());
   ghosts_.clear();
+  if (before_) {
+    batches_ = before_->batches;
+    saved_ = before_->saved;
+    base_ = before_->base;
+    durable_ = before_->durable;
+    start_ = asked_start_ = before_->start;
+  }
   harness_.boot();
 }
 
@@ -298,6 +334,11 @@ void RandomLife::on(const engine::Durable& event) {
 
 void RandomLife::on(const engine::Failed& event) {
   ++failures_;
+  if (is_anew()) {
+    forget_all();
+  } else {
+    before_.reset();
+  }
   expect(event.end >= (cutting_ ? std::min(cut_to_, durable_) : durable_),
          "Failed dropped durable batches");
   open_ = cutting_ = false;
@@ -312,7 +353,9 @@ void RandomLife::on(const engine::Failed& event) {
 
 void RandomLife::on(const engine::ReadDone& event) {
   const auto found = reads_.find(event.ticket);
-  if (found == reads_.end()) return expect(false, "a read was answered twice");
+  if (found == reads_.end()) {
+    return expect(given_up_.erase(event.ticket) > 0, "a read was answered twice");
+  }
   const PendingRead pending = found->second;
   reads_.erase(found);
   if (pending.read.from < start_) return;
@@ -322,7 +365,9 @@ void RandomLife::on(const engine::ReadDone& event) {
 
 void RandomLife::on(const engine::TimestampFound& event) {
   const auto found = searches_.find(event.ticket);
-  if (found == searches_.end()) return expect(false, "a search was answered twice");
+  if (found == searches_.end()) {
+    return expect(given_up_.erase(event.ticket) > 0, "a search was answered twice");
+  }
   const auto [wanted, limit] = found->second;
   searches_.erase(found);
   expect(event.status.has_value(), "a search failed: " + why(event.status));
@@ -338,7 +383,8 @@ void RandomLife::on(const engine::Trimmed& event) {
 }
 
 void RandomLife::on(const engine::CutDone& event) {
-  expect(cutting_ && event.end == cut_to_, "CutDone says something else");
+  expect(cutting_ && event.end == (before_ ? anew_at_ : cut_to_), "CutDone says something else");
+  if (std::exchange(before_, std::nullopt)) forget_all();
   cutting_ = false;
   open_ = true;
   cut_to_ = {INT64_MAX};
@@ -369,6 +415,8 @@ void RandomLife::on(const engine::Replayed& event) {
 
 void RandomLife::on(const engine::Opened& event) {
   torn_bytes_ += event.torn_bytes;
+  if (is_anew()) forget_all();
+  before_.reset();
   const bool may_lose = power_lost_ && harness_.config.fsync != FsyncPolicy::kAlways;
   const Offset least = std::min(cut_to_, durable_);
   expect(event.end >= least || may_lose,

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,14 @@ class RandomLife {
     record::BatchHeader header;
     std::string bytes;
   };
+  // What there was before the log was begun anew; a crash may bring it back.
+  struct Before {
+    std::vector<Batch> batches;
+    Offset base;
+    Offset durable;
+    Offset start;
+    std::map<int64_t, std::string> saved;
+  };
   struct PendingRead {
     engine::Read read;
     uint64_t generation;
@@ -43,6 +52,7 @@ class RandomLife {
   void search();
   void trim();
   void cut();
+  void begin_anew();
   void save_checkpoint();
   void break_disk();
   void heal_disk();
@@ -71,6 +81,8 @@ class RandomLife {
   void check_all_readable();
   Offset model_end() const;
   void forget_from(Offset end);
+  void forget_all();
+  bool is_anew();
 
   Random random_;
   LogHarness harness_;
@@ -79,13 +91,17 @@ class RandomLife {
   std::vector<Batch> batches_;  // all that were appended and not cut, trimmed ones included
   // Dropped by a failure; a crash may bring them back until a reopen has cut them off.
   std::vector<Batch> ghosts_;
+  Offset base_;     // where the log was begun
   Offset durable_;  // reported durable
   Offset start_;    // confirmed by Trimmed or Opened
   Offset asked_start_;
-  Offset cut_to_{INT64_MAX};              // the lowest end a cut under way may leave
+  Offset cut_to_{INT64_MAX};  // the lowest end a cut under way may leave
+  Offset anew_at_;
+  std::optional<Before> before_;          // while it is not certain that the log was begun anew
   std::map<int64_t, std::string> saved_;  // states by offset, while they can come back
   std::map<uint64_t, PendingRead> reads_;
   std::map<uint64_t, std::pair<int64_t, Offset>> searches_;  // timestamp and limit
+  std::set<uint64_t> given_up_;                              // tickets of either
   uint64_t generation_ = 0;                                  // rises when batches go away
   uint64_t next_ticket_ = 0;
   Offset replay_next_;

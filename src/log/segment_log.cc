@@ -143,9 +143,24 @@ void SegmentLog::find_max_timestamp(const Now& now, uint64_t ticket, Offset limi
 
 // --- cutting, trimming, compacting ---------------------------------------------------------------
 
+// A compaction puts files in place that a cut may take away, so it ends first. If the log fails
+// meanwhile, that is the answer.
 void SegmentLog::cut(const Now& now, Offset end, engine::Output& out) {
+  CHECK(state_.phase == Phase::kOpen);
   Step step{now, out};
-  tail_cutter_.cut(step, end);
+  compactor_.stop(step, [this, end](Step& later) {
+    if (state_.phase == Phase::kOpen) tail_cutter_.cut(later, end);
+  });
+}
+
+void SegmentLog::begin_anew(const Now& now, Offset at, engine::Output& out) {
+  CHECK(state_.phase == Phase::kOpen);
+  Step step{now, out};
+  compactor_.stop(step, [this, at](Step& later) {
+    if (state_.phase == Phase::kOpen) {
+      tail_cutter_.begin_anew(later, at, [this](Step& last) { compactor_.forget(last); });
+    }
+  });
 }
 
 void SegmentLog::trim(const Now& now, Offset start, engine::Output& out) {

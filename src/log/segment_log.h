@@ -57,6 +57,7 @@ class SegmentLog final : public engine::Engine {
   void find_max_timestamp(const Now& now, uint64_t ticket, Offset limit,
                           engine::Output& out) override;
   void cut(const Now& now, Offset end, engine::Output& out) override;
+  void begin_anew(const Now& now, Offset at, engine::Output& out) override;
   void trim(const Now& now, Offset start, engine::Output& out) override;
   Offset retained_start(const Now& now, const engine::Retention& retention,
                         Offset limit) const override;

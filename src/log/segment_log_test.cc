@@ -21,3 +21,67 @@ INSTANTIATE_TEST_SUITE_P(SegmentLog, EngineConformance,
 
 }  // namespace
 }  // namespace magpie::engine
+
+namespace magpie::log {
+namespace {
+
+void append(LogHarness& harness, int batches) {
+  for (int i = 0; i < batches; ++i) {
+    record::BatchBuilder builder;
+    builder.add({.timestamp = 1'000, .key = "k", .value = std::string(700, 'v')});
+    Buffer batch = builder.build();
+    record::stamp(batch.mutable_bytes(), harness.engine().end(), {1});
+    engine::Output out = harness.out();
+    harness.engine().append(harness.now, {batch, record::parse_header(batch.bytes())}, out);
+    harness.settle();
+  }
+}
+
+engine::Opened reopen(LogHarness& harness) {
+  harness.crash();
+  harness.events.clear();
+  harness.boot();
+  engine::Output out = harness.out();
+  harness.engine().open(harness.now, engine::OpenMode::kExisting, out);
+  harness.settle();
+  const auto opened = harness.take<engine::Opened>();
+  EXPECT_TRUE(opened);
+  return opened.value_or(engine::Opened{});
+}
+
+// Crashes after `effects` of them; false if begin_anew had ended by then.
+bool crash_while_begun_anew(int effects, int64_t at, Crash mode) {
+  LogHarness harness(static_cast<uint64_t>(effects) + 1, mode);
+  harness.boot();
+  engine::Output out = harness.out();
+  harness.engine().open(harness.now, engine::OpenMode::kCreate, out);
+  harness.settle();
+  append(harness, 20);
+  harness.events.clear();
+  harness.engine().begin_anew(harness.now, {at}, out);
+  for (int i = 0; i < effects && harness.step(); ++i) {
+  }
+  const bool ended = harness.take<engine::CutDone>().has_value();
+  const engine::Opened first = reopen(harness);
+  const bool old = first.start == Offset{0} && first.end == Offset{20};
+  const bool anew = first.start == Offset{at} && first.end == Offset{at};
+  EXPECT_TRUE(ended ? anew : old || anew) << "after " << effects << " effects";
+  append(harness, 10);
+  const engine::Opened second = reopen(harness);
+  EXPECT_EQ(second.start, first.start);
+  EXPECT_EQ(second.end, first.end + 10);
+  return !ended;
+}
+
+TEST(SegmentLog, ACrashLeavesTheOldLogOrTheOneBegunAnew) {
+  for (const Crash mode : {Crash::kProcess, Crash::kLoseAll, Crash::kTear}) {
+    for (const int64_t at : {0, 7, 1'000}) {
+      int effects = 0;
+      while (crash_while_begun_anew(effects, at, mode)) ++effects;
+      EXPECT_GT(effects, 5);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace magpie::log

@@ -121,6 +121,11 @@ void TailCutter::cut_memory(Step& step, Offset end, const std::shared_ptr<Segmen
   state_.recent.cut(end);
   state_.compacted_to = std::min(state_.compacted_to, end);
   checkpointer_.forget_beyond(end);
+  settle_cut(step);
+}
+
+// Memory is as it shall be; files and replay follow.
+void TailCutter::settle_cut(Step& step) {
   ++state_.layout;
   appender_.resume(step.now);
   cutting_ = true;
@@ -131,6 +136,35 @@ void TailCutter::cut_memory(Step& step, Offset end, const std::shared_ptr<Segmen
     });
   });
 }
+
+// --- begin anew ----------------------------------------------------------------------------------
+
+// The same steps as for a cut: the first checkpoint names the empty segment alone, and everything
+// else is what lies beyond it or is left over below it.
+void TailCutter::begin_anew(Step& step, Offset at, std::function<void(Step&)> emptied) {
+  CHECK(state_.phase == Phase::kOpen && at >= Offset{0});
+  begin(Phase::kCutting);
+  appender_.when_quiet(
+      step, [this, at, emptied = std::move(emptied), operation = operation_](Step& later) {
+        checkpointer_.when_idle(later, [this, at, emptied, operation](Step& last) {
+          if (!is_current(operation)) return;
+          emptied(last);
+          empty_memory(last, at);
+        });
+      });
+}
+
+void TailCutter::empty_memory(Step& step, Offset at) {
+  for (Segment& segment : state_.segments) doomed_.push_back(std::move(segment));
+  state_.segments.clear();
+  state_.segments.emplace_back(at);
+  state_.start = state_.compacted_to = at;
+  state_.recent.cut(Offset{0});
+  checkpointer_.forget_beyond(Offset{-1});
+  settle_cut(step);
+}
+
+// --- bringing the files to it --------------------------------------------------------------------
 
 void TailCutter::settle_files(Step& step, Next next) {
   if (!cutting_) return shorten_active(step, std::move(next));

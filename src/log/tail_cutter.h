@@ -1,4 +1,5 @@
-// Takes the end of the log away: cut() for replication, and the clean-up after a failed write.
+// Takes the end of the log away: cut() for replication, and the clean-up after a failed write. Or
+// all of it: begin_anew().
 //
 // Both bring the files to what memory says the log is, in an order that is safe against a crash at
 // any point. For a cut: a checkpoint that says "nothing beyond this counts", then the files are
@@ -31,6 +32,10 @@ class TailCutter {
   // Removes everything at and above `end`. Tells replay and CutDone, or Failed.
   void cut(Step& step, Offset end);
 
+  // Leaves an empty log at `at`. Calls `emptied` once memory says so. Tells replay and CutDone, or
+  // Failed.
+  void begin_anew(Step& step, Offset at, std::function<void(Step&)> emptied);
+
   // Makes a failed log writable again. Tells replay and Opened, or Failed.
   void reopen(Step& step);
 
@@ -39,6 +44,8 @@ class TailCutter {
 
   void find_border(Step& step, Offset end);
   void cut_memory(Step& step, Offset end, const std::shared_ptr<Segment>& rest);
+  void empty_memory(Step& step, Offset at);
+  void settle_cut(Step& step);
   void settle_files(Step& step, Next next);
   void shorten_active(Step& step, Next next);
   void remove_doomed(Step& step, Next next);

@@ -33,10 +33,11 @@ Offset find_common_end(const CopyState& leader, const CopyState& follower) {
 Divergence find_divergence(const CopyState& leader, const CopyState& follower) {
   Divergence divergence;
   divergence.common_end = find_common_end(leader, follower);
-  if (follower.epochs.empty() && follower.end == follower.start) {
-    divergence.common_end = follower.end;
-  }
-  if (divergence.common_end < leader.start || divergence.common_end < follower.start) {
+  const bool is_empty = follower.epochs.empty() && follower.end == follower.start;
+  if (is_empty) divergence.common_end = follower.end;
+  const bool lacks_the_front = is_empty && leader.start < follower.start;
+  if (lacks_the_front || divergence.common_end < leader.start ||
+      divergence.common_end < follower.start) {
     divergence.restart = true;
     divergence.restart_at = leader.start;
   }

@@ -46,6 +46,21 @@ TEST(Divergence, WhatRetentionTookFromTheLeaderMakesTheFollowerBeginAnew) {
   EXPECT_EQ(found.restart_at, Offset{100});
 }
 
+TEST(Divergence, ANewMemberBeginsWhereTheLeadersLogDoes) {
+  const auto found = find_divergence(copy({entry(2, 100)}, 200, 100), copy({}, 0));
+  EXPECT_TRUE(found.restart);
+  EXPECT_EQ(found.restart_at, Offset{100});
+  EXPECT_FALSE(find_divergence(copy({entry(2, 100)}, 200, 100), copy({}, 100, 100)).restart);
+  EXPECT_FALSE(find_divergence(copy({}, 100, 100), copy({}, 100, 100)).restart);
+}
+
+// It was trimmed and then cut to nothing; what the leader has below would be missing for ever.
+TEST(Divergence, AnEmptyCopyThatBeginsTooHighBeginsAnew) {
+  const auto found = find_divergence(copy({entry(1, 0)}, 60), copy({}, 100, 100));
+  EXPECT_TRUE(found.restart);
+  EXPECT_EQ(found.restart_at, Offset{0});
+}
+
 TEST(Divergence, StrangersShareNothing) {
   const auto found = find_divergence(copy({entry(5, 0)}, 10), copy({entry(6, 0)}, 10));
   EXPECT_EQ(found, (Divergence{.common_end = Offset{0}}));

@@ -59,9 +59,13 @@ enum class Role { kNone, kLeader, kFollower };
 // A term of leadership that begins.
 struct Lead {
   LeaderEpoch epoch;
-  // The first offset of the epoch is not below this: what a lost epoch may have given out.
+  // The first offset of the epoch is not below this: what a lost epoch may have given out. Given in
+  // every term, by whoever leads, until something committed stands above it: a lossy epoch that
+  // wrote nothing leaves no trace in the log.
   Offset floor;
   bool with_loss = false;  // records of an earlier epoch may be missing
+  // Offsets from here on may not be given out yet; raised by set_ceiling().
+  Offset ceiling{INT64_MAX};
 };
 
 // --- what it says -------------------------------------------------------------------------------
@@ -90,6 +94,10 @@ struct LogMoved {};
 // A follower's tail was cut; its log ends at `end` now.
 struct CutDone {
   Offset end;
+};
+// A follower's log was begun anew: it is empty, and begins and ends at `at`.
+struct BegunAnew {
+  Offset at;
 };
 // A write of a leader with members failed. Offsets it gave out may be held elsewhere, so it must
 // give out none again in this epoch: it appends nothing until lead() is called with a new one.
@@ -121,7 +129,7 @@ struct Closed {
 
 using Event =
     std::variant<Opened, OpenFailed, Settled, HighWatermarkMoved, ReadDone, TimestampFound, Trimmed,
-                 StorageFailed, StorageRecovered, Closed, LogMoved, CutDone, EpochSpent>;
+                 StorageFailed, StorageRecovered, Closed, LogMoved, CutDone, EpochSpent, BegunAnew>;
 
 struct Output {
   port::Effects& effects;

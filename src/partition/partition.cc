@@ -218,6 +218,11 @@ EpochCache::EpochEnd Partition::epoch_end(LeaderEpoch asked) const {
 
 void Partition::trim(const Now& now, Offset start, Output& out) {
   CHECK(is_readable() && start <= high_watermark_);
+  // What is being cut may lie below.
+  if (cutting_) {
+    out.events.emplace_back(Trimmed{start, log_start()});
+    return;
+  }
   std::vector<engine::Event> events;
   engine::Output engine_out{out.effects, events};
   trims_.push_back(start);
@@ -403,10 +408,11 @@ void Partition::on(const Now& now, engine::Durable& event, Output& out) {
 void Partition::on(const Now& now, engine::Failed& event, Output& out) {
   const bool news = state_ != PartitionState::kReadOnly;
   if (state_ == PartitionState::kOnline) state_ = PartitionState::kReadOnly;
-  cutting_ = false;
+  cutting_ = beginning_anew_ = false;
   next_reopen_ = now.instant + kReopenDelay;
   durable_end_ = event.end;
-  high_watermark_ = std::min(high_watermark_, event.end);
+  // The log may have been emptied already by begin_anew().
+  high_watermark_ = std::max(std::min(high_watermark_, event.end), log_start());
   epochs_.cut(event.end);
   // A compaction goes on and says when it is over; until then none may be started.
   next_upkeep_ = next_compaction_ = Instant::never();
@@ -437,7 +443,7 @@ void Partition::on(const Now&, engine::TimestampFound& event, Output& out) {
 
 void Partition::on(const Now&, engine::Compacted& event, Output& out) {
   end_compaction();
-  if (event.status) return;
+  if (event.status || cutting_) return;  // a cut ends it early
   out.effects.add(
       port::LogLine{port::Severity::kError, "compaction_failed",
                     fmt::format("partition {}: {}", label_, event.status.error().message)});

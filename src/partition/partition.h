@@ -107,7 +107,8 @@ class Partition {
   // Who must hold a record besides this copy, from now on. REQUIRES: leading.
   void require(const Now& now, const std::vector<NodeId>& members, Output& out);
 
-  // Offsets from `ceiling` on may not be given out yet; appends that need one are refused.
+  // Offsets from `ceiling` on may not be given out yet; appends that need one are refused. lead()
+  // sets it, too.
   void set_ceiling(Offset ceiling) { ceiling_ = ceiling; }
   Offset ceiling() const { return ceiling_; }
   // The next append's offset.
@@ -144,8 +145,15 @@ class Partition {
   // exported what goes (G10). REQUIRES: following, online, and no cut under way.
   void cut(const Now& now, Offset end, Output& out);
 
-  // From cut() to CutDone. A copy that leads meanwhile takes nothing, and copy_state() means
-  // nothing.
+  // Throws the whole log away and leaves an empty one that begins and ends at `at`: for a copy
+  // whose leader no longer has what follows, or whose own bytes are damaged. BegunAnew follows, or
+  // StorageFailed (then the log is empty after StorageRecovered, or as it was). Whoever calls has
+  // exported what differs from the leader's, and counted what lies between (G10).
+  // REQUIRES: as cut().
+  void begin_anew(const Now& now, Offset at, Output& out);
+
+  // From cut() to CutDone, or begin_anew() to BegunAnew. A copy that leads meanwhile takes nothing,
+  // and copy_state() means nothing.
   bool is_cutting() const { return cutting_; }
 
   // The log agrees with the leader's, whose epochs are these.
@@ -265,6 +273,7 @@ class Partition {
   Offset leader_log_start_;
   bool is_reconciled_ = false;
   bool cutting_ = false;
+  bool beginning_anew_ = false;                   // and cutting_
   std::vector<EpochCache::Entry> leader_epochs_;  // those not yet reached
 
   // The replay under way.

@@ -31,6 +31,7 @@ void Partition::lead(const Now&, const Lead& lead, Output& out) {
   CHECK(is_readable() && lead.epoch > epoch_ && lead.epoch > epochs_.latest());
   set_role(Role::kLeader, lead.epoch, out);
   floor_ = std::max(floor_, lead.floor);
+  ceiling_ = lead.ceiling;
   with_loss_ = lead.with_loss;
   tombstones_may_go_ = false;
   if (with_loss_) producers_.allow_jumps();
@@ -103,8 +104,19 @@ void Partition::cut(const Now& now, Offset end, Output& out) {
   drain(now, events, out);
 }
 
+void Partition::begin_anew(const Now& now, Offset at, Output& out) {
+  CHECK(role_ == Role::kFollower && is_writable());
+  is_reconciled_ = false;
+  cutting_ = beginning_anew_ = true;
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->begin_anew(now, at, engine_out);
+  drain(now, events, out);
+}
+
 void Partition::on(const Now&, engine::CutDone& event, Output& out) {
   cutting_ = false;
+  const bool anew = std::exchange(beginning_anew_, false);
   if (!restored_) {
     state_ = PartitionState::kOffline;
     out.events.emplace_back(OpenFailed{restored_.error()});
@@ -112,6 +124,13 @@ void Partition::on(const Now&, engine::CutDone& event, Output& out) {
   }
   durable_end_ = event.end;
   if (with_loss_) producers_.allow_jumps();  // the replay has made the table anew
+  if (anew) {
+    // What the leader no longer has was committed.
+    high_watermark_ = leader_high_watermark_ = event.end;
+    leader_log_start_ = Offset{};
+    out.events.emplace_back(BegunAnew{event.end});
+    return;
+  }
   high_watermark_ = std::min(high_watermark_, event.end);
   leader_high_watermark_ = std::min(leader_high_watermark_, event.end);
   out.events.emplace_back(CutDone{event.end});

@@ -292,6 +292,84 @@ TEST(Replication, WhatALossLeftOutIsLeftOutUntilSomethingStandsAboveIt) {
   EXPECT_EQ(bj.partition().log_end(), Offset{1'001});
 }
 
+// An epoch that wrote nothing leaves no trace in any log; whoever leads next is told its floor.
+TEST(Replication, ALossThatWroteNothingLeavesTheSameOffsetsOutInTheNextEpoch) {
+  for (const bool restarted : {false, true}) {
+    Copy bj(1);
+    Copy sh(2);
+    Copy gz(3);
+    bj.lead(5, {});
+    bj.append(1, batch_of(3));
+    sh.follow(bj);
+    gz.follow(bj);
+    bj.append(2, batch_of(2));  // lost
+    sh.lead(6, {}, 1'000, true);
+    gz.follow(sh);
+    if (restarted) gz.open();
+    gz.lead(7, {}, 1'000);
+    gz.append(3, batch_of(1));
+    EXPECT_EQ(gz.partition().log_end(), Offset{1'001});
+    sh.follow(gz);
+    bj.follow(gz);
+    EXPECT_EQ(sh.partition().copy_state(), gz.partition().copy_state());
+    EXPECT_EQ(bj.partition().copy_state(), gz.partition().copy_state());
+    EXPECT_EQ(bj.partition().epoch_end(LeaderEpoch{5}).end, Offset{3});
+    // Something stands above it now; a floor below the log's end changes nothing.
+    sh.lead(8, {}, 1'000);
+    sh.append(4, batch_of(1));
+    EXPECT_EQ(sh.partition().log_end(), Offset{1'002});
+  }
+}
+
+TEST(Replication, ATermBeginsWithTheCeilingItIsTold) {
+  Copy bj(1);
+  bj.partition().lead(
+      bj.now(), {.epoch = LeaderEpoch{5}, .floor = Offset{10}, .ceiling = Offset{11}}, bj.out());
+  bj.append(1, batch_of(1));
+  bj.append(2, batch_of(1));
+  EXPECT_EQ(bj.answers(), (Answers{{2, Refusal::kBlocked}}));
+  bj.partition().set_ceiling(Offset{12});
+  bj.append(3, batch_of(1));
+  bj.partition().require(bj.now(), {}, bj.out());
+  EXPECT_EQ(bj.answers().at(3), Refusal::kNone);
+  EXPECT_EQ(bj.partition().log_end(), Offset{12});
+}
+
+TEST(Replication, ACopyBegunAnewIsEmptyAndTakesWhatFollows) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {});
+  bj.append(1, batch_of(3, 0));
+  sh.follow(bj);
+  EXPECT_EQ(sh.partition().producer_count(), 1u);
+  for (uint64_t ticket = 2; ticket < 9; ++ticket) bj.append(ticket, batch_of(1));
+  bj.partition().trim(bj.now(), Offset{7}, bj.out());
+  sh.partition().begin_anew(sh.now(), Offset{7}, sh.out());
+  EXPECT_EQ(sh.partition().copy_state(), (CopyState{{}, Offset{7}, Offset{7}}));
+  EXPECT_EQ(sh.partition().high_watermark(), Offset{7});
+  EXPECT_EQ(sh.partition().durable_end(), Offset{7});
+  EXPECT_EQ(sh.partition().producer_count(), 0u);
+  sh.open();
+  EXPECT_EQ(sh.partition().high_watermark(), Offset{7});
+  sh.follow(bj);
+  EXPECT_EQ(sh.partition().copy_state(), bj.partition().copy_state());
+  EXPECT_EQ(sh.partition().high_watermark(), Offset{10});
+}
+
+// A client deletes records of a copy that leads again, while its tail is still being cut.
+TEST(Replication, NothingIsTrimmedWhileATailIsCut) {
+  Copy bj(1);
+  bj.lead(6, {});
+  bj.append(1, batch_of(3));
+  bj.partition().follow(bj.now(), LeaderEpoch{7}, bj.out());
+  bj.hold_cuts();
+  bj.partition().cut(bj.now(), Offset{0}, bj.out());
+  bj.lead(8, {});
+  bj.partition().trim(bj.now(), Offset{3}, bj.out());
+  bj.settle();
+  EXPECT_EQ(bj.partition().copy_state(), (CopyState{{}, Offset{0}, Offset{0}}));
+}
+
 // The leader says so while the follower's disk is behind, and has nothing to say afterwards.
 TEST(Replication, AFollowersLogBeginsWhereItsLeadersDoes) {
   Copy bj(1);
