@@ -156,9 +156,9 @@ void Receiver::compared(const Now& now, Copy& copy,
   copy.compared = copy.wanted.epoch;
   copy.common_end = Offset{answer.common_end};
   copy.leader_start = Offset{answer.log_start};
-  copy.leader_epochs.clear();
+  copy.leader_log = {.epochs = {}, .last_loss = LeaderEpoch{answer.last_loss}};
   for (const auto& entry : answer.epochs) {
-    copy.leader_epochs.push_back({LeaderEpoch{entry.epoch}, Offset{entry.start}});
+    copy.leader_log.epochs.push_back({LeaderEpoch{entry.epoch}, Offset{entry.start}});
   }
   const Offset keep = std::max(copy.common_end, partition->log_start());
   if (keep < partition->log_end()) {
@@ -229,8 +229,8 @@ void Receiver::begin(const Now& now, port::Effects& effects) {
       ask_again(copy, now);
       continue;
     }
-    copies_.call(route, effects, [&](Partition& follower, partition::Output&) {
-      follower.reconciled(copy.leader_epochs);
+    copies_.call(route, effects, [&](Partition& follower, partition::Output& out) {
+      follower.reconciled(now, copy.leader_log, out);
     });
     const Partition& partition = *copies_.at(route);
     wire::LinkBegin& message = messages[copy.wanted.epoch];

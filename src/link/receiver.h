@@ -114,7 +114,7 @@ class Receiver {
     Offset leader_start;
     // The log is empty and begins where the leader's batch does that holds this offset; -1: no.
     Offset batch_of{-1};
-    std::vector<partition::EpochCache::Entry> leader_epochs;
+    partition::LeaderLog leader_log;
     Offset reported{-1};  // durable end
   };
 

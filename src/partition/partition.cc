@@ -12,7 +12,8 @@
 namespace magpie::partition {
 namespace {
 
-constexpr int16_t kStateVersion = 2;
+constexpr int16_t kStateVersion = 3;
+constexpr int16_t kStateWithoutLoss = 2;  // read, but not written any more
 // After a failed write: how long until the disk is tried again.
 constexpr Duration kReopenDelay = Duration::milliseconds(1'000);
 
@@ -322,6 +323,7 @@ Buffer Partition::encode_state() const {
   epochs_.encode(out);
   producers_.encode(out);
   out.write_int64(high_watermark_.value);
+  out.write_int32(producers_.last_loss().value);
   return flatten(out.finish());
 }
 
@@ -331,14 +333,16 @@ Status Partition::restore_state(const Now& now, const Buffer& state) {
   if (state.empty()) return {};
   ByteReader in(state);
   const int16_t version = in.read_int16();
-  if (version != kStateVersion) {
+  if (version != kStateVersion && version != kStateWithoutLoss) {
     return fail(ErrorKind::kUnsupported,
-                fmt::format("partition {}: checkpoint state has version {}, this build reads {}; "
-                            "start the version that wrote it",
-                            label_, version, kStateVersion));
+                fmt::format("partition {}: checkpoint state has version {}, this build reads {} "
+                            "and {}; start the version that wrote it",
+                            label_, version, kStateWithoutLoss, kStateVersion));
   }
-  const bool whole = epochs_.decode(in) && producers_.decode(in, now.instant);
+  const bool with_loss = version != kStateWithoutLoss;
+  const bool whole = epochs_.decode(in) && producers_.decode(in, now.instant, with_loss);
   saved_high_watermark_ = whole ? Offset{in.read_int64()} : Offset{};
+  if (whole && with_loss) producers_.opened_with_loss(LeaderEpoch{in.read_int32()});
   if (!whole || !in.ok()) {
     return fail(ErrorKind::kCorrupt,
                 fmt::format("partition {}: checkpoint state is malformed", label_));
@@ -382,7 +386,6 @@ void Partition::on(const Now& now, engine::Opened& event, Output& out) {
   const bool recovered = state_ == PartitionState::kReadOnly;
   state_ = PartitionState::kOnline;
   durable_end_ = event.end;
-  if (with_loss_) producers_.allow_jumps();  // the replay has made the table anew
   if (!recovered) high_watermark_ = std::clamp(saved_high_watermark_, event.start, event.end);
   schedule_upkeep(now);
   if (recovered) {

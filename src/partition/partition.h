@@ -56,6 +56,12 @@ struct CompactionSlot {
 
 enum class PartitionState { kNew, kOpening, kOnline, kReadOnly, kOffline, kClosing, kClosed };
 
+// What a follower is told of its leader's log.
+struct LeaderLog {
+  std::vector<EpochCache::Entry> epochs;
+  LeaderEpoch last_loss = kNoLeaderEpoch;  // the newest epoch that was opened with loss
+};
+
 // --- the partition ------------------------------------------------------------------------------
 
 class Partition {
@@ -156,8 +162,8 @@ class Partition {
   // and copy_state() means nothing.
   bool is_cutting() const { return cutting_; }
 
-  // The log agrees with the leader's, whose epochs are these.
-  void reconciled(std::vector<EpochCache::Entry> leader_epochs);
+  // The log agrees with the leader's, of which this is known.
+  void reconciled(const Now& now, LeaderLog leader, Output& out);
 
   // Appends one batch as the leader stored it. Error: it does not follow, or is damaged; then
   // nothing was done, and the log has to be compared again.
@@ -207,6 +213,7 @@ class Partition {
   bool is_writable() const { return state_ == PartitionState::kOnline && !cutting_; }
   void set_role(Role role, LeaderEpoch epoch, Output& out);
   void recommit(Output& out);
+  void remember_loss(const Now& now, LeaderEpoch epoch, Output& out);
   void told_durable(Offset end, Output& out);
   void trim_as_told(const Now& now, Output& out);
   void append_checked(const Now& now, uint64_t ticket, Buffer batch, bool internal, Output& out);
@@ -264,7 +271,6 @@ class Partition {
   bool spent_ = false;       // see EpochSpent
   bool blocked_ = false;
   bool held_ = false;
-  bool with_loss_ = false;
   bool tombstones_may_go_ = true;
   Offset floor_;  // also of earlier terms: nothing may have been written above it yet
   Offset ceiling_{INT64_MAX};

@@ -34,13 +34,14 @@ int32_t sequence_plus(int32_t sequence, int64_t count) {
 ProducerTable::Answer ProducerTable::check(const record::BatchHeader& header) const {
   const auto found = producers_.find(header.producer_id);
   if (found == producers_.end()) {
-    const bool fits = header.base_sequence == 0 || unknown_may_begin_anywhere_;
+    const bool fits = header.base_sequence == 0 || last_loss_ != kNoLeaderEpoch;
     return {fits ? SequenceVerdict::kNew : SequenceVerdict::kUnknownProducer, {}};
   }
   const Producer& producer = found->second;
   if (header.producer_epoch < producer.epoch) return {SequenceVerdict::kFenced, {}};
   if (header.producer_epoch > producer.epoch) {
-    return {header.base_sequence == 0 ? SequenceVerdict::kNew : SequenceVerdict::kOutOfOrder, {}};
+    const bool fits = header.base_sequence == 0 || may_jump(producer);
+    return {fits ? SequenceVerdict::kNew : SequenceVerdict::kOutOfOrder, {}};
   }
   const StoredBatch offered = summary(header);
   for (uint8_t i = 0; i < producer.count; ++i) {
@@ -54,7 +55,7 @@ ProducerTable::Answer ProducerTable::check(const record::BatchHeader& header) co
       distance(sequence_plus(producer.newest().last_sequence, 1), header.base_sequence);
   if (ahead == 0) return {SequenceVerdict::kNew, {}};
   const bool behind = is_behind(ahead);
-  if (behind ? fills_gap(producer, offered) : producer.may_jump) {
+  if (behind ? fills_gap(producer, offered) : may_jump(producer)) {
     return {SequenceVerdict::kNew, {}};
   }
   return {behind ? SequenceVerdict::kOldDuplicate : SequenceVerdict::kOutOfOrder, {}};
@@ -74,9 +75,12 @@ void ProducerTable::apply(const record::BatchHeader& header, Instant now) {
     producer.epoch = header.producer_epoch;
     producer.count = 0;
     producer.gap = {};
-    producer.may_jump = false;
   }
   remember(producer, summary(header));
+  // What fills a gap is not the newest.
+  if (producer.newest().base_offset == header.base_offset) {
+    producer.written_in = header.leader_epoch;
+  }
   touch(header.producer_id, producer, now);
 }
 
@@ -114,21 +118,10 @@ void ProducerTable::remember(Producer& producer, const StoredBatch& batch) {
     } else if (ahead > 0) {
       const int64_t before = (int64_t{batch.first_sequence} + kSequenceSpace - 1) % kSequenceSpace;
       producer.gap = {expected, static_cast<int32_t>(before)};
-      producer.may_jump = false;
     }
   }
   drop_oldest();
   window[producer.count++] = batch;
-}
-
-void ProducerTable::allow_jumps() {
-  unknown_may_begin_anywhere_ = true;
-  for (auto& [id, producer] : producers_) producer.may_jump = true;
-}
-
-void ProducerTable::forbid_jumps() {
-  unknown_may_begin_anywhere_ = false;
-  for (auto& [id, producer] : producers_) producer.may_jump = false;
 }
 
 void ProducerTable::touch(ProducerId id, Producer& producer, Instant now) {
@@ -168,6 +161,7 @@ void ProducerTable::encode(ByteWriter& out) const {
   for (const auto& [id, producer] : producers_) {
     out.write_int64(id.value);
     out.write_int16(producer.epoch.value);
+    out.write_int32(producer.written_in.value);
     out.write_int32(producer.gap.first);
     out.write_int32(producer.gap.last);
     out.write_int8(static_cast<int8_t>(producer.count));
@@ -182,13 +176,14 @@ void ProducerTable::encode(ByteWriter& out) const {
   }
 }
 
-bool ProducerTable::decode(ByteReader& in, Instant now) {
+bool ProducerTable::decode(ByteReader& in, Instant now, bool with_epochs) {
   clear();
   const int32_t count = in.read_int32();
   for (int32_t i = 0; i < count && in.ok(); ++i) {
     const ProducerId id{in.read_int64()};
     Producer producer;
     producer.epoch.value = in.read_int16();
+    if (with_epochs) producer.written_in.value = in.read_int32();
     producer.gap.first = in.read_int32();
     producer.gap.last = in.read_int32();
     const int8_t window = in.read_int8();

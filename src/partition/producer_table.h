@@ -5,15 +5,18 @@
 // the number of requests a client may have in flight (KIP-98, max.in.flight ≤ 5), so every retry
 // still finds its original. Sequence numbers count records and wrap from 2^31-1 to 0.
 //
-// In an epoch that was opened with loss a producer goes on behind records that are gone. It may
-// jump forward once; what it jumped over is remembered and accepted once, should it come after all
-// (a retry, or records replayed from salvage).
+// After an epoch was opened with loss a producer goes on behind records that are gone. It may jump
+// forward once, in that epoch or in any later one: as long as its newest batch is older than the
+// newest such epoch. What it jumped over is remembered and accepted once, should it come after all
+// (a retry, or records replayed from salvage). A producer all of whose batches are gone may begin
+// anywhere.
 //
 // The table is rebuilt from the batches' own headers, so it fails over with the log. Producers are
 // forgotten by the broker's clock, never by record timestamps, which clients choose freely; what
 // was rebuilt counts as seen at the time of the rebuild.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -60,11 +63,11 @@ class ProducerTable {
   };
   struct Producer {
     ProducerEpoch epoch{-1};
+    LeaderEpoch written_in = kNoLeaderEpoch;    // the newest batch
     uint8_t count = 0;                          // of `window` in use
     std::array<StoredBatch, kWindow> window{};  // oldest first
     Instant last_seen;
     Gap gap;
-    bool may_jump = false;  // forward, once
     const StoredBatch& newest() const { return window[count - 1]; }
   };
   struct Answer {
@@ -78,10 +81,9 @@ class ProducerTable {
   // What to do with a batch that has a producer id. Changes nothing.
   Answer check(const record::BatchHeader& header) const;
 
-  // The epoch begins with loss: every known producer may jump once, and unknown ones may begin
-  // anywhere until forbid_jumps().
-  void allow_jumps();
-  void forbid_jumps();
+  // `epoch` was opened with loss. Only the newest one counts; clear() and decode() keep it.
+  void opened_with_loss(LeaderEpoch epoch) { last_loss_ = std::max(last_loss_, epoch); }
+  LeaderEpoch last_loss() const { return last_loss_; }
 
   // Remembers an appended batch (also during replay). Batches without producer id are ignored.
   void apply(const record::BatchHeader& header, Instant now);
@@ -97,16 +99,18 @@ class ProducerTable {
 
   void encode(ByteWriter& out) const;
   // Replaces the content; everyone counts as seen `now`. False if malformed (table then empty).
-  bool decode(ByteReader& in, Instant now);
+  // `with_epochs`: false for what builds wrote that did not note when a batch was written.
+  bool decode(ByteReader& in, Instant now, bool with_epochs = true);
 
  private:
   static bool fills_gap(const Producer& producer, const StoredBatch& batch);
   static void remember(Producer& producer, const StoredBatch& batch);
+  bool may_jump(const Producer& producer) const { return producer.written_in < last_loss_; }
   void touch(ProducerId id, Producer& producer, Instant now);
   void make_room();
 
   size_t capacity_;
-  bool unknown_may_begin_anywhere_ = false;
+  LeaderEpoch last_loss_ = kNoLeaderEpoch;
   std::map<ProducerId, Producer> producers_;
   std::set<std::pair<Instant, ProducerId>> by_last_seen_;
 };

@@ -102,6 +102,43 @@ TEST(ProducerTable, MakesRoomByForgettingTheOneSeenLongestAgo) {
   EXPECT_FALSE(table.producers().contains(ProducerId{2}));
 }
 
+BatchHeader in_epoch(int32_t leader_epoch, BatchHeader header) {
+  header.leader_epoch = LeaderEpoch{leader_epoch};
+  return header;
+}
+
+TEST(ProducerTable, WhoeverWroteBeforeALossMayJumpOnce) {
+  ProducerTable table(10);
+  table.apply(in_epoch(5, batch(1, 0, 0, 3, 0)), Instant{});
+  table.apply(in_epoch(6, batch(2, 0, 0, 3, 3)), Instant{});
+  table.opened_with_loss(LeaderEpoch{6});
+  table.opened_with_loss(LeaderEpoch{4});
+  EXPECT_EQ(verdict(table, batch(2, 0, 9, 1)), SequenceVerdict::kOutOfOrder);
+  EXPECT_EQ(verdict(table, batch(3, 0, 9, 1)), SequenceVerdict::kNew) << "all of it may be gone";
+  EXPECT_EQ(verdict(table, batch(1, 1, 9, 1)), SequenceVerdict::kNew) << "of a newer epoch";
+  EXPECT_EQ(verdict(table, batch(1, 0, 9, 1)), SequenceVerdict::kNew);
+  table.apply(in_epoch(7, batch(1, 0, 9, 1, 6)), Instant{});
+  EXPECT_EQ(verdict(table, batch(1, 0, 20, 1)), SequenceVerdict::kOutOfOrder);
+  // What comes late from the gap does not count as having gone on after the next loss.
+  table.opened_with_loss(LeaderEpoch{8});
+  table.apply(in_epoch(8, batch(1, 0, 4, 2, 7)), Instant{});
+  EXPECT_EQ(verdict(table, batch(1, 0, 20, 1)), SequenceVerdict::kNew);
+}
+
+TEST(ProducerTable, AJumpMadeIsRememberedInWhatIsEncoded) {
+  ProducerTable table(10);
+  table.apply(in_epoch(5, batch(1, 0, 0, 3, 0)), Instant{});
+  table.apply(in_epoch(6, batch(2, 0, 0, 3, 3)), Instant{});
+  ByteWriter out;
+  table.encode(out);
+  ByteReader in(flatten(out.finish()));
+  ProducerTable copy(10);
+  copy.opened_with_loss(LeaderEpoch{6});
+  ASSERT_TRUE(copy.decode(in, Instant{}));
+  EXPECT_EQ(verdict(copy, batch(1, 0, 9, 1)), SequenceVerdict::kNew);
+  EXPECT_EQ(verdict(copy, batch(2, 0, 9, 1)), SequenceVerdict::kOutOfOrder);
+}
+
 // A twin that keeps every batch it ever stored and looks for the batch in the whole list.
 struct Twin {
   std::map<int64_t, std::vector<BatchHeader>> stored;

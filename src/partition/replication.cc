@@ -15,26 +15,36 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
   role_ = role;
   epoch_ = epoch;
   replicated_ = role == Role::kLeader;
-  spent_ = blocked_ = held_ = with_loss_ = false;
+  spent_ = blocked_ = held_ = false;
   ceiling_ = Offset{INT64_MAX};
   is_reconciled_ = false;
   leader_epochs_.clear();
   leader_high_watermark_ = high_watermark_;
   leader_log_start_ = Offset{};
   commitment_.begin();
-  producers_.forbid_jumps();
 }
 
 // --- leading -------------------------------------------------------------------------------------
 
-void Partition::lead(const Now&, const Lead& lead, Output& out) {
+void Partition::lead(const Now& now, const Lead& lead, Output& out) {
   CHECK(is_readable() && lead.epoch > epoch_ && lead.epoch > epochs_.latest());
   set_role(Role::kLeader, lead.epoch, out);
   floor_ = std::max(floor_, lead.floor);
   ceiling_ = lead.ceiling;
-  with_loss_ = lead.with_loss;
   tombstones_may_go_ = false;
-  if (with_loss_) producers_.allow_jumps();
+  if (lead.with_loss) remember_loss(now, lead.epoch, out);
+}
+
+// Kept at once: a producer that was silent through the whole epoch comes back in a later term, or
+// after a restart.
+void Partition::remember_loss(const Now& now, LeaderEpoch epoch, Output& out) {
+  if (epoch <= producers_.last_loss()) return;
+  producers_.opened_with_loss(epoch);
+  if (!is_writable()) return;  // it goes into the next checkpoint
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  save_checkpoint(now, engine_out);
+  drain(now, events, out);
 }
 
 void Partition::require(const Now&, const std::vector<NodeId>& members, Output& out) {
@@ -123,7 +133,6 @@ void Partition::on(const Now&, engine::CutDone& event, Output& out) {
     return;
   }
   durable_end_ = event.end;
-  if (with_loss_) producers_.allow_jumps();  // the replay has made the table anew
   if (anew) {
     // What the leader no longer has was committed.
     high_watermark_ = leader_high_watermark_ = event.end;
@@ -136,10 +145,11 @@ void Partition::on(const Now&, engine::CutDone& event, Output& out) {
   out.events.emplace_back(CutDone{event.end});
 }
 
-void Partition::reconciled(std::vector<EpochCache::Entry> leader_epochs) {
+void Partition::reconciled(const Now& now, LeaderLog leader, Output& out) {
   CHECK(role_ == Role::kFollower);
   is_reconciled_ = true;
-  leader_epochs_ = std::move(leader_epochs);
+  leader_epochs_ = std::move(leader.epochs);
+  remember_loss(now, leader.last_loss, out);
 }
 
 Status Partition::append_copied(const Now& now, Buffer batch, Output& out) {

@@ -72,7 +72,8 @@ class Copy {
     const Divergence parted = find_divergence(source.copy_state(), partition_->copy_state());
     ASSERT_FALSE(parted.restart);
     if (parted.common_end < partition_->log_end()) partition_->cut(now_, parted.common_end, out_);
-    partition_->reconciled(source.copy_state().epochs);
+    partition_->reconciled(now_, {source.copy_state().epochs, source.producers().last_loss()},
+                           out_);
     source.member_reconciled(id_, partition_->durable_end(), leader.out());
     copy_from(leader, batches);
     acknowledge(leader);
@@ -242,6 +243,44 @@ TEST(Replication, AfterALossNoOffsetIsUsedAgainAndProducersGoOn) {
   EXPECT_EQ(sh.partition().log_end(), Offset{1'003}) << "stored once";
   sh.append(7, batch_of(1, 6));
   EXPECT_EQ(sh.answers().at(7), Refusal::kNone);
+}
+
+// It comes back in a later term, on another member, after restarts; and then it may jump once.
+TEST(Replication, AProducerThatWasSilentThroughALossMayStillGoOn) {
+  for (const bool restarted : {false, true}) {
+    Copy bj(1);
+    Copy sh(2);
+    Copy gz(3);
+    bj.lead(5, {});
+    bj.append(1, batch_of(3, 0));
+    sh.follow(bj);
+    gz.follow(bj);
+    bj.append(2, batch_of(2, 3));  // lost
+    sh.lead(6, {}, 1'000, true);
+    gz.follow(sh);
+    if (restarted) gz.open();
+    gz.lead(7, {}, 1'000);
+    gz.append(3, batch_of(1, 5));
+    EXPECT_EQ(gz.answers().at(3), Refusal::kNone);
+    sh.follow(gz);
+    if (restarted) sh.open();
+    sh.lead(8, {}, 1'000);
+    sh.append(4, batch_of(1, 9));
+    EXPECT_EQ(sh.answers().at(4), Refusal::kOutOfOrderSequence) << "it has jumped already";
+    sh.append(5, batch_of(1, 6));
+    EXPECT_EQ(sh.answers().at(5), Refusal::kNone);
+  }
+}
+
+TEST(Replication, ALossIsKnownToTheLeaderThatItMadeAfterARestart) {
+  Copy bj(1);
+  bj.lead(5, {});
+  bj.append(1, batch_of(3, 0));
+  bj.lead(6, {}, 1'000, true);
+  bj.open();
+  bj.lead(7, {}, 1'000);
+  bj.append(2, batch_of(1, 8));
+  EXPECT_EQ(bj.answers().at(2), Refusal::kNone);
 }
 
 // The new epoch begins far above the offsets that were lost; they must not pass for records that
