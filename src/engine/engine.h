@@ -50,7 +50,8 @@ struct EngineConfig {
   Duration segment_age = Duration::seconds(604'800);  // segment.ms
   int32_t index_interval_bytes = 4'096;               // index.interval.bytes
   uint64_t recent_bytes = 4 * 1024 * 1024;            // batches kept in memory for tail reads
-  // cleanup.policy contains compact: offsets missing between batches are normal, not damage.
+  // cleanup.policy contains compact: offsets missing between batches are normal, not damage. Looked
+  // at when a log is opened; one that once expected gaps (expect_gaps) does so for good.
   bool may_have_gaps = false;
   // Compaction waits until this part of what it would read is new (min.cleanable.dirty.ratio).
   int32_t min_dirty_percent = 50;
@@ -60,8 +61,8 @@ struct EngineConfig {
 
 // One batch, checked and stamped by the partition. `base_offset` is the engine's end; it may be
 // higher, by less than 2^31, in the first batch of a new leader epoch (offsets that were given out
-// in an epoch that was lost are not used again) and, in a log that may have gaps, in a batch that
-// is copied from another region.
+// in an epoch that was lost are not used again) and, in a log that expects gaps, in a batch that is
+// copied from another region.
 struct Append {
   Buffer batch;
   record::BatchHeader header;
@@ -210,6 +211,12 @@ class Engine {
   // Duration::max() it stays, and its time does not begin. Cheap if there is nothing to do. Ends
   // with Compacted. REQUIRES: no compaction is under way.
   virtual void compact(const Now& now, Offset limit, Duration tombstone_age, Output& out) = 0;
+
+  // From now on, and for good, offsets may be missing between batches, whatever the settings
+  // become: a compacted log is being copied. (compact() does the same.) It counts once
+  // expects_gaps() says so, which is when it is durable. REQUIRES: open.
+  virtual void expect_gaps(const Now& now, Output& out) = 0;
+  virtual bool expects_gaps() const = 0;
 
   // Stores the partition's own state as it is after the batch that ends at `at`, so that replay can
   // begin there. The newest durable one at or below the end is what ReplayBegan returns.

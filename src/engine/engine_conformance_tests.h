@@ -459,6 +459,37 @@ TEST_P(EngineConformance, CompactionLeavesRecordsAtTheLimitAndWithoutKeyAlone) {
   EXPECT_EQ(std::count(found.begin(), found.end(), "4:k=3"), 1);
 }
 
+// A copy of a log that was compacted once, and whose topic no longer is.
+TEST_P(EngineConformance, GapsOnceExpectedAreNeverTakenForDamage) {
+  EXPECT_FALSE(engine().expects_gaps());
+  Output out = harness_->out();
+  engine().expect_gaps(now(), out);
+  harness_->settle();
+  EXPECT_TRUE(engine().expects_gaps());
+  for (int i = 0; i < 40; ++i) {
+    append_batch_at(engine().end() + i % 3, {3}, build({{}, {}}));
+    harness_->settle();
+  }
+  const Offset end = engine().end();
+  for (const bool orderly : {false, true, false}) {
+    EXPECT_EQ(restart(orderly).end, end);
+    EXPECT_TRUE(engine().expects_gaps());
+    EXPECT_EQ(read_all({0}, end), appended_);
+  }
+}
+
+TEST_P(EngineConformance, ALogThatIsCompactedExpectsGaps) {
+  harness_->config.may_have_gaps = true;
+  restart(true);
+  harness_->config.may_have_gaps = false;
+  engine().configure(harness_->config);
+  EXPECT_TRUE(engine().expects_gaps());
+  append_batch_at(engine().end() + 5, {3}, build({{}}));
+  harness_->settle();
+  EXPECT_EQ(restart(false).end, engine().end());
+  EXPECT_EQ(read_all({0}, engine().end()), appended_);
+}
+
 TEST_P(EngineConformance, ReadsStepOverTheGapsOfCompaction) {
   for (int i = 0; i < 300; ++i) append({{.key = "same", .value = std::to_string(i)}});
   compact(engine().end(), Duration::seconds(1));

@@ -48,6 +48,7 @@ void MemoryEngine::open(const Now&, OpenMode mode, Output& out) {
     return;
   }
   image_.exists = true;
+  image_.expects_gaps |= config_.may_have_gaps;
   replay(out);
   out.events.emplace_back(Opened{image_.start, image_.end});
 }
@@ -196,6 +197,7 @@ Offset MemoryEngine::retained_start(const Now& now, const Retention& retention,
 }
 
 void MemoryEngine::compact(const Now& now, Offset limit, Duration tombstone_age, Output& out) {
+  image_.expects_gaps = true;
   std::map<std::string, Offset> last_of_key;
   std::map<ProducerId, Offset> last_of_producer;
   Compacted compacted{.status = {}, .bytes_before = size_bytes(), .bytes_after = 0};

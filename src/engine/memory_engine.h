@@ -26,6 +26,7 @@ struct MemoryImage {
   Offset end;
   Offset checkpoint_at;
   Buffer checkpoint;  // empty: none was saved
+  bool expects_gaps = false;
 };
 
 class MemoryEngine : public Engine {
@@ -53,6 +54,8 @@ class MemoryEngine : public Engine {
   void trim(const Now& now, Offset start, Output& out) override;
   Offset retained_start(const Now& now, const Retention& retention, Offset limit) const override;
   void compact(const Now& now, Offset limit, Duration tombstone_age, Output& out) override;
+  void expect_gaps(const Now&, Output&) override { image_.expects_gaps = true; }
+  bool expects_gaps() const override { return image_.expects_gaps; }
   void save_checkpoint(const Now& now, Offset at, Buffer state, Output& out) override;
   bool wants_checkpoint() const override;
   void close(const Now& now, Output& out) override;

@@ -156,7 +156,9 @@ void Receiver::compared(const Now& now, Copy& copy,
   copy.compared = copy.wanted.epoch;
   copy.common_end = Offset{answer.common_end};
   copy.leader_start = Offset{answer.log_start};
-  copy.leader_log = {.epochs = {}, .last_loss = LeaderEpoch{answer.last_loss}};
+  copy.leader_log = {.epochs = {},
+                     .last_loss = LeaderEpoch{answer.last_loss},
+                     .may_have_gaps = answer.may_have_gaps};
   for (const auto& entry : answer.epochs) {
     copy.leader_log.epochs.push_back({LeaderEpoch{entry.epoch}, Offset{entry.start}});
   }

@@ -106,6 +106,7 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partit
   if (parted.restart) answer.restart_at = parted.restart_at.value;
   answer.high_watermark = partition->high_watermark().value;
   answer.log_start = partition->log_start().value;
+  answer.may_have_gaps = partition->may_have_gaps();
   answer.last_loss = partition->producers().last_loss().value;
   for (const auto& entry : ours.epochs) {
     answer.epochs.push_back({entry.epoch.value, entry.start.value});

@@ -16,6 +16,7 @@ constexpr size_t kHeaderBytes = 20;  // magic, version, payload length, checksum
 
 constexpr int8_t kDiscardBeyond = 1;
 constexpr int8_t kHasSavedState = 2;
+constexpr int8_t kMayHaveGaps = 4;
 constexpr int8_t kIndexComplete = 1;
 constexpr int8_t kSwapping = 2;
 constexpr size_t kSegmentBytes = 8 * 6 + 4 * 4 + 8 + 1;
@@ -82,7 +83,8 @@ Buffer encode(const Checkpoint& checkpoint) {
   payload.write_int64(checkpoint.start.value);
   payload.write_int64(checkpoint.compacted_to.value);
   payload.write_int8(static_cast<int8_t>((checkpoint.discard_beyond ? kDiscardBeyond : 0) |
-                                         (checkpoint.saved ? kHasSavedState : 0)));
+                                         (checkpoint.saved ? kHasSavedState : 0) |
+                                         (checkpoint.may_have_gaps ? kMayHaveGaps : 0)));
   payload.write_int32(static_cast<int32_t>(checkpoint.segments.size()));
   for (const SegmentRecord& segment : checkpoint.segments) write_segment(payload, segment);
   if (checkpoint.saved) {
@@ -124,6 +126,7 @@ Result<Checkpoint> decode_checkpoint(const Buffer& bytes) {
   checkpoint.compacted_to = {in.read_int64()};
   const int8_t flags = in.read_int8();
   checkpoint.discard_beyond = (flags & kDiscardBeyond) != 0;
+  checkpoint.may_have_gaps = (flags & kMayHaveGaps) != 0;
   const int32_t count = in.read_int32();
   if (count < 0 || static_cast<size_t>(count) > in.remaining() / kSegmentBytes) {
     return corrupt("number of segments is impossible");

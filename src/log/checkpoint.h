@@ -73,6 +73,7 @@ struct Checkpoint {
   Offset start;                         // log start offset
   Offset compacted_to;                  // below this no key occurs twice
   bool discard_beyond = false;          // a cut is under way: what lies beyond is to be removed
+  bool may_have_gaps = false;           // offsets may be missing between batches
   std::vector<SegmentRecord> segments;  // ascending; the last is the active one; never empty
   std::optional<SavedState> saved;
 

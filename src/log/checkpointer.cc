@@ -172,6 +172,7 @@ Checkpoint Checkpointer::snapshot() const {
   checkpoint.start = std::min(std::max(state_.start, taken_start_), covered_.end);
   checkpoint.compacted_to = state_.compacted_to;
   checkpoint.discard_beyond = discard_beyond_;
+  checkpoint.may_have_gaps = state_.may_have_gaps;
   checkpoint.saved = pending_ && pending_->at <= covered_.end ? pending_ : state_.saved;
   const Offset replay_from = checkpoint.saved ? checkpoint.saved->at : state_.segments.front().base;
   const Offset needed = std::min(checkpoint.start, replay_from);
@@ -193,6 +194,7 @@ void Checkpointer::on_replaced(Step& step, const Checkpoint& written) {
                           planted(PlantedBug::kStartNotPersisted) ? taken_start_ : written.start);
   if (pending_ && written.saved && pending_->at == written.saved->at) pending_.reset();
   state_.saved = written.saved;
+  state_.gaps_are_noted = written.may_have_gaps;
   const bool whole = !written.discard_beyond && !swap_;
   written_ = whole ? std::optional(covered_) : std::nullopt;
   // What the checkpoint no longer names may go now, and not earlier.

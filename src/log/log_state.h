@@ -70,6 +70,8 @@ struct LogState {
   Offset durable_end;               // what was reported durable
   uint64_t durable_size = 0;        // the same as bytes of the active segment
   Offset compacted_to;              // below this no key occurs twice
+  bool may_have_gaps = false;       // offsets may be missing between batches
+  bool gaps_are_noted = false;      // the checkpoint on disk says so
   std::optional<SavedState> saved;  // as in the checkpoint on disk
   RecentBatches recent;
   // Rises when positions found earlier become meaningless: files cut, swapped or removed.

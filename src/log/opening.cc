@@ -55,6 +55,7 @@ void Opening::on_listing(Step& step, OpenMode mode, const std::vector<port::Fold
   }
   if (mode == OpenMode::kCreate || (!exists && planted(PlantedBug::kMissingLogIsEmpty))) {
     state_.segments.emplace_back(Offset{0});
+    state_.may_have_gaps = state_.config.may_have_gaps;
     step.tell(engine::ReplayBegan{});
     return done_(step, OpenedFiles{.must_checkpoint = true});
   }
@@ -117,6 +118,8 @@ void Opening::recover(Step& step, const std::optional<Checkpoint>& checkpoint) {
 void Opening::adopt(const RecoveryPlan& plan) {
   state_.start = plan.start;
   state_.compacted_to = plan.compacted_to;
+  state_.may_have_gaps = plan.may_have_gaps;
+  state_.gaps_are_noted = plan.may_have_gaps && !plan.rewrite_checkpoint;
   state_.saved = plan.saved;
   for (const SegmentRecord& record : plan.segments) {
     Segment& segment = state_.segments.emplace_back(record.base, record.index);

@@ -19,8 +19,8 @@ tl::unexpected<Error> corrupt(Offset base, const std::string& what) {
 
 class Planner {
  public:
-  Planner(const std::vector<port::FolderEntry>& listing, bool may_have_gaps)
-      : may_have_gaps_(may_have_gaps) {
+  Planner(const std::vector<port::FolderEntry>& listing, bool may_have_gaps) {
+    plan_.may_have_gaps = may_have_gaps;
     for (const port::FolderEntry& entry : listing) {
       const auto name = parse_segment_file_name(entry.name);
       if (name && !entry.is_folder) sizes_[{name->kind, name->base}] = entry.size;
@@ -32,7 +32,10 @@ class Planner {
     plan_.compacted_to = checkpoint.compacted_to;
     plan_.saved = checkpoint.saved;
     plan_.segments = checkpoint.segments;
-    plan_.rewrite_checkpoint = checkpoint.discard_beyond;
+    // Builds that did not note gaps compacted, too.
+    plan_.may_have_gaps |= checkpoint.may_have_gaps || checkpoint.compacted_to > Offset{0};
+    plan_.rewrite_checkpoint =
+        checkpoint.discard_beyond || plan_.may_have_gaps != checkpoint.may_have_gaps;
     for (size_t i = 0; i < checkpoint.segments.size(); ++i) {
       const bool is_last = i + 1 == checkpoint.segments.size();
       if (Status known = check_known(checkpoint.segments[i], is_last); !known) {
@@ -45,7 +48,7 @@ class Planner {
       discard_beyond();
     } else {
       const uint64_t end = size_of(FileKind::kLog, last().base).value_or(0);
-      scan({last().base, last().size, end, last().size, last().next, true});
+      scan({last().base, last().size, end, last().size, last().next, !plan_.may_have_gaps});
       if (Status newer = add_newer(); !newer) return fail(std::move(newer.error()));
     }
     remove_left_over();
@@ -58,9 +61,10 @@ class Planner {
       const auto& [kind, base] = key;
       if (kind != FileKind::kLog) continue;
       plan_.segments.push_back({.base = base, .next = base});
-      scan({base, 0, size, 0, base, !may_have_gaps_, true});
+      scan({base, 0, size, 0, base, !plan_.may_have_gaps, true});
       empty_indexes(base);
     }
+    plan_.rewrite_checkpoint = plan_.may_have_gaps;
     CHECK(!plan_.segments.empty());
     plan_.start = plan_.segments.front().base;
     remove_left_over();
@@ -144,7 +148,7 @@ class Planner {
       } else if (kind == FileKind::kLog) {
         if (base < last().next) return corrupt(base, "overlaps the segment before it");
         plan_.segments.push_back({.base = base, .next = base});
-        scan({base, 0, size, 0, base, true, true});
+        scan({base, 0, size, 0, base, !plan_.may_have_gaps, true});
         empty_indexes(base);
       }
     }
@@ -189,7 +193,6 @@ class Planner {
     return std::move(plan_);
   }
 
-  const bool may_have_gaps_;
   std::map<Key, uint64_t> sizes_;
   std::set<Offset> swaps_;  // segments whose cleaned form is put in place
   RecoveryPlan plan_;

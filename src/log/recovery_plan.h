@@ -44,6 +44,7 @@ struct PlannedRepair {
 struct RecoveryPlan {
   Offset start;
   Offset compacted_to;
+  bool may_have_gaps = false;
   std::optional<SavedState> saved;
   std::vector<SegmentRecord> segments;  // as far as they are known; scans extend the last ones
   std::vector<PlannedScan> scans;       // in order of offsets
@@ -51,8 +52,9 @@ struct RecoveryPlan {
   bool rewrite_checkpoint = false;  // the one on disk must not be used again
 };
 
-// `checkpoint` is absent if there is none that can be read. REQUIRES: the listing has a checkpoint
-// or a log file. Error: kCorrupt, with the file's name in it.
+// `checkpoint` is absent if there is none that can be read. `may_have_gaps`: also if the checkpoint
+// does not say so. REQUIRES: the listing has a checkpoint or a log file. Error: kCorrupt, with the
+// file's name in it.
 Result<RecoveryPlan> plan_recovery(const std::vector<port::FolderEntry>& listing,
                                    const std::optional<Checkpoint>& checkpoint, bool may_have_gaps);
 

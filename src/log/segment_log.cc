@@ -193,12 +193,21 @@ Offset SegmentLog::retained_start(const Now& now, const engine::Retention& reten
   return start;
 }
 
+void SegmentLog::expect_gaps(const Now& now, engine::Output& out) {
+  state_.may_have_gaps = true;
+  if (state_.gaps_are_noted || state_.phase != Phase::kOpen) return;
+  Step step{now, out};
+  checkpointer_.request(step, nullptr);
+}
+
 void SegmentLog::compact(const Now& now, Offset limit, Duration tombstone_age,
                          engine::Output& out) {
   Step step{now, out};
   if (state_.phase != Phase::kOpen) {
     return step.tell(engine::Compacted{fail(ErrorKind::kUnavailable, "the log is not writable")});
   }
+  // The checkpoint that names the first swap says so.
+  state_.may_have_gaps = true;
   compactor_.start(step, std::min(limit, state_.durable_end), tombstone_age);
 }
 

@@ -62,6 +62,8 @@ class SegmentLog final : public engine::Engine {
   Offset retained_start(const Now& now, const engine::Retention& retention,
                         Offset limit) const override;
   void compact(const Now& now, Offset limit, Duration tombstone_age, engine::Output& out) override;
+  void expect_gaps(const Now& now, engine::Output& out) override;
+  bool expects_gaps() const override { return state_.gaps_are_noted; }
   void save_checkpoint(const Now& now, Offset at, Buffer state, engine::Output& out) override;
   bool wants_checkpoint() const override;
   void close(const Now& now, engine::Output& out) override;

@@ -158,7 +158,8 @@ void TailCutter::empty_memory(Step& step, Offset at) {
   for (Segment& segment : state_.segments) doomed_.push_back(std::move(segment));
   state_.segments.clear();
   state_.segments.emplace_back(at);
-  state_.start = state_.compacted_to = at;
+  state_.start = at;
+  state_.compacted_to = std::min(state_.compacted_to, at);
   state_.recent.cut(Offset{0});
   checkpointer_.forget_beyond(Offset{-1});
   settle_cut(step);

@@ -60,6 +60,7 @@ enum class PartitionState { kNew, kOpening, kOnline, kReadOnly, kOffline, kClosi
 struct LeaderLog {
   std::vector<EpochCache::Entry> epochs;
   LeaderEpoch last_loss = kNoLeaderEpoch;  // the newest epoch that was opened with loss
+  bool may_have_gaps = false;              // it is compacted, or was once
 };
 
 // --- the partition ------------------------------------------------------------------------------
@@ -192,6 +193,9 @@ class Partition {
   Offset high_watermark() const { return high_watermark_; }
   // Transactions are not offered, so nothing is ever undecided.
   Offset last_stable_offset() const { return high_watermark_; }
+  // Offsets may be missing between batches: it is compacted, or was once, or is a copy of such a
+  // log.
+  bool may_have_gaps() const { return config_.compact || engine_->expects_gaps(); }
   uint64_t size_bytes() const { return engine_->size_bytes(); }
   int64_t max_timestamp() const { return engine_->max_timestamp(); }
   size_t producer_count() const { return producers_.size(); }

@@ -150,6 +150,13 @@ void Partition::reconciled(const Now& now, LeaderLog leader, Output& out) {
   is_reconciled_ = true;
   leader_epochs_ = std::move(leader.epochs);
   remember_loss(now, leader.last_loss, out);
+  if (!is_writable() || engine_->expects_gaps() || !(leader.may_have_gaps || config_.compact)) {
+    return;
+  }
+  std::vector<engine::Event> events;
+  engine::Output engine_out{out.effects, events};
+  engine_->expect_gaps(now, engine_out);
+  drain(now, events, out);
 }
 
 Status Partition::append_copied(const Now& now, Buffer batch, Output& out) {
@@ -164,7 +171,7 @@ Status Partition::append_copied(const Now& now, Buffer batch, Output& out) {
       !record::checksum_matches(batch.bytes())) {
     return fail(ErrorKind::kCorrupt, label_ + ": a batch from the leader is damaged");
   }
-  const bool may_jump = config_.compact || header.leader_epoch > epochs_.latest();
+  const bool may_jump = engine_->expects_gaps() || header.leader_epoch > epochs_.latest();
   const bool follows = may_jump ? header.base_offset >= log_end() : header.base_offset == log_end();
   if (!follows || header.leader_epoch < epochs_.latest() || header.leader_epoch > epoch_) {
     return fail(

@@ -55,6 +55,7 @@ class Copy {
   void settle() { partition_->step(now_, {}, out_); }
   // Cuts, too.
   void hold_cuts() { engine_->slow_cuts = true; }
+  void compact() { engine_->compact(now_, partition_->high_watermark(), Duration{}, engine_out_); }
   void fail_writes() {
     partition_->step(now_, {.status = fail(ErrorKind::kNoSpace, "full")}, out_);
   }
@@ -72,8 +73,9 @@ class Copy {
     const Divergence parted = find_divergence(source.copy_state(), partition_->copy_state());
     ASSERT_FALSE(parted.restart);
     if (parted.common_end < partition_->log_end()) partition_->cut(now_, parted.common_end, out_);
-    partition_->reconciled(now_, {source.copy_state().epochs, source.producers().last_loss()},
-                           out_);
+    partition_->reconciled(
+        now_, {source.copy_state().epochs, source.producers().last_loss(), source.may_have_gaps()},
+        out_);
     source.member_reconciled(id_, partition_->durable_end(), leader.out());
     copy_from(leader, batches);
     acknowledge(leader);
@@ -141,6 +143,8 @@ class Copy {
   port::Effects effects_;
   std::vector<Event> said_;
   Output out_{effects_, said_};
+  std::vector<engine::Event> engine_said_;
+  engine::Output engine_out_{effects_, engine_said_};
   Engine* engine_ = nullptr;
   std::unique_ptr<Partition> partition_;
 };
@@ -243,6 +247,31 @@ TEST(Replication, AfterALossNoOffsetIsUsedAgainAndProducersGoOn) {
   EXPECT_EQ(sh.partition().log_end(), Offset{1'003}) << "stored once";
   sh.append(7, batch_of(1, 6));
   EXPECT_EQ(sh.answers().at(7), Refusal::kNone);
+}
+
+// Of two topics that are no longer compacted, one never was.
+TEST(Replication, GapsAreTakenFromALeaderWhoseLogWasCompactedOnce) {
+  for (const bool compacted : {false, true}) {
+    Copy bj(1);
+    Copy sh(2);
+    bj.lead(5, {});
+    for (uint64_t ticket = 1; ticket <= 3; ++ticket) bj.append(ticket, batch_of(1));
+    if (compacted) {
+      bj.compact();
+      bj.open();
+      bj.lead(6, {});
+    }
+    bj.append(4, batch_of(1));
+    sh.follow(bj, 0);
+    Buffer far = batch_of(1);
+    record::stamp(far.mutable_bytes(), Offset{2}, LeaderEpoch{5});
+    EXPECT_EQ(sh.partition().append_copied(sh.now(), far, sh.out()).has_value(), true)
+        << "the first of its epoch";
+    Buffer farther = batch_of(1);
+    record::stamp(farther.mutable_bytes(), Offset{9}, LeaderEpoch{5});
+    EXPECT_EQ(sh.partition().append_copied(sh.now(), farther, sh.out()).has_value(), compacted);
+    EXPECT_EQ(sh.partition().may_have_gaps(), compacted);
+  }
 }
 
 // It comes back in a later term, on another member, after restarts; and then it may jump once.
