@@ -274,8 +274,49 @@ TEST(Link, AFullStreamDoesNotHoldUpAnotherEpoch) {
   for (uint64_t ticket = 0; ticket < 60; ++ticket) world.one.append(1, ticket, kPartitionBytes);
   world.one.append(2, 99);
   world.turn();
-  for (int frames = 0; frames < 3; ++frames) world.deliver(false);
+  // One message of either, the first one in pieces.
+  for (size_t frames = 0; frames < 2 + kPartitionBytes / kPieceBytes; ++frames) {
+    world.deliver(false);
+  }
   EXPECT_EQ(world.two.at(2)->log_end(), Offset{1});
+}
+
+class UrgentAndBulk : public testing::Test {
+ protected:
+  UrgentAndBulk() {
+    world.two.priorities = {{1, 200}, {2, 200}, {3, 1}};
+    world.one.lead(1, {});
+    world.two.follow(1, world.one.id());
+    world.settle();
+    for (uint64_t ticket = 0; ticket < 60; ++ticket) {
+      world.one.append(1 + static_cast<Route>(ticket % 2), ticket, kPartitionBytes);
+    }
+  }
+
+  LinkWorld world;
+};
+
+TEST_F(UrgentAndBulk, WhatIsUrgentGoesFirst) {
+  world.one.append(3, 99);
+  world.turn();
+  while (world.two.at(1)->log_end() == Offset{0} && world.deliver(false)) {
+  }
+  EXPECT_EQ(world.two.at(3)->log_end(), Offset{1});
+  EXPECT_EQ(world.two.at(2)->log_end(), Offset{0});
+  world.settle();
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{30});
+  EXPECT_EQ(world.two.at(2)->log_end(), Offset{30});
+}
+
+TEST_F(UrgentAndBulk, WhatIsUrgentFindsCreditThatBulkCannotUseUp) {
+  world.turn();
+  const uint64_t before = world.one.sender->sent_bytes();
+  world.one.append(2, 98);
+  world.turn();
+  EXPECT_EQ(world.one.sender->sent_bytes(), before) << "the credit for bulk is used up";
+  world.one.append(3, 99);
+  world.turn();
+  EXPECT_GT(world.one.sender->sent_bytes(), before);
 }
 
 TEST(Link, WithLittleCreditEverythingArrivesAfterAll) {

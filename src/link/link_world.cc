@@ -118,8 +118,13 @@ void WorldNode::follow_epoch(Route route, int32_t epoch) {
   call(route, effects, [&](partition::Partition& partition, partition::Output& out) {
     partition.follow(now, LeaderEpoch{epoch}, out);
   });
-  receiver.follow(
-      {route, kTopic, {static_cast<int32_t>(route - 1)}, "default", LeaderEpoch{epoch}});
+  Followed followed{
+      route, kTopic, {static_cast<int32_t>(route - 1)}, "default", LeaderEpoch{epoch}};
+  if (const auto own = priorities.find(route); own != priorities.end()) {
+    followed.group = "group-" + std::to_string(route);
+    followed.priority = own->second;
+  }
+  receiver.follow(followed);
 }
 
 void WorldNode::append(Route route, uint64_t ticket, size_t bytes, int records) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,7 +60,9 @@ class WorldNode final : public Copies {
   std::vector<std::pair<Route, partition::Settled>> settled;
   uint64_t records_exported = 0;
   int64_t records_skipped = 0;  // of copies that began anew
-  bool holds_exports = false;   // the test calls tail_exported()
+  // Of the group of a partition, which is then one of its own.
+  std::map<Route, int32_t> priorities;
+  bool holds_exports = false;  // the test calls tail_exported()
 
  private:
   struct Hosted;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -40,6 +41,37 @@ BufferChain encode_frame(const Message& message, int16_t version) {
   out.write_int16(version);
   std::visit([&](const auto& concrete) { wire::encode(out, concrete, version); }, message);
   return wire::finish_frame(out);
+}
+
+std::vector<BufferChain> encode_frames(const Message& message, int16_t version) {
+  constexpr size_t kSizeBytes = 4;
+  std::vector<BufferChain> frames;
+  BufferChain whole = encode_frame(message, version);
+  size_t left = size_of(whole) - kSizeBytes;
+  if (left <= kPieceBytes) {
+    frames.push_back(std::move(whole));
+    return frames;
+  }
+  size_t at = kSizeBytes;  // in the first of `whole` that is not yet sent
+  auto next = whole.begin();
+  while (left > 0) {
+    wire::LinkPiece piece;
+    piece.bytes.emplace();
+    size_t wanted = std::min(left, kPieceBytes);
+    left -= wanted;
+    piece.last = left == 0;
+    while (wanted > 0) {
+      const size_t some = std::min(wanted, next->size() - at);
+      if (some > 0) piece.bytes->push_back(next->slice(at, some));
+      wanted -= some;
+      at += some;
+      if (at < next->size()) continue;
+      ++next;
+      at = 0;
+    }
+    frames.push_back(encode_frame(piece, version));
+  }
+  return frames;
 }
 
 Result<Message> decode_frame(const Buffer& frame, int16_t version) {

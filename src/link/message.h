@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <variant>
+#include <vector>
 
 #include "base/buffer.h"
 #include "base/result.h"
@@ -20,6 +21,7 @@
 #include "wire/link_hello.h"
 #include "wire/link_inspect.h"
 #include "wire/link_inspect_answer.h"
+#include "wire/link_piece.h"
 #include "wire/link_ping.h"
 #include "wire/link_progress.h"
 #include "wire/link_promise.h"
@@ -32,14 +34,20 @@ inline constexpr int16_t kLowestVersion = 0;
 inline constexpr int16_t kHighestVersion = 0;
 
 // The kind of a message is its place here plus one; new kinds are added at the end.
-using Message =
-    std::variant<wire::LinkHello, wire::LinkPing, wire::LinkFollow, wire::LinkFollowAnswer,
-                 wire::LinkBegin, wire::LinkBatches, wire::LinkProgress, wire::LinkEnd,
-                 wire::LinkPromise, wire::LinkPromiseAnswer, wire::LinkAccept,
-                 wire::LinkAcceptAnswer, wire::LinkInspect, wire::LinkInspectAnswer>;
+using Message = std::variant<wire::LinkHello, wire::LinkPing, wire::LinkFollow,
+                             wire::LinkFollowAnswer, wire::LinkBegin, wire::LinkBatches,
+                             wire::LinkProgress, wire::LinkEnd, wire::LinkPromise,
+                             wire::LinkPromiseAnswer, wire::LinkAccept, wire::LinkAcceptAnswer,
+                             wire::LinkInspect, wire::LinkInspectAnswer, wire::LinkPiece>;
+
+// Bytes of a message in one frame; longer ones go in pieces.
+inline constexpr size_t kPieceBytes = 64 * 1024;
 
 // The whole frame with its size prefix. Batches are linked, not copied.
 BufferChain encode_frame(const Message& message, int16_t version);
+
+// The same as several frames of kPieceBytes and a few more each, if it is longer than that.
+std::vector<BufferChain> encode_frames(const Message& message, int16_t version);
 
 // `frame` is without its size prefix. A hello is read in whatever version it says; other messages
 // must have `version`. kUnsupported: an unknown kind or version; kCorrupt: malformed.

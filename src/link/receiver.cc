@@ -15,7 +15,7 @@ using partition::Role;
 using wire::ErrorCode;
 
 // Taken bytes are reported at the latest when they are this part of the credit.
-constexpr uint64_t kReportEveryBytes = kCreditBytes / 16;
+constexpr int64_t kReportShare = 4;
 
 // Bytes of the batch at `at`; all that is left if they do not look like one.
 size_t batch_size_at(const Buffer& piece, size_t at) {
@@ -32,6 +32,7 @@ size_t batch_size_at(const Buffer& piece, size_t at) {
 void Receiver::use(const Session* session) {
   session_ = session;
   taken_bytes_ = reported_bytes_ = 0;
+  credit_ = Credit();
   to_begin_.clear();
   to_report_.clear();
   for (auto& [route, copy] : followed_) {
@@ -119,6 +120,7 @@ void Receiver::ask(const Now& now, port::Effects& effects) {
     wire::LinkFollow& message = messages[{copy.wanted.group, copy.wanted.epoch}];
     message.group = copy.wanted.group;
     message.epoch = copy.wanted.epoch.value;
+    message.priority = copy.wanted.priority;
     auto& asked = message.partitions.emplace_back();
     asked.handle = static_cast<int32_t>(route);
     asked.topic_id = copy.wanted.topic_id;
@@ -237,7 +239,7 @@ void Receiver::begin(const Now& now, port::Effects& effects) {
     const Partition& partition = *copies_.at(route);
     wire::LinkBegin& message = messages[copy.wanted.epoch];
     message.epoch = copy.wanted.epoch.value;
-    message.credit_bytes = kCreditBytes;
+    message.credit_bytes = credit_.grant();
     message.partitions.push_back(
         {static_cast<int32_t>(route), partition.log_end().value, partition.durable_end().value});
     copy.reported = partition.durable_end();
@@ -250,8 +252,11 @@ void Receiver::begin(const Now& now, port::Effects& effects) {
 // --- following -----------------------------------------------------------------------------------
 
 void Receiver::on(const Now& now, wire::LinkBatches& message, port::Effects& effects) {
+  uint64_t bytes = 0;
+  for (const auto& part : message.partitions) bytes += part.batches ? size_of(*part.batches) : 0;
+  if (bytes > 0) credit_.arrived(now.instant, bytes, session_->shortest_round_trip());
+  taken_bytes_ += bytes;
   for (auto& part : message.partitions) {
-    if (part.batches) taken_bytes_ += size_of(*part.batches);
     Copy* const copy = find(part.handle);
     if (copy == nullptr || copy->step != Step::kFollowing ||
         copy->wanted.epoch != LeaderEpoch{message.epoch} ||
@@ -327,10 +332,12 @@ void Receiver::report(port::Effects& effects) {
     wire::LinkProgress& message = messages[copy.wanted.epoch];
     message.partitions.push_back({static_cast<int32_t>(route), copy.reported.value});
   }
-  if (messages.empty() && taken_bytes_ - reported_bytes_ >= kReportEveryBytes) messages[{}] = {};
+  const auto unreported = static_cast<int64_t>(taken_bytes_ - reported_bytes_);
+  if (messages.empty() && unreported >= credit_.grant() / kReportShare) messages[{}] = {};
   for (auto& [epoch, message] : messages) {
     message.epoch = epoch.value;
     message.taken_bytes = static_cast<int64_t>(taken_bytes_);
+    message.credit_bytes = credit_.grant();
     session_->send(message, effects);
     reported_bytes_ = taken_bytes_;
   }

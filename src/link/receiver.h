@@ -25,14 +25,13 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "link/copies.h"
+#include "link/credit.h"
 #include "link/message.h"
 #include "link/session.h"
 #include "port/effect.h"
 
 namespace magpie::link {
 
-// Bytes of batches that may be on their way to this node on one link.
-inline constexpr int64_t kCreditBytes = 64 * 1024 * 1024;
 // A partition that the leader refused is asked for again after this.
 inline constexpr Duration kAskAgain = Duration::milliseconds(200);
 
@@ -43,6 +42,9 @@ struct Followed {
   PartitionIndex index;
   std::string group;
   LeaderEpoch epoch;
+  // The group's: where a link has to choose, lower ones go first. Told to the leader when the copy
+  // is compared, so a change takes effect then.
+  int32_t priority = 100;
 };
 
 // The records in [from, to) differ from the leader's and are about to be cut: export them, then
@@ -142,6 +144,7 @@ class Receiver {
   size_t following_ = 0;
   uint64_t taken_bytes_ = 0;
   uint64_t reported_bytes_ = 0;
+  Credit credit_;
   std::vector<ReceiverEvent> events_;
 };
 

@@ -62,13 +62,13 @@ void Sender::on(const Now&, const wire::LinkFollow& message, port::Effects& effe
   answer.group = message.group;
   answer.epoch = message.epoch;
   for (const auto& asked : message.partitions) {
-    answer.partitions.push_back(compare(asked, LeaderEpoch{message.epoch}));
+    answer.partitions.push_back(compare(asked, LeaderEpoch{message.epoch}, message.priority));
   }
   session_.send(answer, effects);
 }
 
 wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partition& asked,
-                                                  LeaderEpoch epoch) {
+                                                  LeaderEpoch epoch, int32_t priority) {
   wire::LinkFollowAnswer::Partition answer;
   answer.handle = asked.handle;
   const std::optional<Route> route = copies_.find(asked.topic_id, {asked.index});
@@ -93,6 +93,7 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partit
   partition->member_lost(session_.peer().node);
   Stream stream;
   stream.handle = asked.handle;
+  stream.priority = priority;
   stream.epoch = epoch;
   stream.agreed_end = parted.restart ? parted.restart_at : parted.common_end;
   stream.sent_from = in_batch ? ours.start : stream.agreed_end;
@@ -100,6 +101,7 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partit
   if (const auto old = route_of(asked.handle)) forget(*old);
   forget(*route);
   streams_[*route] = stream;
+  priorities_.insert(priority);
   routes_[asked.handle] = *route;
 
   answer.common_end = parted.common_end.value;
@@ -152,6 +154,7 @@ void Sender::begin(const wire::LinkBegin::Partition& asked, LeaderEpoch epoch,
 }
 
 void Sender::on(const Now&, const wire::LinkProgress& message, port::Effects& effects) {
+  credit_bytes_ = static_cast<uint64_t>(std::max<int64_t>(message.credit_bytes, 0));
   const auto taken = static_cast<uint64_t>(std::max<int64_t>(message.taken_bytes, 0));
   taken_bytes_ = std::clamp(taken, taken_bytes_, sent_bytes_);
   for (const auto& progress : message.partitions) {
@@ -182,7 +185,11 @@ std::optional<Route> Sender::route_of(int32_t handle) const {
 }
 
 void Sender::wait(Route route) {
-  waiting_.insert(route);
+  waiting_.insert({streams_.at(route).priority, route});
+}
+
+void Sender::leave_round(Route route, const Stream& stream) {
+  waiting_.erase({stream.priority, route});
 }
 
 void Sender::forget(Route route) {
@@ -190,8 +197,9 @@ void Sender::forget(Route route) {
   if (found == streams_.end()) return;
   routes_.erase(found->second.handle);
   if (found->second.reading != 0) reads_.erase(found->second.reading);
-  waiting_.erase(route);
-  starved_.erase(route);
+  leave_round(route, found->second);
+  starved_.erase({found->second.priority, route});
+  priorities_.erase(priorities_.find(found->second.priority));
   streams_.erase(found);
 }
 
@@ -238,21 +246,41 @@ void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& d
 
 // --- sending -------------------------------------------------------------------------------------
 
+// The last quarter is for the most urgent streams alone.
+bool Sender::has_credit(int32_t priority) const {
+  const bool most_urgent = priority == *priorities_.begin();
+  return outstanding_bytes() < (most_urgent ? credit_bytes_ : credit_bytes_ - credit_bytes_ / 4);
+}
+
+void Sender::wake_starved() {
+  while (!starved_.empty() && has_credit(starved_.begin()->first)) {
+    waiting_.insert(starved_.extract(starved_.begin()));
+  }
+}
+
+// The next one of the most urgent that have something to send.
+Sender::Place Sender::next_in_round() const {
+  const int32_t priority = waiting_.begin()->first;
+  const auto served = served_.find(priority);
+  if (served == served_.end()) return *waiting_.begin();
+  const auto next = waiting_.upper_bound({priority, served->second});
+  return next != waiting_.end() && next->first == priority ? *next : *waiting_.begin();
+}
+
 void Sender::flush(const Now& now, port::Effects& effects) {
-  if (has_credit()) waiting_.merge(std::exchange(starved_, {}));
+  wake_starved();
   // Streams that can send nothing more go out of the round.
   while (!waiting_.empty()) {
     wire::LinkBatches message;
     uint64_t bytes = 0;
     const size_t turns = waiting_.size();
-    for (size_t turn = 0; turn < turns && bytes < kMessageBytes; ++turn) {
-      auto next = waiting_.upper_bound(served_);
-      if (next == waiting_.end()) next = waiting_.begin();
-      Stream& stream = streams_.at(*next);
+    for (size_t turn = 0; turn < turns && bytes < kMessageBytes && !waiting_.empty(); ++turn) {
+      const auto [priority, route] = next_in_round();
+      Stream& stream = streams_.at(route);
       if (message.partitions.empty()) message.epoch = stream.epoch.value;
       if (message.epoch != stream.epoch.value) break;  // one epoch per message
-      served_ = *next;
-      gather(now, served_, stream, message, bytes, effects);
+      served_[priority] = route;
+      gather(now, route, stream, message, bytes, effects);
     }
     if (message.partitions.empty()) return;
     session_.send(message, effects);
@@ -262,14 +290,14 @@ void Sender::flush(const Now& now, port::Effects& effects) {
 void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,
                     uint64_t& bytes, port::Effects& effects) {
   if (!leads(stream, route) || stream.reading != 0) {
-    waiting_.erase(route);
+    leave_round(route, stream);
     return;
   }
   const Partition& partition = *copies_.at(route);
   BufferChain batches;
   const bool more = stream.next < partition.log_end();
   if (more && stream.next < partition.log_start()) return stopped(route, effects);
-  if (more && has_credit()) {
+  if (more && has_credit(stream.priority)) {
     std::optional<BufferChain> at_once;
     copies_.call(route, effects, [&](Partition& leader, partition::Output& out) {
       at_once = leader.read_for_member(now, ticket_base_ + ++last_read_, stream.next,
@@ -278,7 +306,7 @@ void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatch
     if (!at_once) {
       stream.reading = last_read_;
       reads_[last_read_] = route;
-      waiting_.erase(route);
+      leave_round(route, stream);
       return;
     }
     batches = std::move(*at_once);
@@ -291,8 +319,8 @@ void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatch
     sent_bytes_ += size_of(batches);
   } else if (!news) {
     // With nothing to send it leaves the round; out of credit it waits for the next report.
-    waiting_.erase(route);
-    if (more) starved_.insert(route);
+    leave_round(route, stream);
+    if (more) starved_.insert({stream.priority, route});
     return;
   }
   stream.high_watermark = partition.high_watermark();

@@ -4,7 +4,9 @@
 // a record must leave as soon as it is appended, a slow follower must not fill this node's memory,
 // and an old leader must not feed anyone. The idea: one stream per partition, begun only after the
 // follower's log was compared with this one in the present epoch, and one credit for all of them:
-// bytes sent and not yet reported as taken. Streams that have something to send take turns.
+// bytes sent and not yet reported as taken. Streams that have something to send take turns, those
+// of the groups that matter most before all others; and a part of the credit is theirs alone, so
+// that they need not wait until a full line has drained.
 //
 // Guarantees: a stream sends a partition's batches in order, each once, from the agreed offset on,
 // and only while this node leads in the epoch in which the stream was begun; a position counts for
@@ -19,6 +21,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -31,7 +34,7 @@
 namespace magpie::link {
 
 // Bytes of batches in one message, and of one partition in it; a single batch may be larger.
-inline constexpr uint64_t kMessageBytes = 1024 * 1024;
+inline constexpr uint64_t kMessageBytes = 256 * 1024;
 inline constexpr uint64_t kPartitionBytes = 256 * 1024;
 
 class Sender {
@@ -64,6 +67,7 @@ class Sender {
  private:
   struct Stream {
     int32_t handle = 0;
+    int32_t priority = 0;
     LeaderEpoch epoch = kNoLeaderEpoch;
     Offset agreed_end;     // where the follower's log ends after its cut
     Offset sent_from;      // the first batch to send holds this offset
@@ -75,29 +79,36 @@ class Sender {
     Offset log_start{-1};
   };
 
+  // In the order of the round.
+  using Place = std::pair<int32_t, Route>;  // priority first
+
   wire::LinkFollowAnswer::Partition compare(const wire::LinkFollow::Partition& asked,
-                                            LeaderEpoch epoch);
+                                            LeaderEpoch epoch, int32_t priority);
   bool leads(const Stream& stream, Route route);
   void begin(const wire::LinkBegin::Partition& asked, LeaderEpoch epoch, port::Effects& effects,
              wire::LinkEnd& ended);
   std::optional<Route> route_of(int32_t handle) const;
   void wait(Route route);
+  void leave_round(Route route, const Stream& stream);
+  Place next_in_round() const;
+  bool has_credit(int32_t priority) const;
+  void wake_starved();
   void forget(Route route);
   // Adds what one stream has to send; nothing is added if it must be read from disk first.
   void gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,
               uint64_t& bytes, port::Effects& effects);
-  bool has_credit() const { return outstanding_bytes() < credit_bytes_; }
 
   Copies& copies_;
   const Session& session_;
   const uint64_t ticket_base_;
   std::map<Route, Stream> streams_;
-  std::map<int32_t, Route> routes_;  // by the follower's handle
-  std::set<Route> waiting_;          // streams that have something to send
-  std::set<Route> starved_;          // the same, once there is credit again
-  std::map<uint32_t, Route> reads_;  // from disk, by ticket
+  std::map<int32_t, Route> routes_;    // by the follower's handle
+  std::multiset<int32_t> priorities_;  // of all streams
+  std::set<Place> waiting_;            // streams that have something to send
+  std::set<Place> starved_;            // the same, once there is credit again
+  std::map<int32_t, Route> served_;    // last one in the round, by priority
+  std::map<uint32_t, Route> reads_;    // from disk, by ticket
   uint32_t last_read_ = 0;
-  Route served_ = 0;  // last one in the round
   uint64_t credit_bytes_ = 0;
   uint64_t sent_bytes_ = 0;
   uint64_t taken_bytes_ = 0;

@@ -39,16 +39,43 @@ Result<std::optional<Message>> Session::receive(const Now& now, const Buffer& fr
   last_heard_ = now.instant;
   Result<Message> message = decode_frame(frame, version_);
   if (!message) return fail(message.error());
-  if (const auto* hello = std::get_if<wire::LinkHello>(&*message)) {
+  if (const auto* piece = std::get_if<wire::LinkPiece>(&*message)) {
+    return join(now, *piece, effects);
+  }
+  if (!pieces_.empty()) {
+    return fail(ErrorKind::kInvalidArgument, "the peer began a message inside another one");
+  }
+  return take(now, std::move(*message), effects);
+}
+
+Result<std::optional<Message>> Session::join(const Now& now, const wire::LinkPiece& piece,
+                                             port::Effects& effects) {
+  for (const Buffer& bytes : piece.bytes.value_or(BufferChain())) pieces_.push_back(bytes);
+  if (!is_established() || size_of(pieces_) > kLongestMessageBytes) {
+    return fail(ErrorKind::kInvalidArgument, "the peer sent a message that is too long");
+  }
+  if (!piece.last) return std::nullopt;
+  Result<Message> message = decode_frame(flatten(std::exchange(pieces_, {})), version_);
+  if (!message) return fail(message.error());
+  if (std::holds_alternative<wire::LinkPiece>(*message)) {
+    return fail(ErrorKind::kInvalidArgument, "the peer sent a piece of a piece");
+  }
+  return take(now, std::move(*message), effects);
+}
+
+Result<std::optional<Message>> Session::take(const Now& now, Message message,
+                                             port::Effects& effects) {
+  if (const auto* hello = std::get_if<wire::LinkHello>(&message)) {
     if (Status met = meet(*hello); !met) return fail(met.error());
+    next_ping_ = now.instant;  // how far away it is should be known early
     return std::nullopt;
   }
   if (!is_established()) return fail(ErrorKind::kInvalidArgument, "the peer did not say hello");
-  if (const auto* ping = std::get_if<wire::LinkPing>(&*message)) {
+  if (const auto* ping = std::get_if<wire::LinkPing>(&message)) {
     on_ping(now, *ping, effects);
     return std::nullopt;
   }
-  return std::optional(std::move(*message));
+  return std::optional(std::move(message));
 }
 
 Status Session::meet(const wire::LinkHello& hello) {
@@ -91,12 +118,16 @@ void Session::on_ping(const Now& now, const wire::LinkPing& ping, port::Effects&
     answer.answer = true;
     return send(answer, effects);
   }
-  if (ping.number == last_ping_) round_trip_ = now.instant - Instant{ping.sent_at};
+  if (ping.number != last_ping_) return;
+  round_trip_ = now.instant - Instant{ping.sent_at};
+  shortest_round_trip_ = std::min(shortest_round_trip_.value_or(*round_trip_), *round_trip_);
 }
 
 void Session::send(const Message& message, port::Effects& effects) const {
   CHECK(is_established());
-  effects.add(port::Send{connection_, encode_frame(message, version_)});
+  for (BufferChain& frame : encode_frames(message, version_)) {
+    effects.add(port::Send{connection_, std::move(frame)});
+  }
 }
 
 Status Session::tick(const Now& now, port::Effects& effects) {

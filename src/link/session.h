@@ -4,7 +4,8 @@
 // cluster, which data directory the other one is, and what both understand; afterwards each must
 // notice a peer that is gone without a word. The idea: both say hello first; whoever cannot go on
 // with the other says why and closes. Then either side pings at a fixed interval, which measures
-// the way there and back, and a silence of several intervals ends the session.
+// the way there and back, and a silence of several intervals ends the session. Long messages travel
+// in pieces, so that one on a slow line is not taken for silence.
 //
 // What it does not do: it opens no connection, and knows nothing of partitions.
 #pragma once
@@ -23,6 +24,8 @@ namespace magpie::link {
 
 inline constexpr Duration kPingInterval = Duration::milliseconds(500);
 inline constexpr Duration kSilenceMax = Duration::seconds(4);
+// No message is longer; a peer that sends one is not believed.
+inline constexpr size_t kLongestMessageBytes = 256 * 1024 * 1024;
 
 // Who a node is, as it says on a link.
 struct LinkIdentity {
@@ -48,9 +51,9 @@ class Session {
   // Says hello. Called once.
   void start(const Now& now, port::Effects& effects);
 
-  // Takes one frame. Answers hello and ping itself and then returns nothing; returns other
-  // messages. Error: the session cannot go on; the message says why. Whoever calls closes the
-  // connection.
+  // Takes one frame. Answers hello and ping itself and then returns nothing, as for a piece that is
+  // not the last; returns other messages. Error: the session cannot go on; the message says why.
+  // Whoever calls closes the connection.
   Result<std::optional<Message>> receive(const Now& now, const Buffer& frame,
                                          port::Effects& effects);
 
@@ -67,8 +70,13 @@ class Session {
   const LinkIdentity& peer() const { return *peer_; }
   // Way there and back as last measured; nothing before the first answer.
   std::optional<Duration> round_trip() const { return round_trip_; }
+  // The shortest since the session began: the line itself, without what waits on it.
+  std::optional<Duration> shortest_round_trip() const { return shortest_round_trip_; }
 
  private:
+  Result<std::optional<Message>> take(const Now& now, Message message, port::Effects& effects);
+  Result<std::optional<Message>> join(const Now& now, const wire::LinkPiece& piece,
+                                      port::Effects& effects);
   Status meet(const wire::LinkHello& hello);
   void on_ping(const Now& now, const wire::LinkPing& ping, port::Effects& effects);
 
@@ -80,6 +88,8 @@ class Session {
   int16_t version_ = kHighestVersion;
   int64_t last_ping_ = 0;
   std::optional<Duration> round_trip_;
+  std::optional<Duration> shortest_round_trip_;
+  BufferChain pieces_;  // of a message that is not complete
   Instant next_ping_ = Instant::never();
   Instant last_heard_;
 };

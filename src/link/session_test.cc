@@ -94,11 +94,71 @@ TEST(Session, FramesAreWhatTheFormatPageSays) {
   EXPECT_EQ(frame.text(), expected);
 }
 
+TEST(Session, PiecesAreWhatTheFormatPageSays) {
+  wire::LinkPiece piece;
+  piece.last = true;
+  piece.bytes = BufferChain{Buffer::copy_of("pq")};
+  const std::string expected("\0\0\0\x09\0\x0f\0\0\1\3pq\0", 13);
+  EXPECT_EQ(flatten(encode_frame(piece, 0)).text(), expected);
+}
+
 TEST(Session, SilenceEndsIt) {
   Pair pair(identity(1), identity(2));
   pair.now.instant = pair.now.instant + kSilenceMax;
   EXPECT_LE(pair.caller.next_deadline(), pair.now.instant);
   EXPECT_FALSE(pair.caller.tick(pair.now, pair.from_caller));
+}
+
+// 10 MB at 20 kB/s take more than eight minutes; the line is never silent.
+TEST(Session, ALongMessageOnASlowLineIsNoSilence) {
+  Pair pair(identity(1), identity(2));
+  wire::LinkBatches batches;
+  batches.epoch = 3;
+  std::string bytes(10'000'000, 'x');
+  for (size_t i = 0; i < bytes.size(); i += 1'000) bytes[i] = static_cast<char>(i / 1'000);
+  batches.partitions.push_back({4, 5, 6, BufferChain{Buffer::copy_of(bytes)}});
+  pair.caller.send(batches, pair.from_caller);
+  const std::vector<port::Effect> frames = std::exchange(pair.from_caller.list(), {});
+  EXPECT_GT(frames.size(), 100u);
+  std::vector<Message> seen;
+  for (const port::Effect& effect : frames) {
+    const Buffer frame = flatten(std::get<port::Send>(effect).bytes);
+    pair.now.instant =
+        pair.now.instant + Duration::milliseconds(static_cast<int64_t>(frame.size()) / 20);
+    ASSERT_TRUE(pair.called.tick(pair.now, pair.from_called));
+    auto received =
+        pair.called.receive(pair.now, frame.slice(4, frame.size() - 4), pair.from_called);
+    ASSERT_TRUE(received) << received.error().message;
+    if (*received) seen.push_back(**received);
+  }
+  EXPECT_EQ(seen, std::vector<Message>{batches});
+}
+
+TEST(Session, PiecesMustMakeOneMessage) {
+  wire::LinkPiece piece;
+  piece.bytes = BufferChain{Buffer::copy_of(std::string("\0\x0f\0\0\1\1\0", 7))};
+  const auto offer = [](Pair& pair, const Message& message) {
+    const Buffer frame = flatten(encode_frame(message, 0));
+    return pair.called.receive(pair.now, frame.slice(4, frame.size() - 4), pair.from_called);
+  };
+  Pair broken_off(identity(1), identity(2));
+  EXPECT_TRUE(offer(broken_off, piece));
+  EXPECT_FALSE(offer(broken_off, wire::LinkProgress{})) << "another message in between";
+  Pair nested(identity(1), identity(2));
+  piece.last = true;
+  EXPECT_FALSE(offer(nested, piece)) << "a piece of a piece, or garbage";
+}
+
+TEST(Session, TheShortestWayIsRemembered) {
+  Pair pair(identity(1), identity(2));
+  for (const int64_t millis : {40, 900, 60}) {
+    pair.now.instant = pair.now.instant + kPingInterval;
+    ASSERT_TRUE(pair.caller.tick(pair.now, pair.from_caller));
+    pair.now.instant = pair.now.instant + Duration::milliseconds(millis);
+    pair.exchange();
+  }
+  EXPECT_EQ(pair.caller.round_trip(), Duration::milliseconds(60));
+  EXPECT_EQ(pair.caller.shortest_round_trip(), Duration::milliseconds(40));
 }
 
 TEST(Session, MessagesComeThroughAndGarbageDoesNot) {
