@@ -221,6 +221,30 @@ TEST(Link, ALeaderWhoseDiskFailedIsNotComparedWith) {
   EXPECT_EQ(world.two.at(1)->log_end(), Offset{1});
 }
 
+TEST(Link, DamageOnTheLeaderIsSaidOnceAndNotAskedForAllTheTime) {
+  LinkWorld world;
+  world.cut();
+  world.one.lead(1, {});
+  world.one.append(1, 1);
+  world.turn();
+  world.one.damage(1);
+  world.connect();
+  world.two.follow(1, world.one.id());
+  world.settle();
+  for (int i = 0; i < 3; ++i) {
+    world.one.settle(1);
+    world.settle();
+    EXPECT_FALSE(world.two.receiver.is_following(1));
+    world.advance(kAskAgain);
+    world.settle();
+    EXPECT_FALSE(world.two.receiver.is_following(1));
+    world.advance(kAskDamagedAgain);
+    world.settle();
+  }
+  EXPECT_EQ(world.one.damaged, std::vector<Route>{1});
+  EXPECT_TRUE(world.two.receiver.is_following(2));
+}
+
 // Where an epoch begins, and in compacted topics, a follower cannot tell that batches are missing.
 TEST(Link, AReadForAStreamThatWasBegunAnewIsNotSent) {
   LinkWorld world;

@@ -19,6 +19,12 @@ class SteppedEngine : public engine::MemoryEngine {
     if (reads.empty()) return;
     const engine::Read oldest = reads.front();
     reads.pop_front();
+    if (damaged) {
+      engine::ReadDone failed{.ticket = oldest.ticket, .status = {}, .batches = {}};
+      failed.status = fail(ErrorKind::kCorrupt, "damaged");
+      out.events.emplace_back(std::move(failed));
+      return;
+    }
     out.events.emplace_back(
         engine::ReadDone{oldest.ticket, {}, *MemoryEngine::read(now, oldest, out)});
   }
@@ -30,6 +36,7 @@ class SteppedEngine : public engine::MemoryEngine {
   }
 
   bool cold = false;
+  bool damaged = false;
   std::deque<engine::Read> reads;
 };
 
@@ -171,6 +178,10 @@ void WorldNode::read_from_disk(Route route) {
   hosted_[route - 1]->engine->cold = true;
 }
 
+void WorldNode::damage(Route route) {
+  hosted_[route - 1]->engine->cold = hosted_[route - 1]->engine->damaged = true;
+}
+
 void WorldNode::hear(Route route, const partition::Event& event) {
   if (const auto* answer = std::get_if<partition::Settled>(&event)) {
     settled.emplace_back(route, *answer);
@@ -181,6 +192,8 @@ void WorldNode::hear(Route route, const partition::Event& event) {
   } else if (std::holds_alternative<partition::CutDone>(event) ||
              std::holds_alternative<partition::BegunAnew>(event)) {
     receiver.cut_done(route);
+  } else if (std::holds_alternative<partition::Damaged>(event)) {
+    damaged.push_back(route);
   } else if (const auto* read = std::get_if<partition::ReadDone>(&event)) {
     if (sender) sender->read_done(now, read->ticket, *read, effects);
   }

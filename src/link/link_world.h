@@ -46,6 +46,8 @@ class WorldNode final : public Copies {
   // The disk refuses; a second later tick() opens it again.
   void fail_writes(Route route);
   void tick();
+  // From now on a read of this partition takes as long, and then finds damage.
+  void damage(Route route);
   // From now on a read of this partition takes until settle().
   void read_from_disk(Route route);
   // Hands what partitions said to sender and receiver, exports tails, flushes.
@@ -58,6 +60,7 @@ class WorldNode final : public Copies {
   std::unique_ptr<Session> session;
   std::unique_ptr<Sender> sender;
   std::vector<std::pair<Route, partition::Settled>> settled;
+  std::vector<Route> damaged;  // as partitions said
   uint64_t records_exported = 0;
   int64_t records_skipped = 0;  // of copies that began anew
   // Of the group of a partition, which is then one of its own.

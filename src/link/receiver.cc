@@ -168,7 +168,8 @@ void Receiver::compared(const Now& now, Copy& copy,
   if (keep < partition->log_end()) {
     // Also before a copy is begun anew: what differs is exported first.
     set_step(copy, Step::kExporting);
-    events_.emplace_back(TailDiffers{route, keep, partition->log_end()});
+    events_.emplace_back(TailDiffers{route, keep, partition->log_end(),
+                                     partition->epochs().latest(), copy.compared});
   } else if (answer.restart_at >= 0) {
     set_step(copy, Step::kOutdated);
     copy.restart_at = Offset{answer.restart_at};
@@ -313,7 +314,8 @@ void Receiver::on(const Now& now, const wire::LinkEnd& message) {
     const bool ends =
         copy != nullptr && (copy->step == Step::kBegin || is_following(copy->wanted.route));
     if (!ends) continue;
-    ask_again(*copy, now);
+    const bool damaged = ended.error_code == ErrorCode::kCorruptMessage;
+    ask_at(*copy, now.instant + (damaged ? kAskDamagedAgain : kAskAgain));
   }
 }
 

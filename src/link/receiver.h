@@ -34,6 +34,8 @@ namespace magpie::link {
 
 // A partition that the leader refused is asked for again after this.
 inline constexpr Duration kAskAgain = Duration::milliseconds(200);
+// One that the leader cannot read: only a person, or another leader, makes that better.
+inline constexpr Duration kAskDamagedAgain = Duration::seconds(5);
 
 // One partition to follow.
 struct Followed {
@@ -53,6 +55,8 @@ struct TailDiffers {
   Route route = 0;
   Offset from;
   Offset to;
+  LeaderEpoch epoch;   // in which the last of them was written (salvage::Tail::epoch)
+  LeaderEpoch cut_in;  // of the leader that does not have them
 };
 // The leader no longer has what follows: the copy's whole log goes, and it begins anew at `at`.
 // What differed was exported before; if `at` is above `end`, the records between are a gap: count

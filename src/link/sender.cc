@@ -209,10 +209,14 @@ void Sender::moved(Route route) {
 }
 
 void Sender::stopped(Route route, port::Effects& effects) {
+  end(route, ErrorCode::kNotLeaderOrFollower, effects);
+}
+
+void Sender::end(Route route, ErrorCode error, port::Effects& effects) {
   const auto found = streams_.find(route);
   if (found == streams_.end()) return;
   wire::LinkEnd ended;
-  ended.partitions.push_back({found->second.handle, ErrorCode::kNotLeaderOrFollower});
+  ended.partitions.push_back({found->second.handle, error});
   forget(route);
   session_.send(ended, effects);
 }
@@ -226,7 +230,10 @@ void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& d
   reads_.erase(asked);
   Stream& stream = streams_.at(route);
   stream.reading = 0;
-  if (!done.status) return stopped(route, effects);
+  // Not found: trimmed meanwhile.
+  const bool trimmed = !done.status && done.status.error().kind == ErrorKind::kNotFound;
+  if (trimmed) return stopped(route, effects);
+  if (!done.status) return end(route, ErrorCode::kCorruptMessage, effects);
   const Partition* const partition = copies_.at(route);
   if (!leads(stream, route) || done.batches.empty()) return wait(route);
   const record::BatchHeader first = record::parse_header(done.batches.front().bytes());

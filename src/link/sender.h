@@ -52,7 +52,9 @@ class Sender {
   void moved(Route route);
   // It leads no more, or in another epoch, or is gone: its stream ends.
   void stopped(Route route, port::Effects& effects);
-  // A read of this object's finished; `ticket` is without the base.
+  // A read of this object's finished; `ticket` is without the base. One that failed ends the
+  // stream: the follower asks again after a while. (What it means for the partition:
+  // partition::Damaged.)
   void read_done(const Now& now, uint64_t ticket, const partition::ReadDone& done,
                  port::Effects& effects);
 
@@ -94,6 +96,7 @@ class Sender {
   bool has_credit(int32_t priority) const;
   void wake_starved();
   void forget(Route route);
+  void end(Route route, wire::ErrorCode error, port::Effects& effects);
   // Adds what one stream has to send; nothing is added if it must be read from disk first.
   void gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,
               uint64_t& bytes, port::Effects& effects);

@@ -85,7 +85,7 @@ class Node::Machines {
   void on_settled(kafka::Broker& broker, const kafka::HostedPartition* hosted,
                   partition::Settled& settled);
   void on_read_done(kafka::Broker& broker, partition::ReadDone& done);
-  void on_damaged_read(kafka::Broker& broker, kafka::HostedPartition& hosted, const Error& error);
+  void on_damaged(kafka::Broker& broker, kafka::HostedPartition& hosted, const Error& error);
   void on_controller(kafka::Broker& broker, control::ControllerEvent& event);
 
   // --- lifecycle.cc ---

@@ -174,9 +174,10 @@ void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent e
   if (std::get_if<partition::HighWatermarkMoved>(&event.event) != nullptr) {
     fetches_.wake(*hosted);
   } else if (auto* read = std::get_if<partition::ReadDone>(&event.event)) {
-    if (!read->status) on_damaged_read(broker, *hosted, read->status.error());
     if (regions_ != nullptr && regions_->read_done(broker, *read)) return;
     on_read_done(broker, *read);
+  } else if (const auto* damaged = std::get_if<partition::Damaged>(&event.event)) {
+    on_damaged(broker, *hosted, damaged->error);
   } else if (auto* found = std::get_if<partition::TimestampFound>(&event.event)) {
     offset_lookups_.found(broker, hosted, kafka::Ticket::unpack(found->ticket), *found);
   } else if (auto* trimmed = std::get_if<partition::Trimmed>(&event.event)) {
@@ -216,9 +217,8 @@ void Node::Machines::on_read_done(kafka::Broker& broker, partition::ReadDone& do
 
 // Whoever fetches is refused and never gets the records behind the damage; the operator hears of it
 // once. What is not damaged is served on.
-void Node::Machines::on_damaged_read(kafka::Broker& broker, kafka::HostedPartition& hosted,
-                                     const Error& error) {
-  if (error.kind != ErrorKind::kCorrupt || hosted.failure == error.message) return;
+void Node::Machines::on_damaged(kafka::Broker& broker, kafka::HostedPartition& hosted,
+                                const Error& error) {
   hosted.failure = error.message;
   broker.effects.add(port::LogLine{
       port::Severity::kError, "partition_damaged",

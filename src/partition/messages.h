@@ -123,13 +123,19 @@ struct StorageFailed {
   Error error;
 };
 struct StorageRecovered {};
+// A read met bytes that are damaged or cannot be read. Said once, until a cut or begin_anew(). A
+// leader should give the partition up to a copy that is whole; a follower's copy is repaired by
+// begin_anew() (G12).
+struct Damaged {
+  Error error;
+};
 struct Closed {
   Status status;
 };
 
-using Event =
-    std::variant<Opened, OpenFailed, Settled, HighWatermarkMoved, ReadDone, TimestampFound, Trimmed,
-                 StorageFailed, StorageRecovered, Closed, LogMoved, CutDone, EpochSpent, BegunAnew>;
+using Event = std::variant<Opened, OpenFailed, Settled, HighWatermarkMoved, ReadDone,
+                           TimestampFound, Trimmed, StorageFailed, StorageRecovered, Closed,
+                           LogMoved, CutDone, EpochSpent, BegunAnew, Damaged>;
 
 struct Output {
   port::Effects& effects;

@@ -384,6 +384,7 @@ void Partition::on(const Now& now, engine::Opened& event, Output& out) {
     return;
   }
   const bool recovered = state_ == PartitionState::kReadOnly;
+  damaged_ = false;  // if it is still there it is met again
   state_ = PartitionState::kOnline;
   durable_end_ = event.end;
   if (!recovered) high_watermark_ = std::clamp(saved_high_watermark_, event.start, event.end);
@@ -427,7 +428,16 @@ void Partition::on(const Now& now, engine::Failed& event, Output& out) {
   }
 }
 
+void Partition::note_damage(const Status& status, Output& out) {
+  if (status || damaged_) return;
+  const Error& error = status.error();
+  if (error.kind != ErrorKind::kCorrupt && error.kind != ErrorKind::kIo) return;
+  damaged_ = true;
+  out.events.emplace_back(Damaged{error});
+}
+
 void Partition::on(const Now&, engine::ReadDone& event, Output& out) {
+  note_damage(event.status, out);
   out.events.emplace_back(
       ReadDone{event.ticket, std::move(event.status), std::move(event.batches)});
 }
@@ -440,6 +450,7 @@ void Partition::on(const Now&, engine::Trimmed& event, Output& out) {
 }
 
 void Partition::on(const Now&, engine::TimestampFound& event, Output& out) {
+  note_damage(event.status, out);
   out.events.emplace_back(
       TimestampFound{event.ticket, std::move(event.status), event.offset, event.timestamp});
 }

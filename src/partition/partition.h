@@ -182,6 +182,8 @@ class Partition {
 
   const std::string& label() const { return label_; }
   PartitionState state() const { return state_; }
+  // A read met damage; see Damaged.
+  bool is_damaged() const { return damaged_; }
   // Readable: online, or serving reads while the disk refuses writes.
   bool is_readable() const;
   Role role() const { return role_; }
@@ -217,6 +219,7 @@ class Partition {
   bool is_writable() const { return state_ == PartitionState::kOnline && !cutting_; }
   void set_role(Role role, LeaderEpoch epoch, Output& out);
   void recommit(Output& out);
+  void note_damage(const Status& status, Output& out);
   void remember_loss(const Now& now, LeaderEpoch epoch, Output& out);
   void told_durable(Offset end, Output& out);
   void trim_as_told(const Now& now, Output& out);
@@ -269,6 +272,7 @@ class Partition {
   std::deque<Offset> trims_;  // asked for, oldest first
   CompactionSlot& compaction_slot_;
   bool compacting_ = false;  // and holding the slot
+  bool damaged_ = false;
   // Leading.
   Commitment commitment_;
   bool replicated_ = false;  // members elsewhere may hold what was appended in this epoch

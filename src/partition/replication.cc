@@ -127,6 +127,7 @@ void Partition::begin_anew(const Now& now, Offset at, Output& out) {
 void Partition::on(const Now&, engine::CutDone& event, Output& out) {
   cutting_ = false;
   const bool anew = std::exchange(beginning_anew_, false);
+  damaged_ = false;  // if it is still there it is met again
   if (!restored_) {
     state_ = PartitionState::kOffline;
     out.events.emplace_back(OpenFailed{restored_.error()});

@@ -18,6 +18,7 @@ Tail some_tail() {
   tail.topic_id = {1, 2};
   tail.partition = {3};
   tail.group = "critical";
+  tail.epoch = LeaderEpoch{6};
   tail.cut_in = LeaderEpoch{7};
   tail.from = Offset{100};
   tail.to = Offset{110};
@@ -30,10 +31,12 @@ Tail some_tail() {
 TEST(Tail, ItsDescriptionComesBack) {
   const Tail tail = some_tail();
   const std::string text = encode_about(tail);
-  EXPECT_EQ(text, R"({"format":1,"topic":"orders","topic_id":")" + to_string(tail.topic_id) +
-                      R"(","partition":3,"failover_group":"critical","cut_in_epoch":7,"from":100,)"
-                      R"("to":110,"batches":0,"records":0,"bytes":0,"cut_at_ms":1700000000000})"
-                      "\n");
+  EXPECT_EQ(
+      text,
+      R"({"format":1,"topic":"orders","topic_id":")" + to_string(tail.topic_id) +
+          R"(","partition":3,"failover_group":"critical","epoch":6,"cut_in_epoch":7,)"
+          R"("from":100,"to":110,"batches":0,"records":0,"bytes":0,"cut_at_ms":1700000000000})"
+          "\n");
   EXPECT_EQ(decode_about("p", text), tail);
 }
 
@@ -45,6 +48,30 @@ TEST(Tail, WhatIsMalformedOrNewerIsRefused) {
   std::string newer = text;
   newer.replace(newer.find("\"format\":1"), 10, "\"format\":2");
   EXPECT_EQ(decode_about("p", newer).error().kind, ErrorKind::kUnsupported);
+}
+
+TEST(Tail, NoTwoHaveTheSameFolder) {
+  EXPECT_EQ(folder_of(some_tail()),
+            "salvage/orders-3-" + to_string(some_tail().topic_id) + "-epoch6-cut7-from100");
+  std::vector<Tail> tails(7, some_tail());
+  tails[1].topic_id = {1, 3};  // deleted, and created again with the same name
+  tails[2].partition = {4};
+  tails[3].epoch = LeaderEpoch{5};
+  tails[4].cut_in = LeaderEpoch{8};
+  tails[5].from = Offset{99};
+  tails[6].topic = "payments";
+  std::set<std::string> folders;
+  for (const Tail& tail : tails) folders.insert(folder_of(tail));
+  EXPECT_EQ(folders.size(), tails.size());
+}
+
+TEST(Tail, ItsFolderCanBeMadeHoweverLongTheTopicsName) {
+  Tail tail = some_tail();
+  tail.topic = std::string(249, 't');
+  tail.partition = {INT32_MAX};
+  tail.epoch = tail.cut_in = LeaderEpoch{INT32_MAX};
+  tail.from = Offset{INT64_MAX};
+  EXPECT_LE(folder_of(tail).size(), std::string("salvage/").size() + 255);
 }
 
 // --- keeping it ----------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ namespace magpie::salvage {
 namespace {
 
 constexpr int64_t kFormat = 1;
+// Of the topic's name in the folder's; the rest takes less than 120 bytes.
+constexpr size_t kTopicBytes = 120;
 
 // The fields of one object; remembers whether all were there.
 class Fields {
@@ -37,7 +39,8 @@ class Fields {
 }  // namespace
 
 std::string folder_of(const Tail& tail) {
-  return fmt::format("salvage/{}-{}-epoch{}-from{}", tail.topic, tail.partition.value,
+  return fmt::format("salvage/{}-{}-{}-epoch{}-cut{}-from{}", tail.topic.substr(0, kTopicBytes),
+                     tail.partition.value, to_string(tail.topic_id), tail.epoch.value,
                      tail.cut_in.value, tail.from.value);
 }
 
@@ -48,6 +51,7 @@ std::string encode_about(const Tail& tail) {
   json["topic_id"] = to_string(tail.topic_id);
   json["partition"] = tail.partition.value;
   json["failover_group"] = tail.group;
+  json["epoch"] = tail.epoch.value;
   json["cut_in_epoch"] = tail.cut_in.value;
   json["from"] = tail.from.value;
   json["to"] = tail.to.value;
@@ -76,6 +80,7 @@ Result<Tail> decode_about(std::string_view path, std::string_view text) {
   const std::optional<Uuid> id = parse_uuid(fields.text("topic_id"));
   tail.partition.value = static_cast<int32_t>(fields.number("partition"));
   tail.group = fields.text("failover_group");
+  tail.epoch.value = static_cast<int32_t>(fields.number("epoch"));
   tail.cut_in.value = static_cast<int32_t>(fields.number("cut_in_epoch"));
   tail.from.value = fields.number("from");
   tail.to.value = fields.number("to");

@@ -18,6 +18,7 @@ struct Tail {
   Uuid topic_id;
   PartitionIndex partition;
   std::string group;   // failover group
+  LeaderEpoch epoch;   // in which the last of them was written
   LeaderEpoch cut_in;  // epoch of the leader that does not have them
   Offset from;
   Offset to;
@@ -29,7 +30,9 @@ struct Tail {
   bool operator==(const Tail&) const = default;
 };
 
-// "orders-3-epoch7-from1000": where the tail is kept, below `salvage/`.
+// "salvage/orders-3-AAAAAAAAAAEAAAAAAAAAAg-epoch6-cut7-from1000": where the tail is kept. No two
+// tails of a data directory have the same, unless they are the same records; the last part fits
+// into 255 bytes, so a long topic name is not there to its end.
 std::string folder_of(const Tail& tail);
 
 // Names of the files in it: the batches one after the other, as in a segment, so that Kafka's own
