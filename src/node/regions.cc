@@ -18,7 +18,7 @@ Regions::Regions(const NodeConfig& config, const control::StoreController& contr
              Duration::seconds(config.cluster->lease_seconds)),
       votes_(
           std::make_shared<const port::FileName>(port::FileName{files.next(), kAcceptedEpochsPath}),
-          controller.state(), partitions, links_),
+          controller.state(), partitions),
       tails_(files) {
   CHECK(config.cluster);
 }
@@ -128,7 +128,11 @@ bool Regions::settle(kafka::Broker& broker) {
 
 void Regions::hear(kafka::Broker& broker, LinkEvent& event) {
   if (auto* asked = std::get_if<Asked>(&event)) {
-    votes_.answer(broker, *asked);
+    votes_.answer(broker, asked->question,
+                  [this, connection = asked->connection](const link::Message& answer,
+                                                         port::Effects& effects) {
+                    links_.answer(connection, answer, effects);
+                  });
   } else if (auto* answered = std::get_if<Answered>(&event)) {
     if (const auto* promise = std::get_if<wire::LinkPromiseAnswer>(&answered->answer)) {
       terms_.promised(answered->node, *promise);

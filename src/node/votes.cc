@@ -17,13 +17,8 @@ int32_t to_millis(Duration duration) {
 
 }  // namespace
 
-Votes::Votes(port::FileRef file, const control::State& state, kafka::PartitionTable& partitions,
-             Links& links)
-    : file_(file),
-      gate_(std::move(file), kVotesOwner),
-      state_(state),
-      partitions_(partitions),
-      links_(links) {}
+Votes::Votes(port::FileRef file, const control::State& state, kafka::PartitionTable& partitions)
+    : file_(file), gate_(std::move(file), kVotesOwner), state_(state), partitions_(partitions) {}
 
 void Votes::start(port::Effects& effects) {
   effects.add(port::ReadFile{file_, 0, kFileBytesMax, {kVotesOwner, kRead, 0}});
@@ -43,17 +38,17 @@ void Votes::step(kafka::Broker& broker, const port::DiskDone& done) {
                   kAcceptedEpochsPath, status.error().message)});
 }
 
-void Votes::answer(kafka::Broker& broker, const Asked& asked) {
-  if (const auto* promise = std::get_if<wire::LinkPromise>(&asked.question)) {
-    on(broker, asked, *promise);
-  } else if (const auto* accept = std::get_if<wire::LinkAccept>(&asked.question)) {
-    on(broker, asked, *accept);
-  } else if (const auto* inspect = std::get_if<wire::LinkInspect>(&asked.question)) {
-    on(broker, asked, *inspect);
+void Votes::answer(kafka::Broker& broker, const link::Message& question, const Reply& reply) {
+  if (const auto* promise = std::get_if<wire::LinkPromise>(&question)) {
+    reply(answer(broker.now, *promise), broker.effects);
+  } else if (const auto* inspect = std::get_if<wire::LinkInspect>(&question)) {
+    reply(answer(*inspect), broker.effects);
+  } else if (const auto* asked = std::get_if<wire::LinkAccept>(&question)) {
+    accept(broker, *asked, reply);
   }
 }
 
-void Votes::on(kafka::Broker& broker, const Asked& asked, const wire::LinkPromise& question) {
+wire::LinkPromiseAnswer Votes::answer(const Now& now, const wire::LinkPromise& question) {
   wire::LinkPromiseAnswer answer;
   answer.number = question.number;
   const LeaderEpoch epoch{question.epoch};
@@ -61,42 +56,42 @@ void Votes::on(kafka::Broker& broker, const Asked& asked, const wire::LinkPromis
   const LeaderEpoch known = state_.leadership(question.group).epoch;
   if (!votes_ || known > epoch) {
     answer.epoch = known.value;
-    return links_.answer(asked.connection, answer, broker.effects);
+    return answer;
   }
   const replication::PromiseAnswer promise = gate_.promise(
-      broker.now.instant, question.group, epoch, Duration::milliseconds(question.duration_ms));
+      now.instant, question.group, epoch, Duration::milliseconds(question.duration_ms));
   answer.granted = promise.granted;
   answer.duration_ms = to_millis(promise.duration);
   answer.epoch = promise.epoch.value;
-  links_.answer(asked.connection, answer, broker.effects);
+  return answer;
 }
 
-void Votes::on(kafka::Broker& broker, const Asked& asked, const wire::LinkAccept& question) {
+void Votes::accept(kafka::Broker& broker, const wire::LinkAccept& question, const Reply& reply) {
   if (!votes_) {
     wire::LinkAcceptAnswer answer;
     answer.number = question.number;
-    return links_.answer(asked.connection, answer, broker.effects);
+    return reply(answer, broker.effects);
   }
   gate_.accept(
       broker.now.instant, question.group, LeaderEpoch{question.epoch},
-      [this, connection = asked.connection, number = question.number](
-          const replication::AcceptAnswer& accepted, port::Effects& effects) {
+      [reply, number = question.number](const replication::AcceptAnswer& accepted,
+                                        port::Effects& effects) {
         wire::LinkAcceptAnswer answer;
         answer.number = number;
         answer.accepted = accepted.accepted;
         answer.epoch = accepted.epoch.value;
         answer.wait_ms = to_millis(accepted.wait);
-        links_.answer(connection, answer, effects);
+        reply(answer, effects);
       },
       broker.effects);
 }
 
-void Votes::on(kafka::Broker& broker, const Asked& asked, const wire::LinkInspect& question) {
+wire::LinkInspectAnswer Votes::answer(const wire::LinkInspect& question) const {
   wire::LinkInspectAnswer answer;
   answer.number = question.number;
   answer.group = question.group;
   answer.epoch = state_.leadership(question.group).epoch.value;
-  for (auto& [route, hosted] : partitions_.all()) {
+  for (const auto& [route, hosted] : partitions_.all()) {
     const control::Topic* topic = state_.find_topic(hosted.topic_id);
     if (topic == nullptr || state_.group_of(*topic, hosted.index) != question.group) continue;
     const partition::Partition& copy = *hosted.partition;
@@ -112,7 +107,7 @@ void Votes::on(kafka::Broker& broker, const Asked& asked, const wire::LinkInspec
     part.last_epoch = copy.epochs().latest().value;
     part.high_watermark = copy.high_watermark().value;
   }
-  links_.answer(asked.connection, answer, broker.effects);
+  return answer;
 }
 
 }  // namespace magpie::node

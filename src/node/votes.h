@@ -3,13 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/time.h"
 #include "control/state.h"
 #include "kafka/broker.h"
-#include "node/links.h"
-#include "node/terms.h"
+#include "kafka/partition_table.h"
+#include "link/message.h"
 #include "port/event.h"
 #include "replication/epoch_gate.h"
 
@@ -20,16 +21,19 @@ inline constexpr const char* kAcceptedEpochsPath = "control/accepted-epochs";
 
 class Votes {
  public:
-  // All must outlive this object.
-  Votes(port::FileRef file, const control::State& state, kafka::PartitionTable& partitions,
-        Links& links);
+  // Takes the answer, now or after the disk has it.
+  using Reply = std::function<void(const link::Message&, port::Effects&)>;
+
+  // `state` and `partitions` must outlive this object.
+  Votes(port::FileRef file, const control::State& state, kafka::PartitionTable& partitions);
 
   // Reads what was accepted in earlier lives; until then, and if it cannot be read, this site does
   // not vote.
   void start(port::Effects& effects);
   void step(kafka::Broker& broker, const port::DiskDone& done);
 
-  void answer(kafka::Broker& broker, const Asked& asked);
+  // A question of another node, or of this one. What is no question is not answered.
+  void answer(kafka::Broker& broker, const link::Message& question, const Reply& reply);
 
   // The highest epoch of the group that was accepted here; kNoLeaderEpoch if none was.
   LeaderEpoch accepted(const std::string& group) const { return gate_.accepted(group); }
@@ -37,15 +41,14 @@ class Votes {
  private:
   enum Kind : uint32_t { kRead = 1 };
 
-  void on(kafka::Broker& broker, const Asked& asked, const wire::LinkPromise& question);
-  void on(kafka::Broker& broker, const Asked& asked, const wire::LinkAccept& question);
-  void on(kafka::Broker& broker, const Asked& asked, const wire::LinkInspect& question);
+  wire::LinkPromiseAnswer answer(const Now& now, const wire::LinkPromise& question);
+  wire::LinkInspectAnswer answer(const wire::LinkInspect& question) const;
+  void accept(kafka::Broker& broker, const wire::LinkAccept& question, const Reply& reply);
 
   port::FileRef file_;
   replication::EpochGate gate_;
   const control::State& state_;
   kafka::PartitionTable& partitions_;
-  Links& links_;
   bool votes_ = false;
 };
 
