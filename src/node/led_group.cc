@@ -88,10 +88,10 @@ void LedGroup::lead(kafka::Broker& broker, kafka::HostedPartition& hosted, Offse
   partition::Lead lead;
   lead.epoch = term_.epoch;
   lead.floor = floor;
+  lead.ceiling = state.ceilings(term_.group, hosted.topic_id).ceiling(hosted.index);
   lead.with_loss = leadership.opened_with == control::OpenedWith::kLossy;
   broker.partitions.call(hosted, broker.effects, [&](auto& partition, auto& out) {
     partition.lead(broker.now, lead, out);
-    partition.set_ceiling(state.ceilings(term_.group, hosted.topic_id).ceiling(hosted.index));
     partition.set_blocked(blocked_);
     partition.set_tombstones_may_go(tombstones_may_go_);
     if (held) partition.hold_commits(true, out);

@@ -311,6 +311,11 @@ void Links::tail_exported(const Now& now, link::Route route, port::Effects& effe
   for (auto& [node, link] : outgoing_) link.receiver->tail_exported(now, route, effects);
 }
 
+void Links::begin_anew(const Now& now, link::Route route, port::Effects& effects) {
+  must_flush_ = true;
+  for (auto& [node, link] : outgoing_) link.receiver->begin_anew(now, route, effects);
+}
+
 void Links::cut_done(link::Route route) {
   must_flush_ = true;
   for (auto& [node, link] : outgoing_) link.receiver->cut_done(route);

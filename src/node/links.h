@@ -94,6 +94,8 @@ class Links {
   void moved(link::Route route);
   // It leads no more, or in another epoch, or is gone.
   void stopped(link::Route route, port::Effects& effects);
+  // The records that a copy will never have were counted.
+  void begin_anew(const Now& now, link::Route route, port::Effects& effects);
   void cut_done(link::Route route);
   void storage_failed(link::Route route);
   // True if the read was made for a follower.

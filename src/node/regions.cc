@@ -1,5 +1,7 @@
 #include "node/regions.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 #include <variant>
 
@@ -97,7 +99,8 @@ void Regions::on_partition(kafka::Broker&, const kafka::HostedPartition& hosted,
   if (std::holds_alternative<partition::LogMoved>(event) ||
       std::holds_alternative<partition::HighWatermarkMoved>(event)) {
     links_.moved(route);
-  } else if (std::holds_alternative<partition::CutDone>(event)) {
+  } else if (std::holds_alternative<partition::CutDone>(event) ||
+             std::holds_alternative<partition::BegunAnew>(event)) {
     links_.cut_done(route);
     terms_.partition_changed(route);
   } else if (std::holds_alternative<partition::EpochSpent>(event)) {
@@ -145,12 +148,29 @@ void Regions::hear(kafka::Broker& broker, LinkEvent& event) {
 }
 
 void Regions::heard(kafka::Broker& broker, const link::ReceiverEvent& event) {
-  const auto* differs = std::get_if<link::TailDiffers>(&event);
-  if (differs == nullptr) return;
-  const kafka::HostedPartition* hosted = partitions_.find(differs->route);
+  if (const auto* differs = std::get_if<link::TailDiffers>(&event)) {
+    const kafka::HostedPartition* hosted = partitions_.find(differs->route);
+    if (hosted == nullptr) return;
+    tails_.keep(broker, *hosted, terms_.group_of(differs->route), *differs);
+  } else if (const auto* outdated = std::get_if<link::CopyOutdated>(&event)) {
+    begin_anew(broker, *outdated);
+  }
+}
+
+// What lies between is gone everywhere: retention was faster than this copy (G10).
+void Regions::begin_anew(kafka::Broker& broker, const link::CopyOutdated& outdated) {
+  const kafka::HostedPartition* hosted = partitions_.find(outdated.route);
   if (hosted == nullptr) return;
-  tails_.keep(broker, *hosted, terms_.group_of(differs->route), hosted->partition->leader_epoch(),
-              differs->from, differs->to);
+  if (outdated.at > outdated.end) {
+    const auto gap = static_cast<uint64_t>(outdated.at - outdated.end);
+    missed_offsets_ += gap;
+    broker.effects.add(port::LogLine{
+        port::Severity::kWarning, "copy_begun_anew",
+        fmt::format("partition {}: its leader no longer has what follows offset {}; this copy "
+                    "begins anew at {} and will never hold the {} offsets between",
+                    hosted->partition->label(), outdated.end.value, outdated.at.value, gap)});
+  }
+  links_.begin_anew(broker.now, outdated.route, broker.effects);
 }
 
 void Regions::tick(kafka::Broker& broker) {

@@ -65,6 +65,7 @@ class Regions {
  private:
   void hear(kafka::Broker& broker, LinkEvent& event);
   void heard(kafka::Broker& broker, const link::ReceiverEvent& event);
+  void begin_anew(kafka::Broker& broker, const link::CopyOutdated& outdated);
 
   const NodeConfig& config_;
   const control::StoreController& controller_;
@@ -75,6 +76,7 @@ class Regions {
   Votes votes_;
   TailKeeper tails_;
   bool started_ = false;
+  uint64_t missed_offsets_ = 0;  // that copies here will never hold
 };
 
 }  // namespace magpie::node

@@ -12,25 +12,25 @@ namespace {
 
 constexpr uint64_t kPieceBytes = 1024 * 1024;
 constexpr Duration kRetryDelay = Duration::milliseconds(1'000);
-constexpr const char* kSalvageFolder = "salvage";
 
 port::FileRef file_in(log::FileIds& files, const std::string& folder, std::string_view name) {
   return std::make_shared<const port::FileName>(
-      port::FileName{files.next(), fmt::format("{}/{}/{}", kSalvageFolder, folder, name)});
+      port::FileName{files.next(), fmt::format("{}/{}", folder, name)});
 }
 
 }  // namespace
 
 void TailKeeper::keep(kafka::Broker& broker, const kafka::HostedPartition& hosted,
-                      const std::string& group, LeaderEpoch epoch, Offset from, Offset to) {
+                      const std::string& group, const link::TailDiffers& differs) {
   salvage::Tail tail;
   tail.topic = hosted.topic;
   tail.topic_id = hosted.topic_id;
   tail.partition = hosted.index;
   tail.group = group;
-  tail.cut_in = epoch;
-  tail.from = from;
-  tail.to = to;
+  tail.epoch = differs.epoch;
+  tail.cut_in = differs.cut_in;
+  tail.from = differs.from;
+  tail.to = differs.to;
   tail.cut_at = broker.now.wall.millis;
   begin(broker, hosted.route, tail);
 }
@@ -88,9 +88,9 @@ void TailKeeper::go_on(kafka::Broker& broker, kafka::Route route, Export& one) {
     broker.effects.add(port::LogLine{
         port::Severity::kWarning, "tail_kept",
         fmt::format("{} records ({} bytes) of {}-{}, offsets {} to {}, are not in the log of the "
-                    "leader of epoch {}; kept in {}/{}",
+                    "leader of epoch {}; kept in {}",
                     tail.records, tail.bytes, tail.topic, tail.partition.value, tail.from.value,
-                    tail.to.value, tail.cut_in.value, kSalvageFolder, salvage::folder_of(tail))});
+                    tail.to.value, tail.cut_in.value, salvage::folder_of(tail))});
   }
   kept_.push_back(route);
   by_number_.erase(one.number);

@@ -8,11 +8,14 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
 #include "kafka/broker.h"
 #include "kafka/partition_table.h"
+#include "link/receiver.h"
 #include "log/file_ids.h"
 #include "partition/messages.h"
 #include "port/event.h"
@@ -26,9 +29,9 @@ class TailKeeper {
  public:
   explicit TailKeeper(log::FileIds& files) : files_(files) {}
 
-  // Keeps [from, to) of the partition, which the leader of `epoch` does not have.
+  // Keeps what differs from the leader's log.
   void keep(kafka::Broker& broker, const kafka::HostedPartition& hosted, const std::string& group,
-            LeaderEpoch epoch, Offset from, Offset to);
+            const link::TailDiffers& differs);
   // Nothing of this partition is to be kept any more.
   void forget(kafka::Route route) { exports_.erase(route); }
 

@@ -410,6 +410,8 @@ void Terms::follow(kafka::Broker& broker, const std::string& name, Group& group,
                    const Leadership& held) {
   // Under this node's own id leads a directory that is gone: there is nobody to follow.
   const bool nobody = held.leader.node == self_->node;
+  const control::FailoverGroup* policy = state_.find_group(name);
+  const int32_t priority = policy == nullptr ? 100 : policy->priority;
   link::Receiver* const receiver = nobody ? nullptr : links_.receiver(held.leader.node);
   for (const kafka::Route route : group.routes) {
     kafka::HostedPartition* hosted = partitions_.find(route);
@@ -425,7 +427,7 @@ void Terms::follow(kafka::Broker& broker, const std::string& name, Group& group,
     }
     links_.unfollow_others(route, held.leader.node);
     if (receiver == nullptr) continue;
-    receiver->follow({route, hosted->topic_id, hosted->index, name, held.epoch});
+    receiver->follow({route, hosted->topic_id, hosted->index, name, held.epoch, priority});
   }
   links_.wake();
 }

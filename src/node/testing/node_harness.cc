@@ -123,11 +123,22 @@ void NodeHarness::send(port::ConnectionId connection, Buffer frame) {
 
 port::HttpRespond NodeHarness::http(const std::string& method, const std::string& target,
                                     const std::string& body) {
+  auto answer = take_http(begin_http(method, target, body));
+  EXPECT_TRUE(answer) << target << " was not answered";
+  return answer ? std::move(*answer) : port::HttpRespond{};
+}
+
+port::HttpExchangeId NodeHarness::begin_http(const std::string& method, const std::string& target,
+                                             const std::string& body) {
   const port::HttpExchangeId exchange{next_exchange_++};
   step(port::HttpRequestReceived{exchange, method, target, body});
+  return exchange;
+}
+
+std::optional<port::HttpRespond> NodeHarness::take_http(port::HttpExchangeId exchange) {
   auto answer = http_answers_.extract(exchange);
-  EXPECT_FALSE(answer.empty()) << target << " was not answered";
-  return answer.empty() ? port::HttpRespond{} : std::move(answer.mapped());
+  if (answer.empty()) return std::nullopt;
+  return std::move(answer.mapped());
 }
 
 bool NodeHarness::has_logged(const std::string& code) const {

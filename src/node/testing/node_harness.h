@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,11 @@ class NodeHarness {
   // The answer of the admin port.
   port::HttpRespond http(const std::string& method, const std::string& target,
                          const std::string& body = "");
+
+  // The same for an answer that takes its time: what take_http() returns once it is there.
+  port::HttpExchangeId begin_http(const std::string& method, const std::string& target,
+                                  const std::string& body = "");
+  std::optional<port::HttpRespond> take_http(port::HttpExchangeId exchange);
 
   // Something from outside happens now, and what the node makes of it at once.
   void deliver(port::Event event) { step(std::move(event)); }
