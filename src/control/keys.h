@@ -24,6 +24,7 @@ inline constexpr std::string_view kAlivePrefix = "alive/";
 inline constexpr std::string_view kGroupPrefix = "failover_groups/";
 inline constexpr std::string_view kLeadershipPrefix = "leadership/";
 inline constexpr std::string_view kCeilingsPrefix = "ceilings/";
+inline constexpr std::string_view kOperationPrefix = "operations/";
 
 inline std::string region_key(std::string_view region) {
   return std::string(kRegionPrefix).append(region);
@@ -46,6 +47,11 @@ inline std::string leadership_key(std::string_view group) {
 // Offsets that leaders of the group have reserved in the partitions of a topic.
 inline std::string ceilings_key(std::string_view group, const Uuid& topic) {
   return std::string(kCeilingsPrefix).append(group) + "/" + to_string(topic);
+}
+
+// A switchover or failover, by its number.
+inline std::string operation_key(int64_t id) {
+  return std::string(kOperationPrefix) + std::to_string(id);
 }
 
 inline std::string topic_key(std::string_view topic) {
@@ -75,6 +81,16 @@ inline std::optional<NodeId> node_in_key(std::string_view text) {
   if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
   if (std::to_string(value) != text) return std::nullopt;
   return NodeId{value};
+}
+
+inline std::optional<int64_t> operation_in_key(std::string_view key) {
+  const auto rest = without_prefix(key, kOperationPrefix);
+  if (!rest) return std::nullopt;
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(rest->data(), rest->data() + rest->size(), value);
+  if (error != std::errc() || end != rest->data() + rest->size() || value <= 0) return std::nullopt;
+  if (std::to_string(value) != *rest) return std::nullopt;
+  return value;
 }
 
 }  // namespace magpie::control

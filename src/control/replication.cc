@@ -253,11 +253,13 @@ Decided<Ceilings> decide_record_floors(const State& state, const Term& term, con
 }
 
 Decided<Leadership> decide_begin_draining(const State& state, std::string_view group,
-                                          const std::string& operation, NodeId target) {
+                                          const std::string& operation, NodeId target,
+                                          bool may_catch_up) {
   Leadership next = state.leadership(group);
   const bool in_sync = std::any_of(next.sync.begin(), next.sync.end(),
                                    [&](const Member& member) { return member.node == target; });
-  if (!next.open || !in_sync) {
+  const bool known = state.find_node(target) != nullptr && target != next.leader.node;
+  if (!next.open || !known || !(in_sync || may_catch_up)) {
     return violation(
         fmt::format("node {} does not hold everything of failover group '{}' now; "
                     "wait until it is in sync, or choose another target",
@@ -293,6 +295,27 @@ Decided<Leadership> decide_finish_draining(const State& state, const Term& term,
   }
   next.draining->drained = true;
   return decided(state, term.group, std::move(next));
+}
+
+Decided<Leadership> decide_finish_draining_to(const State& state, const Term& term,
+                                              std::string_view operation, const Member& target) {
+  if (is_over(state, term)) return term_is_over(term);
+  Leadership next = state.leadership(term.group);
+  if (!next.draining || next.draining->operation != operation ||
+      next.draining->target != target.node) {
+    return violation(fmt::format("operation {} is not moving failover group '{}' to node {}",
+                                 operation, term.group, target.node.value));
+  }
+  if (!next.open) return not_open(term);
+  if (auto refusal = stranger(state, term, target)) {
+    return tl::unexpected<Refusal>(std::move(*refusal));
+  }
+  if (next.joining == target) next.joining.reset();
+  set_sync(with(next.sync, target), next);
+  next.draining->drained = true;
+  auto decision = decided(state, term.group, std::move(next));
+  compare_key(state, node_key(target.node), decision->transaction);
+  return decision;
 }
 
 Decided<Leadership> decide_abandon_draining(const State& state, std::string_view group,

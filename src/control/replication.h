@@ -91,11 +91,19 @@ Decided<Ceilings> decide_record_floors(const State& state, const Term& term, con
 
 // The switchover's part that the leader commits: it takes no writes from when it has applied the
 // first, and says in the second that the target holds everything. Only a member of the sync set can
-// be the target.
+// be the target, unless writes may stop for as long as another one needs to catch up.
 Decided<Leadership> decide_begin_draining(const State& state, std::string_view group,
-                                          const std::string& operation, NodeId target);
+                                          const std::string& operation, NodeId target,
+                                          bool may_catch_up = false);
 Decided<Leadership> decide_finish_draining(const State& state, const Term& term,
                                            std::string_view operation);
+// The same for a target that is not in the sync set, such as any in a group without copies; it
+// enters the set. REQUIRES of the caller: since it has applied the draining it has appended
+// nothing, and the target is reconciled in this epoch and holds durably the whole log of every
+// partition, up to its end and not only to the high watermark. Keeps P: nothing is acknowledged
+// that is not in the leader's log.
+Decided<Leadership> decide_finish_draining_to(const State& state, const Term& term,
+                                              std::string_view operation, const Member& target);
 // By anybody, any time: the leader takes writes again.
 Decided<Leadership> decide_abandon_draining(const State& state, std::string_view group,
                                             std::string_view operation);

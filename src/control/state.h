@@ -31,6 +31,7 @@
 #include "control/change.h"
 #include "control/failover_group.h"
 #include "control/leadership.h"
+#include "control/operation.h"
 #include "control/region.h"
 #include "control/region_values.h"
 #include "control/topic.h"
@@ -73,10 +74,13 @@ struct CeilingsChanged {
   std::string group;
   Uuid topic;
 };
+struct OperationChanged {
+  OperationId operation;
+};
 
-using Difference =
-    std::variant<TopicAdded, TopicRemoved, PartitionsAdded, TopicConfigsChanged, LeadershipChanged,
-                 GroupChanged, RegionChanged, NodeChanged, NodeAliveChanged, CeilingsChanged>;
+using Difference = std::variant<TopicAdded, TopicRemoved, PartitionsAdded, TopicConfigsChanged,
+                                LeadershipChanged, GroupChanged, RegionChanged, NodeChanged,
+                                NodeAliveChanged, CeilingsChanged, OperationChanged>;
 
 // Somewhere a partition is: at most one node of each region of its group.
 struct Place {
@@ -169,6 +173,9 @@ class State {
   // Its floors, each the highest in any group that the partition was ever in.
   std::vector<Offset> floors(const Uuid& topic) const;
 
+  // Switchovers and failovers, those that are over included.
+  const Operations& operations() const { return operations_; }
+
   // --- where partitions are ---
   // The group that a partition belongs to. REQUIRES: the topic exists.
   std::string group_of(const Topic& topic, PartitionIndex partition) const;
@@ -202,7 +209,7 @@ class State {
   };
   // What a change means; the empty alternative is a deletion or a key of a newer version.
   using Meaning = std::variant<std::monostate, Topic, ConfigValues, Counter, Leadership, Created,
-                               Region, Node, Alive, FailoverGroup, Ceilings>;
+                               Region, Node, Alive, FailoverGroup, Ceilings, Operation>;
 
   static Result<Meaning> decode(const Change& change);
   static Result<Meaning> decode_regional(const Change& change);
@@ -239,6 +246,7 @@ class State {
   Groups groups_ = built_in_groups();
   std::map<std::string, Leadership, std::less<>> leaderships_;
   std::map<std::string, Ceilings, std::less<>> ceilings_;  // by key
+  Operations operations_;
   int64_t next_epoch_ = 1;
   int64_t next_producer_id_ = 0;
 };

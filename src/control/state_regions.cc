@@ -5,6 +5,7 @@
 #include "control/group_list.h"
 #include "control/group_values.h"
 #include "control/keys.h"
+#include "control/operation_values.h"
 #include "control/state.h"
 #include "control/topic_name.h"
 #include "control/widen_result.h"
@@ -61,6 +62,9 @@ Result<State::Meaning> State::decode_regional(const Change& change) {
     return widen_result<Meaning>(decode_leadership(key, value));
   }
   if (ceilings_name(key)) return widen_result<Meaning>(decode_ceilings(key, value));
+  if (const auto id = operation_in_key(key)) {
+    return widen_result<Meaning>(decode_operation(key, *id, value));
+  }
   return Meaning();
 }
 
@@ -87,6 +91,9 @@ void State::take_over_regional(const Change& change, Meaning meaning,
   } else if (const auto name = ceilings_name(key)) {
     put_or_erase(ceilings_, key, std::get_if<Ceilings>(&meaning));
     differences.push_back(CeilingsChanged{name->group, name->topic});
+  } else if (const auto id = operation_in_key(key)) {
+    put_or_erase(operations_, *id, std::get_if<Operation>(&meaning));
+    differences.push_back(OperationChanged{*id});
   }
 }
 

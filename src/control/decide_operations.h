@@ -1,0 +1,102 @@
+// Decisions about operations: begun, carried on, taken over, ended.
+//
+// Every one changes the record and compares it as it was, so of two that are decided at once one is
+// refused; a step also says for which attempt it speaks. What a step does to a group's leadership
+// is decided by promotion.h and replication.h and committed in the same transaction, so the record
+// never lags behind.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "control/operation.h"
+#include "control/operation_plan.h"
+#include "control/promotion.h"
+#include "control/refusal.h"
+#include "control/state.h"
+
+namespace magpie::control {
+
+// Operations that are over and kept to be looked at; older ones go when a new one begins.
+inline constexpr size_t kOperationsKept = 100;
+
+// Refused with kPolicyViolation if an objection of the plan stands; the message names the rule. An
+// operation that is overridden with kRuleOperationRunning is abandoned for its groups. A failover's
+// first group is promoted in the same transaction if that loses nothing: it is what people wait
+// for.
+Decided<Operation> decide_begin_operation(const State& state, const OperationRequest& request,
+                                          const Member& executor, WallTime now);
+
+// --- steps, by the executor ----------------------------------------------------------------------
+
+// Refused if another node carries the operation out, or a later attempt of this one does, or the
+// group is at another step than the caller thinks.
+struct StepClaim {
+  OperationId operation = 0;
+  int32_t attempt = 1;
+  Member executor;
+  std::string group;
+  OperationStep step = OperationStep::kPlanned;  // where the caller found it
+};
+
+// The leader stops taking writes.
+Decided<Operation> decide_drain_step(const State& state, const StepClaim& claim, WallTime now);
+
+// Rule (a), and the point of no return: new epoch, new leader, loss 0. In a switchover only once
+// the target has everything.
+Decided<Operation> decide_promote_step(const State& state, const StepClaim& claim, NodeId target,
+                                       WallTime now);
+
+// The other sites will be asked to accept an epoch above the present one.
+Decided<Operation> decide_fence_step(const State& state, const StepClaim& claim, WallTime now);
+
+// Rule (b), and the point of no return. `estimate` is what asking the nodes has shown; it is taken
+// over as the statement, as bounded only if the group's policy bounds it and `knows_all`: every
+// node that could have been ahead was asked, and none was.
+struct LossEstimate {
+  std::vector<Acceptance> acceptances;
+  bool knows_all = false;
+  std::optional<int64_t> records_min;
+  std::optional<int64_t> records_max;
+  std::string basis;
+};
+Decided<Operation> decide_promote_with_loss_step(const State& state, const StepClaim& claim,
+                                                 NodeId target, const LossEstimate& estimate,
+                                                 WallTime now);
+
+// Why the group waits; nothing changes if the record says so already.
+Decided<Operation> decide_note_waiting(const State& state, const StepClaim& claim,
+                                       const std::string& waiting_for);
+
+// What was found when the new leader's term was open.
+struct Verification {
+  std::optional<HeldTotals> held;  // what the new leader said that it holds
+  // What contradicts a loss of 0; the statement becomes unknown then. Empty if nothing does.
+  std::string contradiction;
+  // Why it could not be verified; the statement stays as the transaction made it.
+  std::string unverified;
+};
+Decided<Operation> decide_finish_step(const State& state, const StepClaim& claim,
+                                      const Verification& found, WallTime now);
+
+// Gives the group up before the point of no return; its leader takes writes again.
+Decided<Operation> decide_fail_step(const State& state, const StepClaim& claim,
+                                    const std::string& error, WallTime now);
+
+// --- by anybody ----------------------------------------------------------------------------------
+
+// A node goes on where the executor stopped. Refused while the executor holds its lease, if the
+// node itself holds none, and if the operation is over.
+Decided<Operation> decide_take_over_operation(const State& state, OperationId operation,
+                                              const Member& by, WallTime now);
+
+// Ends it for all groups that have not moved yet. Refused if none is left.
+Decided<Operation> decide_abandon_operation(const State& state, OperationId operation,
+                                            const std::string& by, WallTime now);
+
+// Somebody confirms an operation that waits for it. Refused if it does not.
+Decided<Operation> decide_approve_operation(const State& state, OperationId operation,
+                                            const std::string& by, WallTime now);
+
+}  // namespace magpie::control
