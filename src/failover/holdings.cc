@@ -1,0 +1,151 @@
+#include "failover/holdings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/uuid.h"
+#include "control/topic.h"
+
+namespace magpie::failover {
+namespace {
+
+using Place = std::pair<Uuid, int32_t>;
+using Held = wire::LinkInspectAnswerPartition;
+
+// By place; those that cannot be opened are left out.
+std::map<Place, Held> opened(const wire::LinkInspectAnswer& answer) {
+  std::map<Place, Held> held;
+  for (const Held& partition : answer.partitions) {
+    if (partition.error_code != wire::ErrorCode::kNone) continue;
+    held[{partition.topic_id, partition.index}] = partition;
+  }
+  return held;
+}
+
+bool is_later(const Held& a, const Held& b) {
+  return std::pair(a.last_epoch, a.durable_end) > std::pair(b.last_epoch, b.durable_end);
+}
+
+struct Rank {
+  int64_t damaged = 0;  // negative: fewer is better
+  int64_t latest_in = 0;
+  int64_t records = 0;
+
+  auto operator<=>(const Rank&) const = default;
+};
+
+}  // namespace
+
+std::optional<NodeId> most_advanced(const Holdings& holdings,
+                                    const std::vector<NodeId>& candidates) {
+  std::map<Place, Held> latest;
+  std::vector<std::pair<NodeId, std::map<Place, Held>>> answered;
+  for (const NodeId node : candidates) {
+    const auto found = holdings.find(node);
+    if (found == holdings.end()) continue;
+    answered.emplace_back(node, opened(found->second));
+    for (const auto& [place, held] : answered.back().second) {
+      const auto [known, added] = latest.try_emplace(place, held);
+      if (!added && is_later(held, known->second)) known->second = held;
+    }
+  }
+  std::optional<NodeId> best;
+  Rank best_rank;
+  for (const auto& [node, held] : answered) {
+    Rank rank;
+    rank.damaged = static_cast<int64_t>(held.size()) - static_cast<int64_t>(latest.size());
+    for (const auto& [place, partition] : held) {
+      if (!is_later(latest.at(place), partition)) ++rank.latest_in;
+      rank.records += partition.durable_end - partition.log_start;
+    }
+    if (best && rank <= best_rank) continue;
+    best = node;
+    best_rank = rank;
+  }
+  return best;
+}
+
+LossRange loss_of(const control::State& state, const std::string& group, const Holdings& holdings,
+                  NodeId target) {
+  LossRange loss;
+  const auto answer = holdings.find(target);
+  const auto held = answer == holdings.end() ? std::map<Place, Held>() : opened(answer->second);
+  const auto end_of = [&](const Place& place) {
+    const auto found = held.find(place);
+    return found == held.end() ? int64_t{0} : found->second.durable_end;
+  };
+  std::map<Place, int64_t> acknowledged;
+  for (const auto& [node, other] : holdings) {
+    for (const auto& [place, partition] : opened(other)) {
+      int64_t& mark = acknowledged[place];
+      mark = std::max(mark, partition.high_watermark);
+      const auto own = held.find(place);
+      if (own == held.end() || is_later(partition, own->second)) loss.target_is_ahead = false;
+    }
+  }
+  for (const auto& [place, mark] : acknowledged) {
+    loss.at_least += std::max<int64_t>(0, mark - end_of(place));
+  }
+  loss.at_most = 0;
+  for (const auto& [name, topic] : state.topics()) {
+    for (int32_t i = 0; i < topic.partition_count(); ++i) {
+      if (state.group_of(topic, PartitionIndex{i}) != group) continue;
+      const control::Ceilings& ceilings = state.ceilings(group, topic.id);
+      const int64_t ceiling = ceilings.ceiling(PartitionIndex{i}).value;
+      const int64_t end = end_of({topic.id, i});
+      const bool known = static_cast<size_t>(i) < ceilings.offsets.size() && ceiling >= end;
+      if (!known) loss.at_most.reset();
+      if (!loss.at_most) continue;
+      *loss.at_most += ceiling - end;
+    }
+  }
+  return loss;
+}
+
+control::HeldTotals totals_of(const wire::LinkInspectAnswer& answer) {
+  control::HeldTotals totals;
+  for (const Held& partition : answer.partitions) {
+    if (partition.error_code != wire::ErrorCode::kNone) continue;
+    ++totals.partitions;
+    totals.log_start += std::max<int64_t>(0, partition.log_start);
+    totals.log_end += std::max<int64_t>(0, partition.durable_end);
+    totals.high_watermark += std::max<int64_t>(0, partition.high_watermark);
+  }
+  return totals;
+}
+
+std::string contradiction(const control::State& state, const std::string& group,
+                          const Holdings& holdings, NodeId target) {
+  const auto answer = holdings.find(target);
+  if (answer == holdings.end()) {
+    return fmt::format("node {} did not say what it holds", target.value);
+  }
+  const auto held = opened(answer->second);
+  std::map<NodeId, std::map<Place, Held>> others;
+  for (const auto& [node, other] : holdings) others[node] = opened(other);
+  for (const auto& [name, topic] : state.topics()) {
+    for (int32_t i = 0; i < topic.partition_count(); ++i) {
+      if (state.group_of(topic, PartitionIndex{i}) != group) continue;
+      const auto own = held.find({topic.id, i});
+      if (own == held.end()) {
+        return fmt::format("node {} cannot open partition {} of topic '{}'", target.value, i, name);
+      }
+      for (const auto& [node, theirs] : others) {
+        const auto known = theirs.find({topic.id, i});
+        if (known == theirs.end()) continue;
+        if (known->second.high_watermark <= own->second.durable_end) continue;
+        return fmt::format(
+            "node {} knows records of partition {} of topic '{}' up to offset {} to have been "
+            "acknowledged, and node {} holds it up to {}",
+            node.value, i, name, known->second.high_watermark, target.value,
+            own->second.durable_end);
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace magpie::failover

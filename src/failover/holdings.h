@@ -1,0 +1,50 @@
+// Comparing what the nodes of a failover group hold, to choose who should lead after a loss and to
+// say how large the loss is.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "control/operation.h"
+#include "control/state.h"
+#include "wire/link_inspect_answer.h"
+
+namespace magpie::failover {
+
+// What each node that answered holds of the group.
+using Holdings = std::map<NodeId, wire::LinkInspectAnswer>;
+
+// The node of `candidates` that holds most: fewest partitions that it cannot open, then most
+// partitions in which nobody of them has a later record, then most records, then the earlier place
+// in the list. Nothing if none has answered. A later record is one of a later epoch, or of the same
+// epoch at a higher offset: whoever has it holds, as the logs are compared by epochs, what the
+// others were acknowledged before it.
+std::optional<NodeId> most_advanced(const Holdings& holdings,
+                                    const std::vector<NodeId>& candidates);
+
+// What is lost if `target` leads.
+struct LossRange {
+  // Somebody who answered knows these to have been acknowledged, and the target lacks them.
+  int64_t at_least = 0;
+  // Offsets that the group's leaders have reserved and the target lacks; nothing if a partition's
+  // reservation is not known.
+  std::optional<int64_t> at_most;
+  // In no partition does anybody who answered have a later record than the target.
+  bool target_is_ahead = true;
+};
+LossRange loss_of(const control::State& state, const std::string& group, const Holdings& holdings,
+                  NodeId target);
+
+control::HeldTotals totals_of(const wire::LinkInspectAnswer& answer);
+
+// What contradicts that `target` holds everything that was acknowledged: a partition it cannot
+// open, or that it does not name, or one of which somebody knows a higher high watermark. Empty if
+// nothing does.
+std::string contradiction(const control::State& state, const std::string& group,
+                          const Holdings& holdings, NodeId target);
+
+}  // namespace magpie::failover

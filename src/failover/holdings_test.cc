@@ -1,0 +1,107 @@
+#include "failover/holdings.h"
+
+#include <gtest/gtest.h>
+
+#include "control/keys.h"
+
+namespace magpie::failover {
+namespace {
+
+Uuid topic_id() {
+  Uuid id;
+  id.bytes.fill(7);
+  return id;
+}
+
+struct Copy {
+  int64_t end = 0;
+  int32_t epoch = 1;
+  int64_t high_watermark = 0;
+  bool damaged = false;
+};
+
+wire::LinkInspectAnswer answer(const std::vector<Copy>& copies) {
+  wire::LinkInspectAnswer answer;
+  for (size_t i = 0; i < copies.size(); ++i) {
+    wire::LinkInspectAnswerPartition partition;
+    partition.topic_id = topic_id();
+    partition.index = static_cast<int32_t>(i);
+    partition.durable_end = copies[i].end;
+    partition.last_epoch = copies[i].epoch;
+    partition.high_watermark = copies[i].high_watermark;
+    if (copies[i].damaged) partition.error_code = wire::ErrorCode::kKafkaStorageError;
+    answer.partitions.push_back(partition);
+  }
+  return answer;
+}
+
+control::State two_partitions(const std::string& ceilings) {
+  control::State state;
+  const std::string topic = R"({"v":1,"id":")" + to_string(topic_id()) + R"(","placement":[1,1]})";
+  std::vector<control::Change> changes = {{control::topic_key("orders"), topic}};
+  if (!ceilings.empty()) {
+    changes.push_back(
+        {control::ceilings_key("default", topic_id()), R"({"v":1,"offsets":)" + ceilings + "}"});
+  }
+  EXPECT_TRUE(state.apply(1, changes));
+  return state;
+}
+
+const std::vector<NodeId> kBoth = {NodeId{2}, NodeId{3}};
+
+TEST(Holdings, TheMostAdvancedHasTheLatestRecordsInMostPartitions) {
+  EXPECT_FALSE(most_advanced({}, kBoth));
+  const auto chosen = [](const wire::LinkInspectAnswer& second,
+                         const wire::LinkInspectAnswer& third) {
+    return most_advanced({{NodeId{2}, second}, {NodeId{3}, third}}, kBoth)->value;
+  };
+  EXPECT_EQ(chosen(answer({{10}, {10}}), answer({{10}, {10}})), 2) << "the first of equals";
+  EXPECT_EQ(chosen(answer({{10}, {10}}), answer({{10}, {11}})), 3);
+  EXPECT_EQ(chosen(answer({{99, 1}, {10, 2}}), answer({{5, 2}, {10, 2}})), 3)
+      << "a later epoch is ahead of more records of an earlier one";
+  EXPECT_EQ(chosen(answer({{10}, {50, 1, 0, true}}), answer({{9}, {9}})), 3) << "damaged";
+  EXPECT_EQ(most_advanced({{NodeId{3}, answer({{1}})}, {NodeId{9}, answer({{5}})}}, kBoth)->value,
+            3)
+      << "only candidates are chosen";
+}
+
+TEST(Holdings, TheLossLiesBetweenWhatIsKnownAndWhatWasReserved) {
+  const Holdings holdings = {{NodeId{2}, answer({{10, 1, 8}, {20, 1, 20}})},
+                             {NodeId{3}, answer({{12, 1, 11}, {15, 1, 15}})}};
+  const auto state = two_partitions("[100,200]");
+  const LossRange second = loss_of(state, "default", holdings, NodeId{2});
+  EXPECT_EQ(second.at_least, 1);
+  EXPECT_EQ(second.at_most, 90 + 180);
+  EXPECT_FALSE(second.target_is_ahead);
+  const LossRange third = loss_of(state, "default", holdings, NodeId{3});
+  EXPECT_EQ(third.at_least, 5);
+  EXPECT_TRUE(
+      loss_of(state, "default", {{NodeId{3}, answer({{1}, {1}})}}, NodeId{3}).target_is_ahead);
+  EXPECT_FALSE(loss_of(two_partitions("[100]"), "default", holdings, NodeId{2}).at_most)
+      << "a partition without a reservation";
+  EXPECT_EQ(loss_of(state, "other", holdings, NodeId{2}).at_most, 0) << "no partitions";
+}
+
+TEST(Holdings, WhatContradictsALossOfZero) {
+  const auto state = two_partitions("");
+  const auto said = [&](const wire::LinkInspectAnswer& second,
+                        const wire::LinkInspectAnswer& third) {
+    return contradiction(state, "default", {{NodeId{2}, second}, {NodeId{3}, third}}, NodeId{2});
+  };
+  EXPECT_EQ(said(answer({{10, 1, 10}, {5}}), answer({{10, 1, 10}, {5}})), "");
+  EXPECT_EQ(said(answer({{10}, {5}}), answer({{12, 1, 10}, {9}})), "") << "not acknowledged";
+  EXPECT_NE(said(answer({{10}, {5}}), answer({{12, 1, 11}, {5}})).find("up to offset 11"),
+            std::string::npos);
+  EXPECT_NE(said(answer({{10}, {5, 1, 0, true}}), answer({{10}, {5}})).find("cannot open"),
+            std::string::npos);
+  EXPECT_NE(said(answer({{10}}), answer({{10}, {5}})).find("partition 1"), std::string::npos);
+  EXPECT_NE(contradiction(state, "default", {}, NodeId{2}), "");
+}
+
+TEST(Holdings, AreSummedUp) {
+  const control::HeldTotals totals = totals_of(answer({{10, 1, 8}, {20, 1, 20}, {5, 1, 5, true}}));
+  EXPECT_EQ(totals, (control::HeldTotals{2, 0, 30, 28}));
+}
+
+}  // namespace
+}  // namespace magpie::failover

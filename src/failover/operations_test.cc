@@ -1,0 +1,245 @@
+#include "failover/operations.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "control/operation_values.h"
+#include "failover/failover_world.h"
+
+namespace magpie::failover {
+namespace {
+
+using control::LossKind;
+using control::OperationKind;
+using control::OperationStep;
+using testing::World;
+
+control::OperationRequest switchover(std::vector<std::string> groups, const char* to) {
+  control::OperationRequest request;
+  request.groups = std::move(groups);
+  request.to = to;
+  request.requested_by = "test";
+  return request;
+}
+
+control::OperationRequest failover(std::vector<std::string> groups, bool allow_loss = false) {
+  control::OperationRequest request = switchover(std::move(groups), "");
+  request.kind = OperationKind::kFailover;
+  request.allow_loss = allow_loss;
+  return request;
+}
+
+std::string dump(const World& world) {
+  std::string text;
+  for (const auto& [id, operation] : world.state().operations()) {
+    text += "operation " + std::to_string(id) + " attempt " + std::to_string(operation.attempt);
+    for (const auto& group : operation.groups) {
+      text += " [" + group.group + " " + control::to_string(group.step) + " " + group.waiting_for +
+              "|" + group.error + "]";
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+NodeId in_sync(const World& world) {
+  return world.state().leadership("pay").sync.at(0).node;
+}
+
+TEST(Operations, ASwitchoverMovesAllGroupsOfARegionWithoutLoss) {
+  World world(1);
+  const std::string to = "r" + std::to_string(in_sync(world).value);
+  control::OperationRequest request = switchover({}, to.c_str());
+  request.from = "r1";
+  ASSERT_EQ(world.begin(3, request), "");
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(60))) << dump(world);
+  for (const char* name : {"pay", "logs"}) {
+    EXPECT_EQ(world.group(1, name).step, OperationStep::kDone) << dump(world);
+    EXPECT_EQ(world.group(1, name).loss->kind, LossKind::kZero);
+    EXPECT_EQ(world.group(1, name).error, "");
+    ASSERT_TRUE(world.group(1, name).held);
+    EXPECT_EQ(world.group(1, name).held->partitions, 1);
+    EXPECT_EQ(world.state().leadership(name).leader.node, world.group(1, name).target);
+    EXPECT_EQ(world.moves(name), 1);
+  }
+  EXPECT_EQ(world.state().operations().at(1).attempt, 1);
+  std::set<std::string> codes;
+  for (const port::LogLine& line : world.lines) codes.insert(line.code);
+  EXPECT_EQ(codes, (std::set<std::string>{"failover.step", "failover.moved"}));
+}
+
+TEST(Operations, AFailoverWithinTheSyncSetLosesNothing) {
+  World world(2);
+  const NodeId copy = in_sync(world);
+  world.crash(1);
+  ASSERT_EQ(world.begin(3, failover({"pay"})), "");
+  EXPECT_EQ(world.state().leadership("pay").leader.node, copy) << "at once, lease or no lease";
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(60))) << dump(world);
+  EXPECT_EQ(world.group(1, "pay").step, OperationStep::kDone);
+  EXPECT_EQ(world.group(1, "pay").loss->kind, LossKind::kZero);
+}
+
+TEST(Operations, AFailoverWithLossWaitsAndSaysWhy) {
+  World world(3);
+  world.crash(1);
+  EXPECT_NE(world.begin(3, failover({"logs"})), "") << "loss was not allowed";
+  ASSERT_EQ(world.begin(3, failover({"logs"}, true)), "");
+  std::set<std::string> reasons;
+  world.after_commit = [&] { reasons.insert(world.group(1, "logs").waiting_for); };
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(60))) << dump(world);
+  EXPECT_EQ(world.group(1, "logs").step, OperationStep::kDone);
+  EXPECT_EQ(world.group(1, "logs").loss->kind, LossKind::kUnknown);
+  EXPECT_TRUE(world.group(1, "logs").loss->records_max);
+  EXPECT_EQ(world.moves("logs"), 1);
+  std::string all;
+  for (const std::string& reason : reasons) all += reason + "\n";
+  EXPECT_NE(all.find("the lease of node 1"), std::string::npos) << all;
+}
+
+TEST(Operations, ATargetThatDoesNotCatchUpEndsASwitchover) {
+  World world(4);
+  world.never_drained = true;
+  const std::string to = "r" + std::to_string(in_sync(world).value);
+  ASSERT_EQ(world.begin(1, switchover({"pay"}, to.c_str())), "");
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(90))) << dump(world);
+  EXPECT_EQ(world.group(1, "pay").step, OperationStep::kFailed);
+  EXPECT_NE(world.group(1, "pay").error.find("takes writes again"), std::string::npos);
+  EXPECT_FALSE(world.state().leadership("pay").draining);
+  EXPECT_EQ(world.moves("pay"), 0);
+  const int64_t before = world.acknowledged("pay");
+  world.run(Duration::seconds(5));
+  EXPECT_GT(world.acknowledged("pay"), before);
+}
+
+TEST(Operations, ALeaderThatIsLostWhileItDrainsEndsTheSwitchover) {
+  World world(5);
+  world.never_drained = true;
+  const std::string to = "r" + std::to_string(in_sync(world).value);
+  ASSERT_EQ(world.begin(3, switchover({"pay"}, to.c_str())), "");
+  world.run(Duration::seconds(1));
+  world.crash(1);
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(20))) << dump(world);
+  EXPECT_NE(world.group(1, "pay").error.find("fail over instead"), std::string::npos);
+  ASSERT_EQ(world.begin(3, failover({"pay"})), "");
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(60)));
+  EXPECT_EQ(world.group(2, "pay").loss->kind, LossKind::kZero);
+}
+
+TEST(Operations, WhatContradictsALossOfZeroMakesItUnknown) {
+  World world(6);
+  const NodeId copy = in_sync(world);
+  world.crash(1);
+  world.exaggerates[copy == NodeId{2} ? 3 : 2] = 1'000'000;
+  ASSERT_EQ(world.begin(copy.value, failover({"pay"})), "");
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(60))) << dump(world);
+  EXPECT_EQ(world.group(1, "pay").step, OperationStep::kDone);
+  EXPECT_EQ(world.group(1, "pay").loss->kind, LossKind::kUnknown);
+  EXPECT_NE(world.group(1, "pay").error.find("acknowledged"), std::string::npos)
+      << dump(world) << control::encode_operation(world.state().operations().at(1));
+}
+
+TEST(Operations, ALeaderThatIsWellIsNotFailedOverWithLoss) {
+  World world(8);
+  ASSERT_EQ(world.begin(2, failover({"logs"}, true)), "");
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(90))) << dump(world);
+  EXPECT_EQ(world.group(1, "logs").step, OperationStep::kFailed);
+  EXPECT_NE(world.group(1, "logs").error.find("Switch over"), std::string::npos);
+  EXPECT_EQ(world.moves("logs"), 0);
+}
+
+TEST(Operations, AnEpochThatIsNotOpenedIsWaitedFor) {
+  World world(7);
+  world.crash(1);
+  world.never_open = true;
+  ASSERT_EQ(world.begin(3, failover({"pay"})), "");
+  ASSERT_FALSE(world.run_until_over(Duration::seconds(20)));
+  EXPECT_NE(world.group(1, "pay").waiting_for.find("to open epoch"), std::string::npos);
+  world.never_open = false;
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(20))) << dump(world);
+  EXPECT_EQ(world.group(1, "pay").loss->kind, LossKind::kZero);
+}
+
+// The executor is lost after each of its transactions in turn, and another node goes on.
+TEST(Operations, AnyNodeGoesOnAtEveryStep) {
+  size_t taken_over = 0;
+  for (const bool loss : {false, true}) {
+    for (size_t at = 0; at < 9; ++at) {
+      World world(100 + at);
+      if (loss) world.crash(1);
+      const std::string to = "r" + std::to_string(in_sync(world).value);
+      const int32_t executor = in_sync(world) == NodeId{2} ? 3 : 2;
+      const auto request =
+          loss ? failover({"pay", "logs"}, true) : switchover({"pay", "logs"}, to.c_str());
+      size_t changes = 0;
+      control::Operation seen;
+      world.after_commit = [&] {
+        if (world.state().operations().empty()) return;
+        const auto& operation = world.state().operations().begin()->second;
+        if (operation == seen) return;
+        seen = operation;
+        if (changes++ == at) world.crash(executor);
+      };
+      ASSERT_EQ(world.begin(executor, request), "");
+      ASSERT_TRUE(world.run_until_over(Duration::seconds(120))) << at << "\n" << dump(world);
+      for (const char* name : {"pay", "logs"}) {
+        EXPECT_EQ(world.group(1, name).step, OperationStep::kDone) << at << "\n" << dump(world);
+        EXPECT_EQ(world.moves(name), 1) << at;
+      }
+      EXPECT_EQ(world.group(1, "pay").loss->kind, LossKind::kZero) << at;
+      if (world.state().operations().at(1).attempt > 1) ++taken_over;
+    }
+  }
+  EXPECT_GE(taken_over, 8u);
+}
+
+// Whatever is lost, asked for and given up in between: every operation ends, and none of what the
+// world checks is broken.
+TEST(Operations, UnderRandomFaultsEveryOperationEnds) {
+  size_t done = 0;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    World world(seed * 1'000);
+    for (int round = 0; round < 12; ++round) {
+      const auto node = static_cast<int32_t>(world.random.between(1, 3));
+      switch (world.random.below(5)) {
+        case 0:
+          world.crash(node);
+          break;
+        case 1:
+          for (int32_t id = 1; id <= 3; ++id) world.restart(id);
+          break;
+        case 2:
+          if (!world.state().operations().empty()) {
+            world.abandon(world.state().operations().rbegin()->first);
+          }
+          break;
+        default: {
+          const bool forced = world.random.chance(1, 2);
+          const std::string to = "r" + std::to_string(world.random.between(1, 3));
+          std::vector<std::string> groups = {"pay", "logs"};
+          if (world.random.chance(1, 2)) groups.erase(groups.begin());
+          auto request = forced ? failover(groups, true) : switchover(groups, to.c_str());
+          request.overrides = {"cooldown", "operation-running", "lag"};
+          if (forced && world.random.chance(1, 4)) request.overrides.push_back("not-in-sync");
+          world.begin(node, request);
+        }
+      }
+      world.run(Duration::milliseconds(world.random.between(10, 3'000)));
+    }
+    for (int32_t id = 1; id <= 3; ++id) world.restart(id);
+    ASSERT_TRUE(world.run_until_over(Duration::seconds(200))) << seed << "\n" << dump(world);
+    for (const auto& [id, operation] : world.state().operations()) {
+      for (const auto& group : operation.groups) {
+        if (group.step == OperationStep::kDone) ++done;
+      }
+    }
+    for (const char* name : {"pay", "logs"}) {
+      EXPECT_FALSE(world.state().leadership(name).draining) << seed;
+    }
+    if (HasFailure()) FAIL() << "seed " << seed << "\n" << dump(world);
+  }
+  EXPECT_GE(done, 40u);
+}
+
+}  // namespace
+}  // namespace magpie::failover

@@ -1,0 +1,63 @@
+// What an operation would do and cost, found out by asking and without doing any of it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "control/operation_plan.h"
+#include "failover/holdings.h"
+#include "failover/question.h"
+
+namespace magpie::failover {
+
+struct GroupPreview {
+  control::PlannedGroup planned;  // with the target that asking has shown
+  // The statement as it would be now; only the transaction that moves the group makes it final.
+  control::LossKind loss = control::LossKind::kUnknown;
+  LossRange range;
+  std::optional<Duration> time_max;
+  // Records that the leader holds and the target does not; nothing if either did not answer.
+  std::optional<int64_t> target_lag;
+  std::vector<NodeId> silent;  // asked in vain
+};
+
+struct Preview {
+  uint64_t token = 0;
+  control::OperationPlan plan;
+  std::vector<GroupPreview> groups;
+};
+
+// One of them under way.
+class PreviewRun {
+ public:
+  PreviewRun(uint64_t token, control::OperationRequest request);
+
+  // Plans, and asks everybody who may hold something.
+  void start(const Now& now, const control::State& state, uint64_t& next_ticket,
+             std::vector<Question>& questions);
+  bool take_answer(uint64_t ticket, const Answer& answer);
+  // Everybody has answered, or has been waited for long enough.
+  bool done(Instant now, Duration patience) const;
+  Preview result(const control::State& state) const;
+
+ private:
+  struct Asked {
+    std::string group;
+    NodeId node;
+  };
+
+  uint64_t token_;
+  control::OperationRequest request_;
+  control::OperationPlan plan_;
+  Instant started_;
+  std::map<uint64_t, Asked> asked_;  // and not answered
+  std::map<std::string, Holdings> holdings_;
+};
+
+// Records in which `target` is behind `leader`.
+int64_t lag_between(const wire::LinkInspectAnswer& leader, const wire::LinkInspectAnswer& target);
+
+}  // namespace magpie::failover
