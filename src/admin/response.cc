@@ -55,6 +55,23 @@ Problem no_such_group(const std::string& group) {
           "list the groups with: magpie group list"};
 }
 
+Problem no_such_failover_group(const std::string& group) {
+  return {404, "failover_group_not_found", fmt::format("there is no failover group '{}'", group),
+          "list the groups with: magpie failover-group list"};
+}
+
+Problem single_node() {
+  return {409, "single_node",
+          "this node has no control store: it is alone, and there is no region to fail over to",
+          "join the node to a cluster, as docs/operations/configuration.md shows, or ask a node of "
+          "one with --admin HOST:PORT"};
+}
+
+Problem no_such_operation(const std::string& number) {
+  return {404, "operation_not_found", fmt::format("there is no operation '{}'", number),
+          "list the operations with: magpie operation list"};
+}
+
 Problem malformed_body(const std::string& detail) {
   return {400, "malformed_body", detail,
           "send a JSON object as docs/operations/admin-api.md shows"};

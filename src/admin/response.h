@@ -24,6 +24,10 @@ port::HttpRespond problem_response(port::HttpExchangeId exchange, const Problem&
 Problem problem_of(const control::Refusal& refusal);
 Problem no_such_topic(const std::string& topic);
 Problem no_such_group(const std::string& group);
+Problem no_such_failover_group(const std::string& group);
+Problem no_such_operation(const std::string& number);
+// The node has no control store.
+Problem single_node();
 Problem malformed_body(const std::string& detail);
 
 }  // namespace magpie::admin

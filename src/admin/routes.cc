@@ -7,7 +7,10 @@
 #include <string>
 
 #include "admin/describe.h"
+#include "admin/failover_groups.h"
 #include "admin/metrics.h"
+#include "admin/operations.h"
+#include "admin/regions.h"
 #include "admin/response.h"
 #include "admin/target.h"
 #include "admin/topic_changes.h"
@@ -91,6 +94,62 @@ void remove(const Call& call) {
   delete_topic(call.broker, call.request.exchange, call.name);
 }
 
+void regions(const Call& call) {
+  call.answer(200, list_regions(call.broker));
+}
+
+void nodes(const Call& call) {
+  call.answer(200, list_nodes(call.broker));
+}
+
+void failover_groups(const Call& call) {
+  call.answer(200, list_failover_groups(call.broker.control.state()));
+}
+
+void one_failover_group(const Call& call) {
+  const json group = describe_failover_group(call.broker.control.state(), call.name);
+  if (group.is_null()) return call.refuse(no_such_failover_group(call.name));
+  call.answer(200, group);
+}
+
+void create_failover(const Call& call) {
+  create_failover_group(call.broker, call.request.exchange, call.request.body);
+}
+
+void alter_failover(const Call& call) {
+  alter_failover_group(call.broker, call.request.exchange, call.name, call.request.body);
+}
+
+void remove_failover(const Call& call) {
+  delete_failover_group(call.broker, call.request.exchange, call.name);
+}
+
+void place(const Call& call) {
+  place_partitions(call.broker, call.request.exchange, call.name, call.request.body);
+}
+
+void operations(const Call& call) {
+  call.answer(200, list_operations(call.broker.control.state()));
+}
+
+void one_operation(const Call& call) {
+  const json operation = describe_operation(call.broker.control.state(), call.name);
+  if (operation.is_null()) return call.refuse(no_such_operation(call.name));
+  call.answer(200, operation);
+}
+
+void begin(const Call& call) {
+  begin_operation(call.broker, call.view, call.request.exchange, call.request.body);
+}
+
+void abandon(const Call& call) {
+  abandon_operation(call.broker, call.request.exchange, call.name, call.request.body);
+}
+
+void approve(const Call& call) {
+  approve_operation(call.broker, call.request.exchange, call.name, call.request.body);
+}
+
 struct Route {
   const char* method;
   const char* path;
@@ -98,12 +157,31 @@ struct Route {
 };
 
 constexpr Route kRoutes[] = {
-    {"GET", "/healthz", health},           {"GET", "/readyz", readiness},
-    {"GET", "/metrics", metrics},          {"GET", "/v1/status", status},
-    {"GET", "/v1/topics", topics},         {"GET", "/v1/topics/NAME", one_topic},
-    {"POST", "/v1/topics", create},        {"PATCH", "/v1/topics/NAME", alter},
-    {"DELETE", "/v1/topics/NAME", remove}, {"GET", "/v1/partitions", partitions},
-    {"GET", "/v1/groups", groups},         {"GET", "/v1/groups/NAME", one_group},
+    {"GET", "/healthz", health},
+    {"GET", "/readyz", readiness},
+    {"GET", "/metrics", metrics},
+    {"GET", "/v1/status", status},
+    {"GET", "/v1/topics", topics},
+    {"GET", "/v1/topics/NAME", one_topic},
+    {"POST", "/v1/topics", create},
+    {"PATCH", "/v1/topics/NAME", alter},
+    {"DELETE", "/v1/topics/NAME", remove},
+    {"GET", "/v1/partitions", partitions},
+    {"GET", "/v1/groups", groups},
+    {"GET", "/v1/groups/NAME", one_group},
+    {"GET", "/v1/regions", regions},
+    {"GET", "/v1/nodes", nodes},
+    {"GET", "/v1/failover-groups", failover_groups},
+    {"GET", "/v1/failover-groups/NAME", one_failover_group},
+    {"POST", "/v1/failover-groups", create_failover},
+    {"PATCH", "/v1/failover-groups/NAME", alter_failover},
+    {"DELETE", "/v1/failover-groups/NAME", remove_failover},
+    {"POST", "/v1/failover-groups/NAME/partitions", place},
+    {"GET", "/v1/operations", operations},
+    {"GET", "/v1/operations/NAME", one_operation},
+    {"POST", "/v1/operations", begin},
+    {"POST", "/v1/operations/NAME/abandon", abandon},
+    {"POST", "/v1/operations/NAME/approve", approve},
 };
 
 Problem not_offered(const port::HttpRequestReceived& request, const std::string& offered) {

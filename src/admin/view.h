@@ -6,6 +6,10 @@
 #include "group/group_coordinator.h"
 #include "kafka/broker.h"
 
+namespace magpie::failover {
+class Operations;
+}
+
 namespace magpie::admin {
 
 struct NodeView {
@@ -14,6 +18,7 @@ struct NodeView {
   std::string groups_failure;  // why consumer groups are not served; empty if they are
   std::string storage_error;   // why the cluster state cannot be changed; empty if it can
   const group::GroupCoordinator& coordinator;
+  failover::Operations* operations = nullptr;  // null on a node that is alone
 };
 
 }  // namespace magpie::admin

@@ -235,8 +235,11 @@ void LedGroup::carry_out(kafka::Broker& broker, const replication::Wish& wish) {
 }
 
 void LedGroup::finish_draining(kafka::Broker& broker, const Leadership& held) {
-  propose(broker, [term = term_, operation = held.draining->operation](const State& state) {
-    return control::decide_finish_draining(state, term, operation);
+  const control::Node* node = broker.control.state().find_node(held.draining->target);
+  if (node == nullptr) return;
+  propose(broker, [term = term_, operation = held.draining->operation,
+                   target = control::Member{node->id, node->incarnation}](const State& state) {
+    return control::decide_finish_draining_to(state, term, operation, target);
   });
 }
 

@@ -26,10 +26,15 @@ inline constexpr int kExitDamaged = 4;     // stopped in order; some partitions 
 
 // Each sets `*chosen` when the arguments name it.
 void add_config_command(CLI::App& app, Action* chosen);
+void add_failover_command(CLI::App& app, Action* chosen);
+void add_failover_group_command(CLI::App& app, Action* chosen);
 void add_group_command(CLI::App& app, Action* chosen);
+void add_operation_command(CLI::App& app, Action* chosen);
+void add_region_command(CLI::App& app, Action* chosen);
 void add_serve_command(CLI::App& app, Action* chosen);
 void add_status_command(CLI::App& app, Action* chosen);
 void add_store_command(CLI::App& app, Action* chosen);
+void add_switchover_command(CLI::App& app, Action* chosen);
 void add_topic_command(CLI::App& app, Action* chosen);
 void add_version_command(CLI::App& app, Action* chosen);
 

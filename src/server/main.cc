@@ -15,6 +15,11 @@ int main(int argc, char** argv) {
   magpie::server::add_config_command(app, &chosen);
   magpie::server::add_topic_command(app, &chosen);
   magpie::server::add_group_command(app, &chosen);
+  magpie::server::add_failover_group_command(app, &chosen);
+  magpie::server::add_region_command(app, &chosen);
+  magpie::server::add_switchover_command(app, &chosen);
+  magpie::server::add_failover_command(app, &chosen);
+  magpie::server::add_operation_command(app, &chosen);
   magpie::server::add_status_command(app, &chosen);
   magpie::server::add_store_command(app, &chosen);
   magpie::server::add_version_command(app, &chosen);

@@ -1,0 +1,138 @@
+// What `magpie failover-group` and `magpie region` print and send. The node is a fake that answers
+// what each test says.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "server/fake_node.h"
+#include "server/group_options.h"
+#include "server/time_text.h"
+
+namespace magpie::server {
+namespace {
+
+using nlohmann::json;
+
+json member(int node, const char* region, bool alive = true) {
+  return {{"node", node}, {"region", region}, {"alive", alive}};
+}
+
+json group(const json& leadership) {
+  return {{"name", "pay"},
+          {"single_node", false},
+          {"regions", {"bj", "sh"}},
+          {"partitions", 3},
+          {"policy", {{"regions", {"bj", "sh"}}, {"copies", 1}, {"max_lag_ms", nullptr}}},
+          {"leadership", leadership}};
+}
+
+json leadership() {
+  return {{"epoch", 7},
+          {"leader", member(1, "bj")},
+          {"open", true},
+          {"sync", json::array({member(2, "sh", false)})},
+          {"joining", nullptr},
+          {"promotable", {member(1, "bj"), member(2, "sh", false)}},
+          {"state", "sync"},
+          {"state_since_ms", 1'000},
+          {"exposed_since_ms", nullptr},
+          {"opened_with", "lossless"},
+          {"failed_over", false},
+          {"draining", nullptr},
+          {"blocked", nullptr}};
+}
+
+TEST(FailoverGroupCommand, List) {
+  FakeNode node(200, json{{"single_node", false},
+                          {"failover_groups", {group(leadership()), group(nullptr)}}});
+  EXPECT_EQ(node.run({"fg", "list"}).output,
+            "GROUP  COPIES  PARTITIONS  LEADER  EPOCH  STATE    SYNC\n"
+            "pay    1       3           1 (bj)  7      sync     2 (sh, down)\n"
+            "pay    1       3           -       -      not led  -\n");
+  EXPECT_EQ(node.asked, "GET /v1/failover-groups ");
+}
+
+TEST(FailoverGroupCommand, Describe) {
+  json led = leadership();
+  led["draining"] = {{"operation", "4"}, {"target", 2}, {"drained", false}};
+  led["blocked"] = "a switchover is under way";
+  led["exposed_since_ms"] = 2'500;
+  FakeNode node(200, group(led));
+  EXPECT_EQ(node.run({"failover-group", "describe", "pay"}).output,
+            "failover group pay with 3 partitions, regions: bj, sh\n"
+            "  copies=1\n"
+            "leader: 1 (bj), epoch 7, opened lossless\n"
+            "in sync: 2 (sh, down)\n"
+            "joining: -\n"
+            "promotable without loss: 1 (bj), 2 (sh, down)\n"
+            "state: sync since 1970-01-01 00:00:01.000 UTC\n"
+            "fewer copies than wanted since 1970-01-01 00:00:02.500 UTC\n"
+            "operation 4 moves it to node 2: waiting for the target\n"
+            "no writes: a switchover is under way\n");
+  EXPECT_EQ(node.asked, "GET /v1/failover-groups/pay ");
+}
+
+TEST(FailoverGroupCommand, CreateAndAlterSendWhatWasAsked) {
+  FakeNode node(201, group(nullptr));
+  const CommandResult result =
+      node.run({"fg", "create", "pay", "--preset", "critical", "--regions", "bj,sh", "--copies",
+                "all", "--ack-timeout", "5s", "--after-failover", "degrade", "--max-lag", "none"});
+  EXPECT_EQ(result.output,
+            "created failover group pay with 3 partitions, regions: bj, sh\n"
+            "  copies=1\n"
+            "leader: none; the group was never led\n");
+  const std::string start = "POST /v1/failover-groups ";
+  ASSERT_EQ(node.asked.substr(0, start.size()), start);
+  EXPECT_EQ(json::parse(node.asked.substr(start.size())), (json{{"name", "pay"},
+                                                                {"preset", "critical"},
+                                                                {"regions", {"bj", "sh"}},
+                                                                {"copies", "all"},
+                                                                {"timeout_ms", 5'000},
+                                                                {"after_failover", "degrade"},
+                                                                {"max_lag_ms", nullptr}}));
+  node.run({"fg", "alter", "pay", "--min", "2", "--max-lag-records", "10"});
+  EXPECT_EQ(node.asked, R"(PATCH /v1/failover-groups/pay {"max_lag_records":10,"min":2})");
+  const CommandResult wrong = node.run({"fg", "alter", "pay", "--copies", "some"});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_NE(wrong.output.find("--copies"), std::string::npos) << wrong.output;
+}
+
+TEST(FailoverGroupCommand, PlaceAndDelete) {
+  FakeNode node(200, json{{"topic", "orders"}, {"failover_group", "pay"}, {"config", "pay"}});
+  EXPECT_EQ(node.run({"fg", "place", "orders:0,2-4", "--group", "pay"}).output,
+            "topic orders: magpie.failover.group=pay\n");
+  EXPECT_EQ(node.asked,
+            "POST /v1/failover-groups/pay/partitions "
+            R"({"partitions":[0,2,3,4],"topic":"orders"})");
+  node.run({"fg", "place", "orders", "--group", "pay"});
+  EXPECT_EQ(node.asked, R"(POST /v1/failover-groups/pay/partitions {"topic":"orders"})");
+  for (const char* bad : {"orders:", "orders:x", "orders:3-1", "orders:1,,2", "orders:-1"}) {
+    EXPECT_EQ(node.run({"fg", "place", bad, "--group", "pay"}).exit_code, 1) << bad;
+  }
+  FakeNode gone(200, json{{"name", "pay"}, {"deleted", true}});
+  EXPECT_EQ(gone.run({"fg", "delete", "pay"}).output, "deleted failover group pay\n");
+}
+
+TEST(RegionCommand, List) {
+  const json region = {{"name", "bj"},
+                       {"role", "data"},
+                       {"nodes", {1, 4}},
+                       {"alive", json::array({1})},
+                       {"leads", json::array()}};
+  FakeNode node(200, json{{"single_node", false}, {"regions", json::array({region})}});
+  EXPECT_EQ(node.run({"region", "list"}).output,
+            "REGION  ROLE  NODES  ALIVE  LEADS\n"
+            "bj      data  1, 4   1      -\n");
+  FakeNode alone(200, json{{"single_node", true}, {"regions", json::array({region})}});
+  EXPECT_NE(alone.run({"region", "list"}).output.find("this node is alone"), std::string::npos);
+}
+
+TEST(TimeText, IsUtcWithMilliseconds) {
+  EXPECT_EQ(time_text(0), "1970-01-01 00:00:00.000 UTC");
+  EXPECT_EQ(time_text(1'000'000'000'007), "2001-09-09 01:46:40.007 UTC");
+  EXPECT_EQ(time_text(-1), "1969-12-31 23:59:59.999 UTC");
+}
+
+}  // namespace
+}  // namespace magpie::server
