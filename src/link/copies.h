@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "base/ids.h"
 #include "base/uuid.h"
@@ -14,6 +16,10 @@ namespace magpie::link {
 
 // The node's number for one of its partitions.
 using Route = uint32_t;
+
+// Bytes of batches by failover group; only rise. Kept by whoever owns the links, because a session
+// ends with its connection.
+using BytesByGroup = std::map<std::string, uint64_t>;
 
 class Copies {
  public:

@@ -343,6 +343,56 @@ TEST_F(UrgentAndBulk, WhatIsUrgentFindsCreditThatBulkCannotUseUp) {
   EXPECT_GT(world.one.sender->sent_bytes(), before);
 }
 
+TEST_F(UrgentAndBulk, BytesAreCountedByGroupOnBothSides) {
+  BytesByGroup sent;
+  BytesByGroup taken;
+  world.one.sender->count_into(sent);
+  world.two.receiver.count_into(taken);
+  world.one.append(3, 99);
+  world.settle();
+  EXPECT_GE(sent.at("group-1"), 30 * kPartitionBytes);
+  EXPECT_GT(sent.at("group-3"), 0u);
+  EXPECT_LT(sent.at("group-3"), 1'000u);
+  EXPECT_EQ(sent, taken);
+  EXPECT_EQ(sent.at("group-1") + sent.at("group-2") + sent.at("group-3"),
+            world.one.sender->sent_bytes());
+}
+
+TEST_F(UrgentAndBulk, ALimitedLinkTakesItsTimeAndPrefersWhatIsUrgent) {
+  world.one.sender->limit_rate(world.one.now, 1'000'000);
+  world.settle();
+  world.one.append(3, 99);
+  const Instant begun = world.one.now.instant;
+  while (!world.one.sender->is_idle()) {
+    const Instant next = world.one.sender->next_deadline();
+    ASSERT_NE(next, Instant::never());
+    world.advance(next - world.one.now.instant);
+    const Offset bulk = world.two.at(1)->log_end();
+    world.settle();
+    EXPECT_EQ(world.two.at(3)->log_end(), Offset{1});
+    EXPECT_LE(world.two.at(1)->log_end() - bulk, 1);
+  }
+  // 60 batches of a quarter of a megabyte.
+  const Duration took = world.one.now.instant - begun;
+  EXPECT_GT(took, Duration::seconds(14));
+  EXPECT_LT(took, Duration::seconds(16));
+  expect_equal(world);
+}
+
+// A deadline that has passed and that nothing moves on would spin the node's loop.
+TEST_F(UrgentAndBulk, ALimitedLinkWithoutCreditWaitsForTheFollower) {
+  world.one.sender->limit_rate(world.one.now, 1'000'000);
+  world.turn();
+  int rounds = 0;
+  while (world.one.sender->next_deadline() != Instant::never() && ++rounds < 30) {
+    ASSERT_GT(world.one.sender->next_deadline(), world.one.now.instant);
+    world.advance(world.one.sender->next_deadline() - world.one.now.instant);
+    world.turn();
+  }
+  EXPECT_LT(rounds, 30);
+  EXPECT_FALSE(world.one.sender->is_idle());
+}
+
 TEST(Link, WithLittleCreditEverythingArrivesAfterAll) {
   LinkWorld world;
   world.one.lead(1, {world.two.id()});

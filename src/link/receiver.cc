@@ -264,6 +264,9 @@ void Receiver::on(const Now& now, wire::LinkBatches& message, port::Effects& eff
         copies_.at(copy->wanted.route) == nullptr) {
       continue;
     }
+    if (part.batches && counter_ != nullptr) {
+      (*counter_)[copy->wanted.group] += size_of(*part.batches);
+    }
     if (part.batches && !append_all(now, *copy, *part.batches, effects)) continue;
     copies_.call(copy->wanted.route, effects, [&](Partition& follower, partition::Output& out) {
       follower.learn(now, Offset{part.high_watermark}, Offset{part.log_start}, out);

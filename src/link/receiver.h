@@ -106,6 +106,8 @@ class Receiver {
   // Partitions not yet in agreement with their leader.
   size_t behind() const { return followed_.size() - following_; }
   uint64_t taken_bytes() const { return taken_bytes_; }
+  // Adds what comes in from now on to `counter`, which must outlive this object.
+  void count_into(BytesByGroup& counter) { counter_ = &counter; }
 
  private:
   enum class Step { kAsk, kAsked, kExporting, kOutdated, kCutting, kBegin, kFollowing };
@@ -149,6 +151,7 @@ class Receiver {
   uint64_t taken_bytes_ = 0;
   uint64_t reported_bytes_ = 0;
   Credit credit_;
+  BytesByGroup* counter_ = nullptr;
   std::vector<ReceiverEvent> events_;
 };
 

@@ -62,13 +62,14 @@ void Sender::on(const Now&, const wire::LinkFollow& message, port::Effects& effe
   answer.group = message.group;
   answer.epoch = message.epoch;
   for (const auto& asked : message.partitions) {
-    answer.partitions.push_back(compare(asked, LeaderEpoch{message.epoch}, message.priority));
+    answer.partitions.push_back(compare(message, asked));
   }
   session_.send(answer, effects);
 }
 
-wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partition& asked,
-                                                  LeaderEpoch epoch, int32_t priority) {
+wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow& message,
+                                                  const wire::LinkFollow::Partition& asked) {
+  const LeaderEpoch epoch{message.epoch};
   wire::LinkFollowAnswer::Partition answer;
   answer.handle = asked.handle;
   const std::optional<Route> route = copies_.find(asked.topic_id, {asked.index});
@@ -93,7 +94,8 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partit
   partition->member_lost(session_.peer().node);
   Stream stream;
   stream.handle = asked.handle;
-  stream.priority = priority;
+  stream.priority = message.priority;
+  stream.group = message.group;
   stream.epoch = epoch;
   stream.agreed_end = parted.restart ? parted.restart_at : parted.common_end;
   stream.sent_from = in_batch ? ours.start : stream.agreed_end;
@@ -101,7 +103,7 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow::Partit
   if (const auto old = route_of(asked.handle)) forget(*old);
   forget(*route);
   streams_[*route] = stream;
-  priorities_.insert(priority);
+  priorities_.insert(message.priority);
   routes_[asked.handle] = *route;
 
   answer.common_end = parted.common_end.value;
@@ -200,6 +202,7 @@ void Sender::forget(Route route) {
   leave_round(route, found->second);
   starved_.erase({found->second.priority, route});
   priorities_.erase(priorities_.find(found->second.priority));
+  if (!priorities_.contains(found->second.priority)) served_.erase(found->second.priority);
   streams_.erase(found);
 }
 
@@ -243,7 +246,7 @@ void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& d
   message.epoch = stream.epoch.value;
   message.partitions.push_back({stream.handle, partition->high_watermark().value,
                                 partition->log_start().value, done.batches});
-  sent_bytes_ += size_of(done.batches);
+  count(stream, size_of(done.batches));
   stream.next = last.next_offset();
   stream.high_watermark = partition->high_watermark();
   stream.log_start = partition->log_start();
@@ -254,13 +257,22 @@ void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& d
 // --- sending -------------------------------------------------------------------------------------
 
 // The last quarter is for the most urgent streams alone.
-bool Sender::has_credit(int32_t priority) const {
+bool Sender::may_send(const Now& now, int32_t priority) {
   const bool most_urgent = priority == *priorities_.begin();
-  return outstanding_bytes() < (most_urgent ? credit_bytes_ : credit_bytes_ - credit_bytes_ / 4);
+  const uint64_t credit = most_urgent ? credit_bytes_ : credit_bytes_ - credit_bytes_ / 4;
+  // Asked in any case: what was asked says when it is time again.
+  const bool within_limit = limit_.allows(now.instant);
+  return within_limit && outstanding_bytes() < credit;
 }
 
-void Sender::wake_starved() {
-  while (!starved_.empty() && has_credit(starved_.begin()->first)) {
+void Sender::count(const Stream& stream, uint64_t bytes) {
+  sent_bytes_ += bytes;
+  limit_.spend(bytes);
+  if (counter_ != nullptr) (*counter_)[stream.group] += bytes;
+}
+
+void Sender::wake_starved(const Now& now) {
+  while (!starved_.empty() && may_send(now, starved_.begin()->first)) {
     waiting_.insert(starved_.extract(starved_.begin()));
   }
 }
@@ -275,7 +287,7 @@ Sender::Place Sender::next_in_round() const {
 }
 
 void Sender::flush(const Now& now, port::Effects& effects) {
-  wake_starved();
+  wake_starved(now);
   // Streams that can send nothing more go out of the round.
   while (!waiting_.empty()) {
     wire::LinkBatches message;
@@ -304,7 +316,7 @@ void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatch
   BufferChain batches;
   const bool more = stream.next < partition.log_end();
   if (more && stream.next < partition.log_start()) return stopped(route, effects);
-  if (more && has_credit(stream.priority)) {
+  if (more && may_send(now, stream.priority)) {
     std::optional<BufferChain> at_once;
     copies_.call(route, effects, [&](Partition& leader, partition::Output& out) {
       at_once = leader.read_for_member(now, ticket_base_ + ++last_read_, stream.next,
@@ -323,9 +335,10 @@ void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatch
   if (!batches.empty()) {
     stream.next = record::parse_header(batches.back().bytes()).next_offset();
     bytes += size_of(batches);
-    sent_bytes_ += size_of(batches);
+    count(stream, size_of(batches));
   } else if (!news) {
-    // With nothing to send it leaves the round; out of credit it waits for the next report.
+    // With nothing to send it leaves the round; out of credit it waits for the next report,
+    // beyond the limit for time to pass.
     leave_round(route, stream);
     if (more) starved_.insert({stream.priority, route});
     return;

@@ -28,6 +28,7 @@
 #include "base/time.h"
 #include "link/copies.h"
 #include "link/message.h"
+#include "link/rate_limit.h"
 #include "link/session.h"
 #include "port/effect.h"
 
@@ -58,8 +59,21 @@ class Sender {
   void read_done(const Now& now, uint64_t ticket, const partition::ReadDone& done,
                  port::Effects& effects);
 
-  // Sends what may be sent. Called at the end of a turn.
+  // At most so many bytes of batches per second from now on; nothing: no limit. The most urgent
+  // streams go first here, too.
+  void limit_rate(const Now& now, std::optional<uint64_t> bytes_per_second) {
+    limit_.set(now.instant, bytes_per_second);
+  }
+  // Adds what is sent from now on to `counter`, which must outlive this object.
+  void count_into(BytesByGroup& counter) { counter_ = &counter; }
+
+  // Sends what may be sent. Called at the end of a turn, and at next_deadline().
   void flush(const Now& now, port::Effects& effects);
+
+  // When the limit lets more through.
+  Instant next_deadline() const {
+    return starved_.empty() ? Instant::never() : limit_.next_deadline();
+  }
 
   bool is_idle() const { return waiting_.empty() && starved_.empty(); }
   size_t streams() const { return streams_.size(); }
@@ -70,6 +84,7 @@ class Sender {
   struct Stream {
     int32_t handle = 0;
     int32_t priority = 0;
+    std::string group;
     LeaderEpoch epoch = kNoLeaderEpoch;
     Offset agreed_end;     // where the follower's log ends after its cut
     Offset sent_from;      // the first batch to send holds this offset
@@ -84,8 +99,8 @@ class Sender {
   // In the order of the round.
   using Place = std::pair<int32_t, Route>;  // priority first
 
-  wire::LinkFollowAnswer::Partition compare(const wire::LinkFollow::Partition& asked,
-                                            LeaderEpoch epoch, int32_t priority);
+  wire::LinkFollowAnswer::Partition compare(const wire::LinkFollow& message,
+                                            const wire::LinkFollow::Partition& asked);
   bool leads(const Stream& stream, Route route);
   void begin(const wire::LinkBegin::Partition& asked, LeaderEpoch epoch, port::Effects& effects,
              wire::LinkEnd& ended);
@@ -93,8 +108,10 @@ class Sender {
   void wait(Route route);
   void leave_round(Route route, const Stream& stream);
   Place next_in_round() const;
-  bool has_credit(int32_t priority) const;
-  void wake_starved();
+  // Credit, and within the limit.
+  bool may_send(const Now& now, int32_t priority);
+  void wake_starved(const Now& now);
+  void count(const Stream& stream, uint64_t bytes);
   void forget(Route route);
   void end(Route route, wire::ErrorCode error, port::Effects& effects);
   // Adds what one stream has to send; nothing is added if it must be read from disk first.
@@ -108,13 +125,15 @@ class Sender {
   std::map<int32_t, Route> routes_;    // by the follower's handle
   std::multiset<int32_t> priorities_;  // of all streams
   std::set<Place> waiting_;            // streams that have something to send
-  std::set<Place> starved_;            // the same, once there is credit again
+  std::set<Place> starved_;            // the same, once they may send again
   std::map<int32_t, Route> served_;    // last one in the round, by priority
   std::map<uint32_t, Route> reads_;    // from disk, by ticket
   uint32_t last_read_ = 0;
   uint64_t credit_bytes_ = 0;
   uint64_t sent_bytes_ = 0;
   uint64_t taken_bytes_ = 0;
+  RateLimit limit_;
+  BytesByGroup* counter_ = nullptr;
 };
 
 }  // namespace magpie::link

@@ -74,6 +74,7 @@ void Links::look_at_nodes(const Now& now, port::Effects& effects) {
     if (link.receiver == nullptr) {
       link.node = id;
       link.receiver = std::make_unique<link::Receiver>(copies_);
+      link.receiver->count_into(received_bytes_);
       link.pause = kPauseMin;
     }
     const bool moved = link.address != node.link;
@@ -277,6 +278,7 @@ void Links::admit(const Now&, port::ConnectionId connection, Incoming& link,
     forget_incoming(other);
   }
   link.sender = std::make_unique<link::Sender>(copies_, *link.session, ticket_base(link.number));
+  link.sender->count_into(sent_bytes_);
 }
 
 // --- partitions ----------------------------------------------------------------------------------
@@ -401,6 +403,7 @@ Instant Links::next_deadline() const {
   }
   for (const auto& [connection, link] : incoming_) {
     next = std::min(next, link.session->next_deadline());
+    if (link.sender != nullptr) next = std::min(next, link.sender->next_deadline());
   }
   return next;
 }

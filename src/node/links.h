@@ -110,6 +110,10 @@ class Links {
   // Way there and back; nothing while it is not known.
   std::optional<Duration> round_trip(NodeId node) const;
 
+  // Bytes of batches over the WAN since this node started, by failover group.
+  const link::BytesByGroup& sent_bytes() const { return sent_bytes_; }
+  const link::BytesByGroup& received_bytes() const { return received_bytes_; }
+
   // --- time -------------------------------------------------------------------------------------
 
   void tick(const Now& now, port::Effects& effects);
@@ -155,6 +159,8 @@ class Links {
   Random random_;
   link::LinkIdentity own_;
   bool stopped_ = false;
+  link::BytesByGroup sent_bytes_;
+  link::BytesByGroup received_bytes_;
   std::map<NodeId, Outgoing> outgoing_;
   std::map<port::ConnectionId, NodeId> calls_;  // connections of `outgoing_`
   std::map<port::ConnectionId, Incoming> incoming_;
