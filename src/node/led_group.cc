@@ -57,7 +57,8 @@ std::vector<NodeId> nodes_of(const control::Members& members) {
 // The partitions as the sync set's rules see them.
 class LedGroup::Partitions final : public replication::LedPartitions {
  public:
-  Partitions(kafka::PartitionTable& table, const std::set<kafka::Route>& routes) {
+  Partitions(kafka::PartitionTable& table, const std::set<kafka::Route>& routes, const Links& links)
+      : links_(links) {
     for (const kafka::Route route : routes) {
       if (kafka::HostedPartition* hosted = table.find(route)) list_.push_back(hosted);
     }
@@ -65,7 +66,9 @@ class LedGroup::Partitions final : public replication::LedPartitions {
   size_t count() const override { return list_.size(); }
   Offset log_end(size_t at) const override { return list_[at]->partition->log_end(); }
   Offset high_watermark(size_t at) const override { return list_[at]->partition->high_watermark(); }
+  // Who has no connection keeps up with nothing, also while nothing is written.
   Offset position(size_t at, NodeId member) const override {
+    if (!links_.has_follower(member)) return Offset{-1};
     return list_[at]->partition->member_position(member);
   }
   // Everything that is stored here is also there, and committed.
@@ -78,6 +81,7 @@ class LedGroup::Partitions final : public replication::LedPartitions {
   }
 
  private:
+  const Links& links_;
   std::vector<kafka::HostedPartition*> list_;
 };
 
@@ -126,7 +130,7 @@ void LedGroup::refresh(kafka::Broker& broker) {
   if (held.joining) term.joining = held.joining->node;
   term.members = followers(state, term_.group, term_.leader.node);
   leader_.set_term(broker.now.instant, term, sync_policy(state, held, term_.group),
-                   Partitions(broker.partitions, routes_));
+                   Partitions(broker.partitions, routes_, links_));
   look(broker);
 }
 
@@ -138,7 +142,7 @@ bool LedGroup::wants_looks(const State& state) const {
 void LedGroup::look(kafka::Broker& broker) {
   const Leadership& held = broker.control.state().leadership(term_.group);
   if (held.epoch != term_.epoch) return;
-  const Partitions partitions(broker.partitions, routes_);
+  const Partitions partitions(broker.partitions, routes_, links_);
   const auto wish = leader_.look(broker.now.instant, partitions);
   set_blocked(broker, leader_.blocked() || held.draining.has_value());
   if (std::exchange(tombstones_may_go_, leader_.all_caught_up()) != leader_.all_caught_up()) {

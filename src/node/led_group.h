@@ -23,6 +23,7 @@
 #include "control/replication.h"
 #include "kafka/broker.h"
 #include "kafka/partition_table.h"
+#include "node/links.h"
 #include "replication/group_leader.h"
 
 namespace magpie::node {
@@ -33,8 +34,8 @@ inline constexpr int64_t kCeilingLow = 5'000'000;
 
 class LedGroup {
  public:
-  // The term is `term`; partitions are added with lead().
-  explicit LedGroup(control::Term term) : term_(std::move(term)) {}
+  // The term is `term`; partitions are added with lead(). `links` must outlive this object.
+  LedGroup(control::Term term, const Links& links) : term_(std::move(term)), links_(links) {}
 
   const std::string& group() const { return term_.group; }
   LeaderEpoch epoch() const { return term_.epoch; }
@@ -76,6 +77,7 @@ class LedGroup {
   };
 
   control::Term term_;
+  const Links& links_;
   std::shared_ptr<Pending> pending_ = std::make_shared<Pending>();
   replication::GroupLeader leader_;
   std::set<kafka::Route> routes_;

@@ -131,8 +131,12 @@ Phase Node::Machines::phase() const {
 admin::NodeView Node::Machines::node_view() const {
   static constexpr const char* kNames[] = {"starting", "running", "stopping", "stopped", "failed"};
   const auto& storage_error = controller_.storage_error();
-  return {kNames[static_cast<size_t>(phase())], stage_ == Stage::kRunning, group_loader_.failure(),
-          storage_error ? storage_error->message : "", coordinator_};
+  return {kNames[static_cast<size_t>(phase())],
+          stage_ == Stage::kRunning,
+          group_loader_.failure(),
+          storage_error ? storage_error->message : "",
+          coordinator_,
+          regions_ == nullptr ? nullptr : regions_->operations()};
 }
 
 void Node::Machines::fail(kafka::Broker& broker, std::string reason) {

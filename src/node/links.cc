@@ -345,6 +345,12 @@ bool Links::can_ask(NodeId node) const {
   return link != nullptr && link->session && link->session->is_established();
 }
 
+bool Links::has_follower(NodeId node) const {
+  return std::any_of(incoming_.begin(), incoming_.end(), [&](const auto& entry) {
+    return entry.second.sender != nullptr && entry.second.session->peer().node == node;
+  });
+}
+
 bool Links::ask(NodeId node, const Message& question, port::Effects& effects) {
   if (!can_ask(node)) return false;
   find(node)->session->send(question, effects);

@@ -107,6 +107,8 @@ class Links {
   bool ask(NodeId node, const link::Message& question, port::Effects& effects);
   void answer(port::ConnectionId connection, const link::Message& answer, port::Effects& effects);
   bool can_ask(NodeId node) const;
+  // That node has a connection to this one, on which it may follow.
+  bool has_follower(NodeId node) const;
   // Way there and back; nothing while it is not known.
   std::optional<Duration> round_trip(NodeId node) const;
 

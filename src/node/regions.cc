@@ -21,7 +21,8 @@ Regions::Regions(const NodeConfig& config, const control::StoreController& contr
       votes_(
           std::make_shared<const port::FileName>(port::FileName{files.next(), kAcceptedEpochsPath}),
           controller.state(), partitions),
-      tails_(files) {
+      tails_(files),
+      operations_(controller.state(), links_, votes_) {
   CHECK(config.cluster);
 }
 
@@ -32,12 +33,14 @@ void Regions::start(kafka::Broker& broker, const control::Identity& identity) {
                 config_.cluster->build});
   votes_.start(broker.effects);
   terms_.start(broker, {identity.node_id, identity.incarnation});
+  operations_.start({identity.node_id, identity.incarnation});
   begin_turn(broker);
   links_.look_at_nodes(broker.now, broker.effects);
 }
 
 void Regions::stop(kafka::Broker& broker) {
   terms_.stop();
+  operations_.stop();
   links_.stop(broker.effects);
 }
 
@@ -80,6 +83,7 @@ bool Regions::on(kafka::Broker& broker, const port::DiskDone& event) {
 void Regions::applied(kafka::Broker& broker, const control::Difference& difference) {
   if (!started_) return;
   terms_.applied(broker, difference);
+  operations_.state_changed();
   if (std::holds_alternative<control::NodeChanged>(difference)) {
     links_.look_at_nodes(broker.now, broker.effects);
   }
@@ -126,6 +130,7 @@ bool Regions::settle(kafka::Broker& broker) {
     links_.tail_exported(broker.now, route, broker.effects);
     more = true;
   }
+  more |= operations_.settle(broker);
   return terms_.settle(broker) || more;
 }
 
@@ -139,7 +144,11 @@ void Regions::hear(kafka::Broker& broker, LinkEvent& event) {
   } else if (auto* answered = std::get_if<Answered>(&event)) {
     if (const auto* promise = std::get_if<wire::LinkPromiseAnswer>(&answered->answer)) {
       terms_.promised(answered->node, *promise);
+    } else {
+      operations_.answered(answered->node, answered->answer);
     }
+  } else if (const auto* lost = std::get_if<PeerLost>(&event)) {
+    operations_.peer_lost(lost->node);
   } else if (auto* heard_of = std::get_if<Heard>(&event)) {
     heard(broker, heard_of->event);
   } else if (std::holds_alternative<FollowerMoved>(event)) {
@@ -177,12 +186,14 @@ void Regions::tick(kafka::Broker& broker) {
   if (!started_) return;
   terms_.tick(broker);
   tails_.tick(broker);
+  operations_.tick(broker.now);
   if (links_.next_deadline() <= broker.now.instant) links_.tick(broker.now, broker.effects);
 }
 
 Instant Regions::next_deadline() const {
   if (!started_) return Instant::never();
-  return std::min({terms_.next_deadline(), tails_.next_deadline(), links_.next_deadline()});
+  return std::min({terms_.next_deadline(), tails_.next_deadline(), links_.next_deadline(),
+                   operations_.next_deadline()});
 }
 
 }  // namespace magpie::node

@@ -16,6 +16,7 @@
 #include "node/copies.h"
 #include "node/links.h"
 #include "node/node_config.h"
+#include "node/operation_runner.h"
 #include "node/tail_keeper.h"
 #include "node/terms.h"
 #include "node/votes.h"
@@ -59,6 +60,8 @@ class Regions {
   void tick(kafka::Broker& broker);
   Instant next_deadline() const;
 
+  // For the admin port; null before start().
+  failover::Operations* operations() const { return operations_.operations(); }
   const Terms& terms() const { return terms_; }
   std::vector<kafka::Route> take_role_changes() { return terms_.take_changed(); }
 
@@ -75,6 +78,7 @@ class Regions {
   Terms terms_;
   Votes votes_;
   TailKeeper tails_;
+  OperationRunner operations_;
   bool started_ = false;
   uint64_t missed_offsets_ = 0;  // that copies here will never hold
 };

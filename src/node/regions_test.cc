@@ -62,6 +62,34 @@ class RegionsTest : public ::testing::Test {
     ASSERT_EQ(answer->topics.at(0).error_code, ErrorCode::kNone);
   }
 
+  // Begins an operation at a node, and waits until it is over. Returns its record.
+  json operate(size_t index, const json& request, Duration limit = Duration::seconds(60)) {
+    json answer = ask(index, "POST", "/v1/operations", request.dump());
+    if (!answer.contains("id")) return answer;
+    const std::string path = "/v1/operations/" + answer["id"].dump();
+    world_.run_until(
+        [&] {
+          answer = json::parse(world_.node(index).http("GET", path).body);
+          return answer.value("over", false);
+        },
+        limit);
+    return answer;
+  }
+  json ask(size_t index, const std::string& method, const std::string& path,
+           const std::string& body) {
+    const auto exchange = world_.node(index).begin_http(method, path, body);
+    std::optional<port::HttpRespond> answer;
+    world_.run_until([&] { return (answer = world_.node(index).take_http(exchange)).has_value(); });
+    return answer ? json::parse(answer->body) : json::object();
+  }
+  std::vector<std::string> values_at(size_t index) {
+    std::vector<std::string> values;
+    for (const auto& [offset, value] : records_in(fetch(world_.client(index), "t", 0, 0))) {
+      values.push_back(value);
+    }
+    return values;
+  }
+
   RegionsWorld world_{{"a", "b", "c"}};
 };
 
@@ -130,6 +158,115 @@ TEST_F(RegionsTest, WithoutStoreAndOtherRegionsNothingIsAcknowledged) {
   world_.run_for(Duration::seconds(30));
   EXPECT_NE(produce_at(0, "alone", Duration::seconds(2)), ErrorCode::kNone);
   EXPECT_TRUE(world_.node(0).has_logged("lease_lost"));
+}
+
+// --- operations ----------------------------------------------------------------------------------
+
+TEST_F(RegionsTest, ASwitchoverLosesNothingAndFailsBack) {
+  start();
+  create(0);
+  world_.run_for(Duration::seconds(2));
+  ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
+  const json there = operate(0, {{"kind", "switchover"}, {"groups", {"default"}}, {"to", "b"}});
+  EXPECT_EQ(there["step"], "done") << there.dump(1);
+  EXPECT_EQ(leader(), 2);
+  EXPECT_EQ(produce_at(1, "two"), ErrorCode::kNone);
+  EXPECT_NE(produce_at(0, "no"), ErrorCode::kNone);
+  world_.run_for(Duration::seconds(61));  // the rule `cooldown`
+  const json back = operate(2, {{"kind", "switchover"}, {"groups", {"default"}}, {"to", "a"}});
+  EXPECT_EQ(back["step"], "done") << back.dump(1);
+  EXPECT_EQ(leader(), 1);
+  EXPECT_EQ(produce_at(0, "three"), ErrorCode::kNone);
+  EXPECT_EQ(values_at(0), (std::vector<std::string>{"one", "two", "three"}));
+}
+
+TEST_F(RegionsTest, AFailoverToWhoIsInSyncIsProvenLossless) {
+  start();
+  create(0);
+  world_.run_for(Duration::seconds(2));
+  ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
+  world_.cut(0, 1);
+  world_.cut(0, 2);
+  world_.crash(0);
+  const Instant before = world_.now().instant;
+  const json moved = operate(1, {{"kind", "failover"}, {"from", "a"}});
+  EXPECT_EQ(moved["step"], "done") << moved.dump(1);
+  EXPECT_EQ(moved["groups"][0]["loss"]["statement"], "zero-proven") << moved.dump(1);
+  EXPECT_EQ(leader(), 2);
+  EXPECT_EQ(produce_at(1, "two"), ErrorCode::kNone);
+  EXPECT_LT(world_.now().instant - before, Duration::seconds(20));
+  EXPECT_EQ(values_at(1), (std::vector<std::string>{"one", "two"}));
+  // The lost region comes back and follows.
+  world_.join(0, 1);
+  world_.join(0, 2);
+  world_.boot(0);
+  world_.run_for(Duration::seconds(20));
+  EXPECT_EQ(leader(), 2);
+  const json back = operate(
+      1, {{"kind", "switchover"}, {"from", "b"}, {"to", "a"}, {"overrides", {"cooldown", "lag"}}});
+  EXPECT_EQ(back["step"], "done") << back.dump(1);
+  EXPECT_EQ(produce_at(0, "three"), ErrorCode::kNone);
+  EXPECT_EQ(values_at(0), (std::vector<std::string>{"one", "two", "three"}));
+}
+
+// What only the lost leader had is salvaged when it comes back, and its offsets are not used again.
+TEST_F(RegionsTest, AFailoverWithLossKeepsTheTailOfTheLostLeader) {
+  start();
+  create(0);
+  json bulk = ask(0, "POST", "/v1/failover-groups", R"({"name":"bulk","preset":"bulk"})");
+  ASSERT_TRUE(world_.run_until([&] { return leader("bulk") == 1 && is_open("bulk"); }));
+  bulk = ask(0, "POST", "/v1/failover-groups/bulk/partitions", R"({"topic":"t"})");
+  world_.run_for(Duration::seconds(2));
+  ASSERT_EQ(produce_at(0, "everywhere"), ErrorCode::kNone) << bulk.dump(1);
+  world_.run_for(Duration::seconds(1));
+  world_.cut(0, 1);
+  world_.cut(0, 2);
+  ASSERT_EQ(produce_at(0, "only there"), ErrorCode::kNone);
+  world_.crash(0);
+  const json refused = operate(1, {{"kind", "failover"}, {"from", "a"}, {"groups", {"bulk"}}});
+  EXPECT_FALSE(refused.contains("id")) << refused.dump(1);
+  const json moved =
+      operate(1, {{"kind", "failover"}, {"from", "a"}, {"groups", {"bulk"}}, {"allow_loss", true}});
+  ASSERT_EQ(moved["step"], "done") << moved.dump(1);
+  EXPECT_NE(moved["groups"][0]["loss"]["statement"], "zero-proven") << moved.dump(1);
+  const int now_leads = leader("bulk");
+  ASSERT_NE(now_leads, 1);
+  const auto at = static_cast<size_t>(now_leads - 1);
+  EXPECT_EQ(produce_at(at, "after"), ErrorCode::kNone);
+  const auto records = records_in(fetch(world_.client(at), "t", 0, 1));
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_GT(records.front().first, 1'000'000) << "above everything that was reserved";
+
+  world_.join(0, 1);
+  world_.join(0, 2);
+  world_.boot(0);
+  world_.run_for(Duration::seconds(20));
+  EXPECT_TRUE(world_.node(0).has_logged("tail_kept"));
+  bool kept = false;
+  for (const auto& [path, content] : world_.node(0).disk.files()) {
+    kept =
+        kept || (path.starts_with("salvage/") && content.find("only there") != std::string::npos);
+  }
+  EXPECT_TRUE(kept);
+}
+
+// A region that lost its disk is filled again.
+TEST_F(RegionsTest, ARegionThatWasRebuiltEmptyBecomesACopyAgain) {
+  start();
+  create(0);
+  world_.run_for(Duration::seconds(2));
+  ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
+  world_.lose(1);
+  ASSERT_TRUE(world_.run_until([&] { return sync_set() == std::vector<int>{3}; }))
+      << "another takes its place: " << leadership().dump();
+  ASSERT_EQ(produce_at(0, "two"), ErrorCode::kNone);
+  world_.run_for(Duration::seconds(15));
+  world_.boot(1);
+  world_.run_for(Duration::seconds(20));
+  const json moved = operate(
+      0, {{"kind", "switchover"}, {"groups", {"default"}}, {"to", "b"}, {"overrides", {"lag"}}});
+  EXPECT_EQ(moved["step"], "done") << moved.dump(1);
+  EXPECT_EQ(values_at(1), (std::vector<std::string>{"one", "two"}));
 }
 
 }  // namespace

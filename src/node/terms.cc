@@ -380,7 +380,7 @@ void Terms::lead(kafka::Broker& broker, const std::string& name, Group& group,
   if (begins) {
     if (!can_lead(broker, name, group) || !has_floors(broker, name, group, held)) return;
     for (const kafka::Route route : group.routes) links_.stopped(route, broker.effects);
-    group.led = std::make_unique<LedGroup>(control::Term{name, held.epoch, *self_});
+    group.led = std::make_unique<LedGroup>(control::Term{name, held.epoch, *self_}, links_);
     group.held = !may_commit(broker.now, name, group);
     group.complaint.clear();
     log(broker, port::Severity::kInfo, "term_began",

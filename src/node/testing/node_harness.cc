@@ -24,7 +24,8 @@ NodeHarness::NodeHarness() : now_{Instant{1'000'000'000}, WallTime{kFirstWallMil
 
 void NodeHarness::start_node() {
   CHECK(node_ == nullptr);
-  node_ = std::make_unique<Node>(config, ++boots_);
+  node_ = std::make_unique<Node>(config,
+                                 static_cast<uint64_t>(config.node_id.value) * 1'000 + ++boots_);
   node_->start(now_, effects_);
 }
 

@@ -99,7 +99,7 @@ class NodeHarness {
   std::unique_ptr<Node> node_;
   port::Effects effects_;
   Now now_;
-  uint64_t boots_ = 0;
+  uint64_t boots_ = 0;  // with the node id, the seed: no two nodes choose the same ids
   uint64_t next_connection_ = 1;
   std::map<port::ConnectionId, ConnectionState> connections_;
   uint64_t next_exchange_ = 1;
