@@ -58,7 +58,10 @@ uint64_t LinkSetup::connect(const std::string& host, uint16_t port, const std::s
       on_connected(number, std::move(*socket));
     }
   };
-  pending_.at(number)->dial = std::make_unique<Dial>(context_, resolver_, host, port,
+  const auto route = config_.routes.find({host, port});
+  const auto& [real_host, real_port] =
+      route == config_.routes.end() ? std::pair(host, port) : route->second;
+  pending_.at(number)->dial = std::make_unique<Dial>(context_, resolver_, real_host, real_port,
                                                      config_.connect_max, prepare, on_done);
   return number;
 }

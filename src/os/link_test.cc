@@ -85,6 +85,17 @@ TEST(Link, TriesEveryAddressOfAName) {
   EXPECT_TRUE(eventually([&] { return dialling.count("frame by name") == 1; }));
 }
 
+TEST(Link, APeerMayBeReachedElsewhereThanItSays) {
+  ScriptedMachine answering(echo);
+  RunningDriver server(answering, with_link_listener);
+  const uint16_t port = link_port(server);
+  Dialling dialling({kLink, "peer.example", 9096, ""}, "by a route");
+  RunningDriver client(dialling, [port](DriverConfig& config) {
+    config.links.routes[{"peer.example", 9096}] = {"127.0.0.1", port};
+  });
+  EXPECT_TRUE(eventually([&] { return dialling.count("frame by a route") == 1; }));
+}
+
 TEST(Link, SaysThatNothingListens) {
   uint16_t port = 0;
   {

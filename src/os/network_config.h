@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/limits.h"
 #include "base/time.h"
@@ -91,6 +93,9 @@ struct LinkConfig {
   // to the kernel, which adapts up to net.ipv4.tcp_rmem and tcp_wmem. A number is taken as it is
   // and limited by net.core.rmem_max and wmem_max, with a log line if they are smaller.
   size_t socket_buffer_bytes = 0;
+
+  // Peers that are reached elsewhere than they are asked for: host and port to host and port.
+  std::map<std::pair<std::string, uint16_t>, std::pair<std::string, uint16_t>> routes;
 
   // Links are encrypted, and both sides show certificates; nothing else gets in.
   std::optional<TlsConfig> tls;

@@ -30,6 +30,9 @@ std::string addresses_text(const ServerConfig& config) {
   for (const ListenerSettings& listener : config.listeners) {
     text += fmt::format("{} on {}, ", listener.name, host_port_text(listener.listen));
   }
+  if (config.node.cluster.has_value()) {
+    text += fmt::format("links on {}, ", host_port_text(config.cluster.link.listen));
+  }
   return text + "admin on " + host_port_text(config.admin.listen);
 }
 
@@ -83,6 +86,9 @@ void add_serve_command(CLI::App& app, Action* chosen) {
   auto options = std::make_shared<Options>();
   ConfigFlags& flags = options->flags;
   command->add_option("--config", options->file, "YAML file; the flags below override it");
+  command->add_option("--node-id", flags.node_id, "Number of the node; unique in its cluster");
+  command->add_option("--cluster", flags.cluster, "Name of the cluster (default magpie)");
+  command->add_option("--region", flags.region, "The data centre the node stands in");
   command->add_option("--data", flags.data, "Data directory (default /var/lib/magpie)");
   command->add_option("--kafka", flags.kafka,
                       "HOST:PORT for Kafka clients (default 127.0.0.1:9092)");
@@ -90,6 +96,15 @@ void add_serve_command(CLI::App& app, Action* chosen) {
                       "HOST:PORT that clients are told, if it differs");
   command->add_option("--admin", flags.admin,
                       "HOST:PORT of the admin port (default 127.0.0.1:9094)");
+  command->add_option("--store", flags.store,
+                      "URLs of the control store, with commas between them; makes the node one of "
+                      "several");
+  command->add_option("--link", flags.link,
+                      "HOST:PORT for the other nodes (default 127.0.0.1:9096)");
+  command->add_option("--link-advertised", flags.link_advertised,
+                      "HOST:PORT that the other nodes are told, if it differs");
+  command->add_flag("--witness", flags.witness,
+                    "The region holds no records; it observes and votes");
   command->add_flag("--insecure", flags.insecure,
                     "Allow listening beyond loopback without encryption and authentication");
   command->callback([chosen, options] { *chosen = [options] { return serve(*options); }; });

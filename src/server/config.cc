@@ -10,11 +10,15 @@
 #include <sstream>
 
 #include "control/decide_configs.h"
+#include "server/config_cluster.h"
 #include "server/config_fields.h"
 #include "server/config_yaml.h"
 
 namespace magpie::server {
 namespace {
+
+// Instead of the line of a setting that a flag made.
+constexpr int kByFlag = 0;
 
 // Checks the configuration as a whole and fills in what follows from it.
 class Finisher {
@@ -27,9 +31,13 @@ class Finisher {
     check_admin();
     check_topic_defaults();
     check_ranges();
+    fill_in();
+    finish_cluster(config_,
+                   {[this](const std::string& field, std::string text) { problem(field, text); },
+                    [this](std::string text) { reading_.warnings.push_back(std::move(text)); },
+                    [this](const std::string& field) { return lines_.contains(field); }});
     std::stable_sort(reading_.problems.begin(), reading_.problems.end(),
                      [](const auto& a, const auto& b) { return a.line < b.line; });
-    fill_in();
   }
 
  private:
@@ -136,6 +144,7 @@ class Finisher {
       const auto found = lines_.find(path);
       if (found != lines_.end()) {
         const int line = found->second;
+        if (line == kByFlag) break;
         reading_.problems.push_back({fmt::format("{}:{}", file_, line), line, field, text});
         return;
       }
@@ -163,10 +172,32 @@ void parse_flag(const std::optional<std::string>& flag, const char* name,
   }
 }
 
+// A flag that stands for a setting of the table.
+void apply_setting(const std::optional<std::string>& flag, const char* name, const char* path,
+                   ConfigReading& reading, std::map<std::string, int>& lines) {
+  if (!flag.has_value()) return;
+  for (const ConfigField& field : config_fields()) {
+    if (field.path != path) continue;
+    if (const Status parsed = field.parse(reading.config, *flag); !parsed) {
+      reading.problems.push_back(
+          {name, 0, "", fmt::format("{}, found '{}'", parsed.error().message, *flag)});
+    }
+    lines[path] = kByFlag;
+  }
+}
+
 void apply_flags(const ConfigFlags& flags, ConfigReading& reading,
                  std::map<std::string, int>& lines) {
   ServerConfig& config = reading.config;
   if (flags.data.has_value()) config.driver.disk.directory = *flags.data;
+  apply_setting(flags.node_id, "--node-id", "node.id", reading, lines);
+  apply_setting(flags.cluster, "--cluster", "node.cluster", reading, lines);
+  apply_setting(flags.region, "--region", "node.region", reading, lines);
+  apply_setting(flags.store, "--store", "cluster.store.endpoints", reading, lines);
+  apply_setting(flags.link, "--link", "cluster.link.listen", reading, lines);
+  apply_setting(flags.link_advertised, "--link-advertised", "cluster.link.advertised", reading,
+                lines);
+  if (flags.witness) config.cluster.role = control::RegionRole::kWitness;
   parse_flag(flags.kafka, "--kafka", reading.problems, [&](const HostPort& address) {
     config.listeners = {ListenerSettings{.listen = address}};
     std::erase_if(lines, [](const auto& entry) { return entry.first.starts_with("listeners"); });
@@ -180,6 +211,7 @@ void apply_flags(const ConfigFlags& flags, ConfigReading& reading,
   });
   if (!flags.insecure) return;
   config.admin.insecure = true;
+  config.cluster.link.insecure = !config.cluster.store.endpoints.empty();
   for (ListenerSettings& listener : config.listeners) listener.insecure = true;
 }
 

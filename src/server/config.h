@@ -5,8 +5,8 @@
 // defaults and the completeness test of the documentation all go over that table. Problems are
 // collected, so that one run names all of them, each with its line and field.
 //
-// Secrets never stand in the file itself: a setting that needs one will be called `…_file` and name
-// a file that holds it. Nothing needs one yet.
+// Secrets never stand in the file itself: a setting that needs one is called `…_file` and names a
+// file that holds it.
 #pragma once
 
 #include <map>
@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/region.h"
 #include "node/node_config.h"
 #include "os/driver.h"
 #include "os/log_sink.h"
@@ -34,11 +35,36 @@ struct AdminSettings {
   bool insecure = false;
 };
 
+// How the nodes of a cluster reach each other.
+struct LinkSettings {
+  HostPort listen = {"127.0.0.1", 9096};
+  std::optional<HostPort> advertised;  // none: the same as `listen`
+  os::TlsConfig tls;                   // without files: links are not encrypted
+  bool insecure = false;               // listening beyond loopback without encryption is intended
+  std::vector<std::string> routes;     // "ADVERTISED=REAL"
+};
+
+// The control store they share. Without endpoints the node is alone.
+struct StoreSettings {
+  std::vector<std::string> endpoints;
+  std::string user;
+  std::string password_file;
+  os::TlsConfig tls;  // for https endpoints
+};
+
+struct ClusterSettings {
+  control::RegionRole role = control::RegionRole::kData;
+  Duration lease = Duration::seconds(10);
+  StoreSettings store;
+  LinkSettings link;
+};
+
 struct ServerConfig {
   ServerConfig();
 
   std::vector<ListenerSettings> listeners = {ListenerSettings{}};
   AdminSettings admin;
+  ClusterSettings cluster;
   os::LogConfig log;
 
   // What the node and the driver are told. Their listeners are filled by finish_config().
@@ -64,10 +90,17 @@ struct ConfigReading {
 
 // Flags of `magpie serve`; each one that is present overrides the file.
 struct ConfigFlags {
+  std::optional<std::string> node_id;
+  std::optional<std::string> cluster;
+  std::optional<std::string> region;
   std::optional<std::string> data;
   std::optional<std::string> kafka;  // replaces all listeners of the file
   std::optional<std::string> advertised;
   std::optional<std::string> admin;
+  std::optional<std::string> store;  // endpoints with commas between them
+  std::optional<std::string> link;
+  std::optional<std::string> link_advertised;
+  bool witness = false;
   bool insecure = false;
 };
 

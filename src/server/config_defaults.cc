@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "server/config.h"
 #include "server/config_fields.h"
 
@@ -22,7 +24,7 @@ constexpr const char* kTopicDefaultsHead =
     "  # retention.ms: 86400000\n"
     "  defaults:\n";
 
-std::string commented(const std::string& text, const char* indent) {
+std::string commented(const std::string& text, const std::string& indent) {
   std::string out;
   size_t begin = 0;
   while (begin < text.size()) {
@@ -44,6 +46,25 @@ std::string listeners_text(const ServerConfig& config) {
   return out;
 }
 
+size_t depth_of(const std::string& path) {
+  return static_cast<size_t>(std::count(path.begin(), path.end(), '.'));
+}
+
+// The headings that lead from the section `before` to the section `now`.
+std::string headings_text(const std::string& before, const std::string& now) {
+  std::string out;
+  for (size_t end = now.find('.');; end = now.find('.', end + 1)) {
+    const std::string path = now.substr(0, end);
+    if (!(before + ".").starts_with(path + ".")) {
+      const std::string indent(2 * depth_of(path), ' ');
+      out += indent.empty() ? "\n" : "";
+      out += commented(section_description(path), indent);
+      out += fmt::format("{}{}:\n", indent, path.substr(path.rfind('.') + 1));
+    }
+    if (end == std::string::npos) return out;
+  }
+}
+
 }  // namespace
 
 std::string default_config_text() {
@@ -54,11 +75,12 @@ std::string default_config_text() {
     if (field.section() != section) {
       if (section == "node") out += listeners_text(config);
       if (section == "topics") out += kTopicDefaultsHead;
+      out += headings_text(section, field.section());
       section = field.section();
-      out += "\n" + commented(section_description(section), "") + section + ":\n";
     }
-    out += commented(field.description, "  ");
-    out += fmt::format("  {}: {}\n", field.name(), field.print(config));
+    const std::string indent(2 * depth_of(field.path), ' ');
+    out += commented(field.description, indent);
+    out += fmt::format("{}{}: {}\n", indent, field.name(), field.print(config));
   }
   return out;
 }

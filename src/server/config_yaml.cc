@@ -76,13 +76,34 @@ class Reader {
           const auto& fields = config_fields();
           const auto field = std::find_if(fields.begin(), fields.end(),
                                           [&](const ConfigField& one) { return one.path == path; });
-          if (field == fields.end()) {
+          if (field == fields.end() && is_section(path)) {
+            read_section(path, setting);
+          } else if (field == fields.end()) {
             unknown(key, path, name, names_in(section));
           } else {
-            read_scalar(setting, path,
-                        [&](const std::string& text) { return field->parse(config_, text); });
+            const auto parse = [&](const std::string& text) { return field->parse(config_, text); };
+            setting.IsSequence() && field->is_list ? read_list(setting, path, parse)
+                                                   : read_scalar(setting, path, parse);
           }
         });
+  }
+
+  template <typename Parse>
+  void read_list(const YAML::Node& value, const std::string& path, Parse parse) {
+    std::string all;
+    for (const YAML::Node& entry : value) {
+      if (!entry.IsScalar() || entry.Scalar().empty() ||
+          entry.Scalar().find(',') != std::string::npos) {
+        problem(entry, path, "expected a single value in each entry");
+        return;
+      }
+      if (const Status good = parse(entry.Scalar()); !good) {
+        problem(entry, path, fmt::format("{}, found '{}'", good.error().message, entry.Scalar()));
+        return;
+      }
+      all += (all.empty() ? "" : ",") + entry.Scalar();
+    }
+    (void)parse(all);
   }
 
   template <typename Parse>
@@ -217,20 +238,25 @@ class Reader {
 
   static bool is_section(const std::string& name) {
     const auto& fields = config_fields();
-    return std::any_of(fields.begin(), fields.end(),
-                       [&](const ConfigField& field) { return field.section() == name; });
+    return std::any_of(fields.begin(), fields.end(), [&](const ConfigField& field) {
+      return field.path.starts_with(name + ".");
+    });
   }
 
   static std::vector<std::string> top_level_names() {
     std::vector<std::string> names = {kListeners};
-    for (const ConfigField& field : config_fields()) names.push_back(field.section());
+    for (const ConfigField& field : config_fields()) {
+      names.push_back(field.path.substr(0, field.path.find('.')));
+    }
     return names;
   }
 
   static std::vector<std::string> names_in(const std::string& section) {
     std::vector<std::string> names;
     for (const ConfigField& field : config_fields()) {
-      if (field.section() == section) names.push_back(field.name());
+      if (!field.path.starts_with(section + ".")) continue;
+      const std::string rest = field.path.substr(section.size() + 1);
+      names.push_back(rest.substr(0, rest.find('.')));
     }
     if (section == "topics") names.push_back("defaults");
     return names;
