@@ -26,6 +26,7 @@ inline constexpr int kExitDamaged = 4;     // stopped in order; some partitions 
 
 // Each sets `*chosen` when the arguments name it.
 void add_config_command(CLI::App& app, Action* chosen);
+void add_dev_command(CLI::App& app, Action* chosen);
 void add_failover_command(CLI::App& app, Action* chosen);
 void add_failover_group_command(CLI::App& app, Action* chosen);
 void add_group_command(CLI::App& app, Action* chosen);

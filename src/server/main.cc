@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   magpie::server::Action chosen;
   magpie::server::add_serve_command(app, &chosen);
+  magpie::server::add_dev_command(app, &chosen);
   magpie::server::add_config_command(app, &chosen);
   magpie::server::add_topic_command(app, &chosen);
   magpie::server::add_group_command(app, &chosen);

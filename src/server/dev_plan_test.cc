@@ -1,0 +1,120 @@
+#include "server/dev_plan.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <set>
+
+#include "os/testing.h"
+#include "server/config.h"
+
+namespace magpie::server {
+namespace {
+
+class DevPlanTest : public ::testing::Test {
+ protected:
+  DevOptions options() const {
+    DevOptions chosen;
+    chosen.data = folder_.file("dev");
+    chosen.base_port = 0;
+    return chosen;
+  }
+  static std::string refusal(const DevOptions& chosen) {
+    const auto plan = make_dev_plan(chosen);
+    return plan ? "" : plan.error().message;
+  }
+
+  os::TempFolder folder_;
+};
+
+TEST_F(DevPlanTest, EveryRegionHasANodeWithPortsOfItsOwn) {
+  DevOptions chosen = options();
+  chosen.witness = "w";
+  const auto plan = make_dev_plan(chosen);
+  ASSERT_TRUE(plan.has_value());
+  std::set<uint16_t> ports = {plan->store.port, plan->store_peer.port, plan->control.port};
+  std::string names;
+  for (const DevNode& node : plan->nodes) {
+    ports.insert({node.kafka.port, node.admin.port, node.link.port});
+    names += node.name + (node.witness ? "(witness) " : " ") + std::to_string(node.id) + " ";
+  }
+  EXPECT_EQ(names, "bj 1 sh 2 gz 3 w(witness) 4 ");
+  EXPECT_EQ(ports.size(), 15u);
+}
+
+TEST_F(DevPlanTest, RefusesWhatCannotBe) {
+  DevOptions chosen = options();
+  chosen.regions = "";
+  EXPECT_EQ(refusal(chosen), "there can be 1 to 16 regions, with the witness");
+  chosen.regions = "bj,sh,bj";
+  EXPECT_EQ(refusal(chosen), "the region 'bj' is there twice");
+  for (const std::string name : {"a b", "store", "../x", ""}) {
+    chosen.regions = "bj," + name + ",sh";
+    EXPECT_NE(refusal(chosen).find("'" + name + "' cannot name a region"), std::string::npos);
+  }
+  chosen = options();
+  chosen.wan = "rtt=40";
+  EXPECT_EQ(refusal(chosen),
+            "--wan: 'delay=40' is not understood; there are rtt=40ms, rate=50MB and loss=0.1%");
+}
+
+TEST_F(DevPlanTest, APortInUseIsNamedWithWhatItIsFor) {
+  const auto plan = make_dev_plan(options());
+  ASSERT_TRUE(plan.has_value());
+  DevOptions chosen = options();
+  chosen.base_port = 65530;
+  EXPECT_EQ(refusal(chosen),
+            "port 65540, for Kafka clients of sh, cannot be had: no such port. Choose others with "
+            "--base-port");
+}
+
+TEST_F(DevPlanTest, HalfARoundTripEachWay) {
+  relay::Conditions conditions;
+  ASSERT_TRUE(change_wan(conditions, "rtt=40ms,rate=50MB"));
+  EXPECT_EQ(conditions.delay, Duration::milliseconds(20));
+  EXPECT_EQ(conditions.rate, 50'000'000u);
+  EXPECT_FALSE(change_wan(conditions, "rtt=10ms speed=3"));
+  EXPECT_EQ(conditions.delay, Duration::milliseconds(20));
+}
+
+TEST_F(DevPlanTest, NodesAcceptWhatIsWrittenForThem) {
+  DevOptions chosen = options();
+  chosen.witness = "w";
+  chosen.lease = "3s";
+  const auto plan = make_dev_plan(chosen);
+  ASSERT_TRUE(plan.has_value());
+  ASSERT_TRUE(write_dev_certificates(*plan).has_value());
+  for (const DevNode& node : plan->nodes) {
+    const DevRoutes routes{"http://127.0.0.1:7", {"127.0.0.1:1=127.0.0.1:2"}};
+    ASSERT_TRUE(write_node_config(*plan, node, routes).has_value());
+    const ConfigReading reading = read_config_file(node.folder + "/magpie.yaml");
+    for (const ConfigProblem& problem : reading.problems) ADD_FAILURE() << to_string(problem);
+    EXPECT_TRUE(reading.warnings.empty());
+    ASSERT_TRUE(reading.config.node.cluster.has_value());
+    EXPECT_TRUE(reading.config.node.cluster->links_encrypted);
+    EXPECT_EQ(reading.config.node.cluster->lease_seconds, 3);
+    EXPECT_EQ(reading.config.node.cluster->region_role == control::RegionRole::kWitness,
+              node.name == "w");
+    EXPECT_EQ(reading.config.node.region, node.name);
+    EXPECT_EQ(reading.config.driver.links.routes.size(), 1u);
+  }
+}
+
+TEST_F(DevPlanTest, AnAuthorityIsKeptAndKeysAreSecret) {
+  const auto plan = make_dev_plan(options());
+  ASSERT_TRUE(plan.has_value());
+  ASSERT_TRUE(write_dev_certificates(*plan).has_value());
+  const std::string authority = plan->folder + "/certificates/authority.pem";
+  struct stat before {};
+  ASSERT_EQ(::stat(authority.c_str(), &before), 0);
+  ASSERT_TRUE(write_dev_certificates(*plan).has_value());
+  struct stat after {};
+  ASSERT_EQ(::stat(authority.c_str(), &after), 0);
+  EXPECT_EQ(before.st_ino, after.st_ino);
+  struct stat key {};
+  ASSERT_EQ(::stat((plan->folder + "/certificates/bj.key").c_str(), &key), 0);
+  EXPECT_EQ(key.st_mode & 0777, 0600u);
+}
+
+}  // namespace
+}  // namespace magpie::server

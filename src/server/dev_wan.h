@@ -1,0 +1,69 @@
+// The WAN of `magpie dev`: a relay for each direction in which sites call each other.
+//
+// A node advertises one address for its links, but what lies between two regions is a matter of
+// both. So each node is told by its configuration (cluster.link.routes) to reach each other node
+// through a relay of its own, and the control store too. A region that is cut off is one whose
+// relays are cut, in both directions.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "relay/relay.h"
+#include "server/dev_plan.h"
+
+namespace magpie::server {
+
+struct DevLane {
+  std::string from;
+  std::string to;
+  HostPort listen;
+  std::string state;  // "open", "silent", "half silent", "cut"
+};
+
+class DevWan {
+ public:
+  // Listens for every pair of the plan. REQUIRES: the plan has a WAN.
+  static Result<std::unique_ptr<DevWan>> open(boost::asio::io_context& context,
+                                              const DevPlan& plan);
+
+  // Where `node` finds everyone else.
+  DevRoutes routes_of(const DevPlan& plan, const DevNode& node) const;
+
+  // Each of these: what concerns site `one`, or only what lies between `one` and `other` if that
+  // is not empty; "all" names every site. Error: there is no such site.
+  //
+  // Changes what change_wan() understands.
+  Status change(const std::string& one, const std::string& other, const std::string& text);
+  // Bytes are taken and go nowhere, from `one` towards the other only if `one_way`.
+  Status silence(const std::string& one, const std::string& other, bool one_way);
+  // Connections are closed and new ones refused.
+  Status cut(const std::string& one, const std::string& other);
+  // Ends both.
+  Status heal(const std::string& one, const std::string& other);
+
+  std::vector<DevLane> lanes() const;
+
+ private:
+  struct Lane {
+    std::unique_ptr<relay::Relay> relay;
+    bool cut = false;
+  };
+  using Ends = std::pair<std::string, std::string>;  // who calls, who is called
+
+  DevWan() = default;
+  Status add(boost::asio::io_context& context, const DevPlan& plan, const std::string& from,
+             const std::string& to, const HostPort& target);
+  Status check_sites(const std::string& one, const std::string& other) const;
+  // Calls visit(ends, lane) for the lanes that are meant.
+  template <typename Visit>
+  void for_each(const std::string& one, const std::string& other, Visit visit);
+
+  std::map<Ends, Lane> lanes_;
+};
+
+}  // namespace magpie::server
