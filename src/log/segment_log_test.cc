@@ -83,5 +83,47 @@ TEST(SegmentLog, ACrashLeavesTheOldLogOrTheOneBegunAnew) {
   }
 }
 
+// A compaction is under way, for `effects` effects, when the log is cut to `end`, or begun anew there.
+// False if the compaction had ended by then.
+bool cut_while_compacted(int effects, int64_t end, bool anew) {
+  LogHarness harness(static_cast<uint64_t>(effects) + 1, Crash::kTear);
+  harness.config.min_dirty_percent = 0;
+  harness.boot();
+  engine::Output out = harness.out();
+  harness.engine().open(harness.now, engine::OpenMode::kCreate, out);
+  harness.settle();
+  append(harness, 30);
+  harness.engine().save_checkpoint(harness.now, harness.engine().end(), Buffer::copy_of("s"), out);
+  harness.settle();
+  harness.events.clear();
+  harness.engine().compact(harness.now, {30}, Duration::seconds(1), out);
+  for (int i = 0; i < effects && harness.step(); ++i) {
+  }
+  const bool ended = harness.take<engine::Compacted>().has_value();
+  if (anew) {
+    harness.engine().begin_anew(harness.now, {end}, out);
+  } else {
+    harness.engine().cut(harness.now, {end}, out);
+  }
+  harness.settle();
+  const auto done = harness.take<engine::CutDone>();
+  EXPECT_TRUE(done && done->end == Offset{end}) << "after " << effects << " effects";
+  append(harness, 10);
+  harness.engine().compact(harness.now, {end + 10}, Duration::seconds(1), out);
+  harness.settle();
+  EXPECT_EQ(reopen(harness).end, Offset{end + 10}) << "after " << effects << " effects";
+  return !ended;
+}
+
+TEST(SegmentLog, ACutDuringACompactionWaitsUntilItsFilesAreInOrder) {
+  for (const bool anew : {false, true}) {
+    for (const int64_t end : {0, 7, 29}) {
+      int effects = 0;
+      while (cut_while_compacted(effects, end, anew)) ++effects;
+      EXPECT_GT(effects, 10);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace magpie::log
