@@ -305,6 +305,43 @@ TEST(Link, AFullStreamDoesNotHoldUpAnotherEpoch) {
   EXPECT_EQ(world.two.at(2)->log_end(), Offset{1});
 }
 
+TEST(Link, AFollowerLearnsWhatIsKnownOfTheLeadersLog) {
+  LinkWorld world;
+  WorldNode& leader = world.one;
+  leader.call(1, leader.effects, [&](partition::Partition& partition, partition::Output& out) {
+    partition.lead(leader.now, {LeaderEpoch{1}, Offset{}, true}, out);
+    std::vector<engine::Event> said;
+    engine::Output engine_out{leader.effects, said};
+    partition.engine().expect_gaps(leader.now, engine_out);
+  });
+  world.two.follow_epoch(1, 1);
+  world.settle();
+  ASSERT_TRUE(world.two.receiver.is_following(1));
+  EXPECT_EQ(world.two.at(1)->producers().last_loss(), LeaderEpoch{1});
+  EXPECT_TRUE(world.two.at(1)->may_have_gaps());
+}
+
+// 20 MB/s over 50 ms.
+TEST(Link, CreditGrowsWithWhatTheLineCarries) {
+  LinkWorld world;
+  world.one.lead(1, {});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  for (uint64_t ticket = 0; ticket < 200; ++ticket) {
+    if (ticket < 160) world.one.append(1, ticket, kPartitionBytes);
+    if (ticket % 4 != 0) continue;
+    ASSERT_TRUE(world.two.session->tick(world.two.now, world.two.effects));
+    world.turn();
+    world.advance(Duration::milliseconds(50));
+    world.settle();
+  }
+  EXPECT_EQ(world.two.session->shortest_round_trip(), Duration::milliseconds(50));
+  for (uint64_t ticket = 200; ticket < 260; ++ticket) world.one.append(1, ticket, kPartitionBytes);
+  world.turn();
+  EXPECT_GT(world.one.sender->outstanding_bytes(), 3 * kCreditBytesMin / 2);
+  EXPECT_LT(world.one.sender->outstanding_bytes(), 4 * kCreditBytesMin);
+}
+
 class UrgentAndBulk : public testing::Test {
  protected:
   UrgentAndBulk() {
