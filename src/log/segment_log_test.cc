@@ -83,8 +83,8 @@ TEST(SegmentLog, ACrashLeavesTheOldLogOrTheOneBegunAnew) {
   }
 }
 
-// A compaction is under way, for `effects` effects, when the log is cut to `end`, or begun anew there.
-// False if the compaction had ended by then.
+// A compaction is under way, for `effects` effects, when the log is cut to `end`, or begun anew
+// there. False if the compaction had ended by then.
 bool cut_while_compacted(int effects, int64_t end, bool anew) {
   LogHarness harness(static_cast<uint64_t>(effects) + 1, Crash::kTear);
   harness.config.min_dirty_percent = 0;
