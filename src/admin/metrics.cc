@@ -2,35 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <string_view>
 
 #include "admin/describe.h"
 #include "admin/label_value.h"
+#include "admin/metrics_page.h"
+#include "admin/regions_metrics.h"
 #include "kafka/cluster_control.h"
 #include "wire/api_table.h"
 
 namespace magpie::admin {
 namespace {
 
-class Page {
- public:
-  void family(std::string_view name, std::string_view type, std::string_view help) {
-    name_ = name;
-    fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name,
-                   type);
-  }
-  void sample(std::string_view labels, int64_t value) {
-    fmt::format_to(std::back_inserter(text_), "{}{} {}\n", name_,
-                   labels.empty() ? std::string() : fmt::format("{{{}}}", labels), value);
-  }
-  void sample(int64_t value) { sample("", value); }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string text_;
-  std::string name_;
-};
+using Page = MetricsPage;
 
 int64_t number(uint64_t count) {
   return static_cast<int64_t>(count);
@@ -142,6 +126,7 @@ std::string render_metrics(kafka::Broker& broker, const NodeView& view) {
   request_metrics(broker, page);
   partition_metrics(broker, page);
   group_metrics(broker, view, page);
+  regions_metrics(view, page);
   return page.take();
 }
 

@@ -55,7 +55,9 @@ TestBench::TestBench()
 }
 
 NodeView TestBench::view() const {
-  return {phase, serving, groups_failure, storage_error, coordinator_};
+  NodeView view{phase, serving, groups_failure, storage_error, coordinator_};
+  view.regions = regions;
+  return view;
 }
 
 kafka::Broker TestBench::broker() {

@@ -82,6 +82,7 @@ class TestBench {
   bool serving = true;
   std::string groups_failure;
   std::string storage_error;
+  std::function<RegionsStatus()> regions;
   kafka::BrokerConfig config;
   kafka::Statistics statistics;
   BenchControl control;

@@ -1,8 +1,10 @@
 // What the admin port may look at.
 #pragma once
 
+#include <functional>
 #include <string>
 
+#include "admin/regions_status.h"
 #include "group/group_coordinator.h"
 #include "kafka/broker.h"
 
@@ -19,6 +21,7 @@ struct NodeView {
   std::string storage_error;   // why the cluster state cannot be changed; empty if it can
   const group::GroupCoordinator& coordinator;
   failover::Operations* operations = nullptr;  // null on a node that is alone
+  std::function<RegionsStatus()> regions;      // the same; costs a look at every partition
 };
 
 }  // namespace magpie::admin

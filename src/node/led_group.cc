@@ -129,6 +129,7 @@ void LedGroup::refresh(kafka::Broker& broker) {
   term.sync = nodes_of(held.sync);
   if (held.joining) term.joining = held.joining->node;
   term.members = followers(state, term_.group, term_.leader.node);
+  members_ = term.members;
   leader_.set_term(broker.now.instant, term, sync_policy(state, held, term_.group),
                    Partitions(broker.partitions, routes_, links_));
   look(broker);
@@ -160,6 +161,38 @@ void LedGroup::look(kafka::Broker& broker) {
     return;
   }
   if (wish) carry_out(broker, *wish);
+}
+
+admin::LedGroupStatus LedGroup::status(kafka::PartitionTable& partitions) const {
+  admin::LedGroupStatus status;
+  status.group = term_.group;
+  status.epoch = term_.epoch;
+  status.blocked = blocked_;
+  status.exposure = leader_.exposure();
+  for (const NodeId member : members_) {
+    status.members.push_back({member, links_.has_follower(member), int64_t{0}});
+  }
+  for (const kafka::Route route : routes_) {
+    const kafka::HostedPartition* hosted = partitions.find(route);
+    if (hosted == nullptr) continue;
+    const partition::Partition& log = *hosted->partition;
+    Offset best = log.log_start();
+    for (admin::MemberStatus& member : status.members) {
+      const Offset held = log.member_position(member.node);
+      if (held.value < 0 || !member.lag_records) {
+        member.lag_records.reset();
+      } else {
+        *member.lag_records += log.log_end() - held;
+      }
+      best = std::max(best, held);
+    }
+    const int64_t exposed = std::max<int64_t>(log.high_watermark() - best, 0);
+    const int64_t records = std::max<int64_t>(log.log_end() - log.log_start(), 1);
+    const auto mean = static_cast<int64_t>(log.size_bytes()) / records;
+    status.exposed_records += exposed;
+    status.exposed_bytes += exposed * mean;
+  }
+  return status;
 }
 
 // --- proposals -----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/regions_status.h"
 #include "base/time.h"
 #include "control/leadership.h"
 #include "control/replication.h"
@@ -56,8 +57,8 @@ class LedGroup {
   void hold_commits(kafka::Broker& broker, bool held);
   void reserved(kafka::Broker& broker, const Uuid& topic);
 
-  bool blocked() const { return blocked_; }
-  Duration exposure() const { return leader_.exposure(); }
+  // For operators; looks at every partition.
+  admin::LedGroupStatus status(kafka::PartitionTable& partitions) const;
 
  private:
   class Partitions;
@@ -81,6 +82,7 @@ class LedGroup {
   std::shared_ptr<Pending> pending_ = std::make_shared<Pending>();
   replication::GroupLeader leader_;
   std::set<kafka::Route> routes_;
+  std::vector<NodeId> members_;   // that may follow
   std::vector<NodeId> required_;  // as last told to every partition
   bool opened_ = false;           // required_ was told
   bool blocked_ = false;

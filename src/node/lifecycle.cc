@@ -131,12 +131,13 @@ Phase Node::Machines::phase() const {
 admin::NodeView Node::Machines::node_view() const {
   static constexpr const char* kNames[] = {"starting", "running", "stopping", "stopped", "failed"};
   const auto& storage_error = controller_.storage_error();
-  return {kNames[static_cast<size_t>(phase())],
-          stage_ == Stage::kRunning,
-          group_loader_.failure(),
-          storage_error ? storage_error->message : "",
-          coordinator_,
-          regions_ == nullptr ? nullptr : regions_->operations()};
+  admin::NodeView view{kNames[static_cast<size_t>(phase())], stage_ == Stage::kRunning,
+                       group_loader_.failure(), storage_error ? storage_error->message : "",
+                       coordinator_};
+  if (regions_ == nullptr) return view;
+  view.operations = regions_->operations();
+  view.regions = [this] { return regions_->status(); };
+  return view;
 }
 
 void Node::Machines::fail(kafka::Broker& broker, std::string reason) {

@@ -367,6 +367,14 @@ std::optional<Duration> Links::round_trip(NodeId node) const {
   return link != nullptr && link->session ? link->session->round_trip() : std::nullopt;
 }
 
+std::vector<admin::LinkStatus> Links::status() const {
+  std::vector<admin::LinkStatus> list;
+  for (const auto& [node, link] : outgoing_) {
+    list.push_back({node, can_ask(node), round_trip(node)});
+  }
+  return list;
+}
+
 // --- time ----------------------------------------------------------------------------------------
 
 void Links::tick(const Now& now, port::Effects& effects) {

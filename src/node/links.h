@@ -22,6 +22,7 @@
 #include <variant>
 #include <vector>
 
+#include "admin/regions_status.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/time.h"
@@ -115,6 +116,9 @@ class Links {
   // Bytes of batches over the WAN since this node started, by failover group.
   const link::BytesByGroup& sent_bytes() const { return sent_bytes_; }
   const link::BytesByGroup& received_bytes() const { return received_bytes_; }
+
+  // For operators.
+  std::vector<admin::LinkStatus> status() const;
 
   // --- time -------------------------------------------------------------------------------------
 

@@ -182,6 +182,10 @@ void Regions::begin_anew(kafka::Broker& broker, const link::CopyOutdated& outdat
   links_.begin_anew(broker.now, outdated.route, broker.effects);
 }
 
+admin::RegionsStatus Regions::status() const {
+  return {terms_.led_groups(), links_.status(), tails_.records_kept(), missed_offsets_};
+}
+
 void Regions::tick(kafka::Broker& broker) {
   if (!started_) return;
   terms_.tick(broker);

@@ -62,6 +62,7 @@ class Regions {
 
   // For the admin port; null before start().
   failover::Operations* operations() const { return operations_.operations(); }
+  admin::RegionsStatus status() const;
   const Terms& terms() const { return terms_; }
   std::vector<kafka::Route> take_role_changes() { return terms_.take_changed(); }
 

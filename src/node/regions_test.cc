@@ -97,6 +97,11 @@ TEST_F(RegionsTest, TheHomeRegionLeadsAndOneOtherIsInSync) {
   start();
   EXPECT_EQ(leader(), 1);
   EXPECT_EQ(leader("system"), 1);
+  world_.run_for(Duration::seconds(1));
+  const std::string metrics = world_.node(0).http("GET", "/metrics").body;
+  EXPECT_NE(metrics.find("magpie_link_up{node=\"2\"} 1"), std::string::npos);
+  EXPECT_NE(metrics.find("magpie_failover_group_exposed_records{failover_group=\"default\"} 0"),
+            std::string::npos);
 }
 
 TEST_F(RegionsTest, AnAcknowledgementTakesOneRoundTrip) {

@@ -52,6 +52,16 @@ const LedGroup* Terms::led(const std::string& group) const {
   return found == groups_.end() ? nullptr : found->second.led.get();
 }
 
+std::vector<admin::LedGroupStatus> Terms::led_groups() const {
+  std::vector<admin::LedGroupStatus> list;
+  for (const auto& [name, group] : groups_) {
+    if (!group.led) continue;
+    list.push_back(group.led->status(partitions_));
+    list.back().may_commit = !group.held;
+  }
+  return list;
+}
+
 const std::string& Terms::group_of(kafka::Route route) const {
   const auto found = group_of_.find(route);
   return found == group_of_.end() ? no_group_ : found->second;

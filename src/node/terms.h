@@ -71,6 +71,8 @@ class Terms {
 
   // Null if this node does not lead the group.
   const LedGroup* led(const std::string& group) const;
+  // The groups led here, for operators.
+  std::vector<admin::LedGroupStatus> led_groups() const;
   // The failover group of a partition here; empty if it has none.
   const std::string& group_of(kafka::Route route) const;
 
