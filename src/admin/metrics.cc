@@ -55,6 +55,12 @@ void request_metrics(kafka::Broker& broker, Page& page) {
   page.sample(number(statistics.produce_refusals));
   page.family("magpie_fetched_bytes_total", "counter", "Bytes of batches handed to consumers.");
   page.sample(number(statistics.fetched_bytes));
+  page.family("magpie_fetches_sent_to_followers_total", "counter",
+              "Fetched partitions for which a consumer was sent to the copy in its own region.");
+  page.sample(number(statistics.fetches_sent_to_followers));
+  page.family("magpie_positions_ahead_total", "counter",
+              "Committed positions that were found beyond what a failover with loss has left.");
+  page.sample(number(statistics.positions_ahead));
 }
 
 template <typename Value>

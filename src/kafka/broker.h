@@ -44,6 +44,7 @@ struct BrokerConfig {
   NodeId node_id{1};
   std::string region;                        // clients see it as the rack
   std::vector<AdvertisedAddress> addresses;  // by ListenerIndex
+  std::vector<std::string> listeners;        // their names, by ListenerIndex
   bool auto_create_topics = true;
   int32_t default_partitions = 1;
   // This node's values by Kafka's broker config name, as DescribeConfigs shows them.

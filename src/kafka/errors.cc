@@ -77,15 +77,6 @@ wire::ErrorCode error_of(Refusal refusal) {
   CHECK(false);
 }
 
-wire::ErrorCode leadership_error(const HostedPartition* hosted, int32_t current_leader_epoch) {
-  if (hosted == nullptr) return ErrorCode::kUnknownTopicOrPartition;
-  if (!hosted->partition->is_readable()) return unavailable_error(*hosted);
-  const int32_t ours = hosted->partition->leader_epoch().value;
-  if (current_leader_epoch < 0 || current_leader_epoch == ours) return ErrorCode::kNone;
-  return current_leader_epoch < ours ? ErrorCode::kFencedLeaderEpoch
-                                     : ErrorCode::kUnknownLeaderEpoch;
-}
-
 wire::ErrorCode unavailable_error(const HostedPartition& hosted) {
   const auto state = hosted.partition->state();
   return state == partition::PartitionState::kOffline ? ErrorCode::kKafkaStorageError

@@ -21,11 +21,6 @@ wire::ErrorCode error_of(control::RefusalCode code);
 // Why a batch was not stored.
 wire::ErrorCode error_of(partition::Refusal refusal);
 
-// What keeps a request from reading a partition at all; null: not hosted here. A request may carry
-// the leader epoch its client knows (-1: none), so that neither side acts on a leadership that is
-// over (KIP-320).
-wire::ErrorCode leadership_error(const HostedPartition* hosted, int32_t current_leader_epoch);
-
 // Why a partition that is not readable cannot serve: retriable while it recovers, a storage error
 // once it is known to be damaged.
 wire::ErrorCode unavailable_error(const HostedPartition& hosted);

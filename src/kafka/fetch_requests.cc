@@ -7,8 +7,11 @@
 #include "base/check.h"
 #include "control/topic_settings.h"
 #include "kafka/cluster_control.h"
+#include "kafka/epoch_ends.h"
 #include "kafka/errors.h"
+#include "kafka/leader_hints.h"
 #include "kafka/reply.h"
+#include "kafka/serving.h"
 #include "record/batch.h"
 
 namespace magpie::kafka {
@@ -29,22 +32,27 @@ Instant deadline_of(const Now& now, int32_t max_wait_millis) {
   return now.instant + Duration::milliseconds(std::clamp(max_wait_millis, 0, kMaxWaitMillis));
 }
 
-// Offset and epoch of the client against the log: OFFSET_OUT_OF_RANGE, or the point where the
-// client's log differs from ours (KIP-595, which clients from Fetch 12 on understand).
-ErrorCode check_position(const partition::Partition& partition,
-                         const wire::FetchRequest::Partition& asked,
-                         wire::FetchResponse::Partition& answer) {
-  const Offset from{asked.fetch_offset};
-  if (asked.last_fetched_epoch >= 0) {
-    const auto end = partition.epoch_end(LeaderEpoch{asked.last_fetched_epoch});
-    const bool diverged = end.epoch.value < asked.last_fetched_epoch || end.end < from;
-    if (end.epoch != kNoLeaderEpoch && diverged) {
-      answer.diverging_epoch = {.epoch = end.epoch.value, .end_offset = end.end.value};
-      return ErrorCode::kNone;
-    }
+// The point where the log that the client has read differs from the leader's (KIP-595, which
+// clients from Fetch 12 on understand); nothing if it does not, as far as is known.
+std::optional<partition::EpochCache::EpochEnd> divergence(
+    const partition::Partition& leader, const wire::FetchRequest::Partition& asked) {
+  if (asked.last_fetched_epoch < 0) return std::nullopt;
+  const auto end = end_of_epoch(leader, LeaderEpoch{asked.last_fetched_epoch});
+  if (end.epoch == kNoLeaderEpoch) return std::nullopt;
+  const bool diverged =
+      end.epoch.value < asked.last_fetched_epoch || end.end.value < asked.fetch_offset;
+  return diverged ? std::optional(end) : std::nullopt;
+}
+
+// A follower does not know what is out of range: its log may end before the leader's, and begin
+// after it. What lies beyond its end is waited for.
+ErrorCode position_error(const partition::Partition& partition, Offset from) {
+  const bool is_below = from < partition.log_start();
+  if (partition.role() == partition::Role::kFollower) {
+    return is_below ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kNone;
   }
-  const bool inside = partition.log_start() <= from && from <= partition.log_end();
-  return inside ? ErrorCode::kNone : ErrorCode::kOffsetOutOfRange;
+  const bool is_inside = !is_below && from <= partition.next_offset();
+  return is_inside ? ErrorCode::kNone : ErrorCode::kOffsetOutOfRange;
 }
 
 // Whether the client goes on with a session, instead of asking for all it wants (KIP-227: epoch 0
@@ -99,7 +107,9 @@ void FetchRequests::gather(Broker& broker, uint64_t id, Operation& operation) {
   operation.items.clear();
   operation.gathered = 0;
   operation.reserved = 0;
-  operation.failed = false;
+  operation.urgent = false;
+  operation.lost = false;
+  operation.near = ReadReplicas::near(broker, operation.request, operation.body.rack_id);
   operation.response = {};
   operation.response.responses.resize(operation.body.topics.size());
   for (size_t t = 0; t < operation.body.topics.size(); ++t) {
@@ -110,11 +120,47 @@ void FetchRequests::gather(Broker& broker, uint64_t id, Operation& operation) {
     for (size_t p = 0; p < asked.partitions.size(); ++p) {
       HostedPartition* hosted =
           broker.partitions.find(asked.topic, PartitionIndex{asked.partitions[p].partition});
-      operation.items.push_back({&asked.partitions[p], &answered.partitions[p],
-                                 hosted == nullptr ? 0 : hosted->route, false, false});
+      operation.items.push_back({.topic = &asked.topic,
+                                 .asked = &asked.partitions[p],
+                                 .answer = &answered.partitions[p],
+                                 .route = hosted == nullptr ? 0 : hosted->route});
     }
   }
   for (uint32_t i = 0; i < operation.items.size(); ++i) gather_item(broker, id, operation, i);
+}
+
+// False if the answer says all there is to say about the partition: an error, where the client's
+// log diverges, or another replica.
+bool FetchRequests::may_read(Broker& broker, Operation& operation, Item& item,
+                             HostedPartition* hosted) {
+  PartitionAnswer& answer = *item.answer;
+  const AskedPartition named{*item.topic, PartitionIndex{item.asked->partition},
+                             item.asked->current_leader_epoch};
+  answer.error_code = fetch_error(broker, operation.request, named, hosted);
+  if (answer.error_code != ErrorCode::kNone) return false;
+  const partition::Partition& partition = *hosted->partition;
+  answer.high_watermark = partition.high_watermark().value;
+  answer.last_stable_offset = partition.last_stable_offset().value;
+  answer.log_start_offset = partition.log_start().value;
+  const bool leads = partition.role() == partition::Role::kLeader;
+  if (!is_readable_in(broker, operation.request.version, hosted->topic)) {
+    answer.error_code = ErrorCode::kUnsupportedCompressionType;
+    return false;
+  }
+  if (const auto parted = leads ? divergence(partition, *item.asked) : std::nullopt) {
+    answer.diverging_epoch = {.epoch = parted->epoch.value, .end_offset = parted->end.value};
+    return false;
+  }
+  const Offset from{item.asked->fetch_offset};
+  answer.error_code = position_error(partition, from);
+  if (answer.error_code != ErrorCode::kNone) return false;
+  if (!leads) return true;
+  const auto replica =
+      read_replicas_.choose(broker, operation.request, operation.near, *hosted, from);
+  if (!replica) return true;
+  answer.preferred_read_replica = replica->value;
+  ++broker.statistics.fetches_sent_to_followers;
+  return false;
 }
 
 void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operation, uint32_t index) {
@@ -125,24 +171,17 @@ void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operatio
   // Transactions are not offered, so there are no aborted ones (pitfall 20).
   if (operation.body.isolation_level == kReadCommitted) answer.aborted_transactions.emplace();
   HostedPartition* hosted = broker.partitions.find(item.route);
-  ErrorCode error = leadership_error(hosted, item.asked->current_leader_epoch);
-  if (error == ErrorCode::kNone) {
-    const partition::Partition& partition = *hosted->partition;
-    answer.high_watermark = partition.high_watermark().value;
-    answer.last_stable_offset = partition.last_stable_offset().value;
-    answer.log_start_offset = partition.log_start().value;
-    error = check_position(partition, *item.asked, answer);
-    if (!is_readable_in(broker, operation.request.version, hosted->topic)) {
-      error = ErrorCode::kUnsupportedCompressionType;
-    }
-  }
-  answer.error_code = error;
-  if (error != ErrorCode::kNone || answer.diverging_epoch.epoch >= 0) {
-    operation.failed = true;
+  if (!may_read(broker, operation, item, hosted)) {
+    operation.urgent = true;
     return;
   }
-  const Offset from{item.asked->fetch_offset};
-  if (from >= hosted->partition->high_watermark()) return;
+  if (Offset{item.asked->fetch_offset} >= hosted->partition->high_watermark()) return;
+  read_item(broker, id, operation, index, *hosted);
+}
+
+void FetchRequests::read_item(Broker& broker, uint64_t id, Operation& operation, uint32_t index,
+                              HostedPartition& hosted) {
+  Item& item = operation.items[index];
   const auto limit =
       static_cast<uint64_t>(std::clamp(operation.body.max_bytes, 0, kAnswerBytesMax));
   const uint64_t taken = operation.gathered + operation.reserved;
@@ -155,7 +194,8 @@ void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operatio
   const uint64_t max_bytes = std::min(wanted, left);
   if (max_bytes == 0 && !at_least_one) return;
   const uint64_t ticket = Ticket{TicketKind::kFetch, id, index}.pack();
-  auto read = broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
+  const Offset from{item.asked->fetch_offset};
+  auto read = broker.partitions.call(hosted, broker.effects, [&](auto& partition, auto& out) {
     return partition.read(broker.now, ticket, from, max_bytes, at_least_one, out);
   });
   if (!read) {
@@ -165,7 +205,7 @@ void FetchRequests::gather_item(Broker& broker, uint64_t id, Operation& operatio
     return;
   }
   operation.gathered += size_of(*read);
-  answer.records = std::move(*read);
+  item.answer->records = std::move(*read);
 }
 
 void FetchRequests::read_done(Broker& broker, const Ticket& ticket, partition::ReadDone& done) {
@@ -181,7 +221,7 @@ void FetchRequests::read_done(Broker& broker, const Ticket& ticket, partition::R
     item.answer->records = std::move(done.batches);
   } else {
     item.answer->error_code = read_error(done.status.error());
-    operation.failed = true;
+    operation.urgent = true;
   }
   settle(broker, found);
 }
@@ -194,7 +234,7 @@ void FetchRequests::settle(Broker& broker, Operations::iterator place) {
     operations_.erase(place);
     return;
   }
-  const bool enough = operation.gathered >= wanted_bytes(operation) || operation.failed ||
+  const bool enough = operation.gathered >= wanted_bytes(operation) || operation.urgent ||
                       operation.items.empty() || is_cut_short(operation);
   if (enough || operation.deadline <= broker.now.instant) return finish(broker, place);
   park(broker, place->first, operation);
@@ -203,11 +243,14 @@ void FetchRequests::settle(Broker& broker, Operations::iterator place) {
 void FetchRequests::park(Broker& broker, uint64_t id, Operation& operation) {
   operation.parked = true;
   operation.size_at_park = size_of_partitions(broker, operation);
+  operation.more_is_held = false;
   deadlines_.emplace(operation.deadline, id);
   for (const Item& item : operation.items) {
     HostedPartition* hosted = broker.partitions.find(item.route);
     CHECK(hosted != nullptr);
     hosted->waiting_fetches.push_back(id);
+    const partition::Partition& partition = *hosted->partition;
+    operation.more_is_held |= partition.high_watermark() < partition.log_end();
   }
 }
 
@@ -225,6 +268,10 @@ void FetchRequests::unpark(Broker& broker, uint64_t id, Operation& operation) {
 
 void FetchRequests::finish(Broker& broker, Operations::iterator place) {
   Operation& operation = place->second;
+  for (const Item& item : operation.items) {
+    hint_leader(broker, operation.request, *item.topic, item.asked->partition, operation.response,
+                *item.answer);
+  }
   broker.statistics.fetched_bytes += operation.gathered;
   reply(broker, operation.request, operation.response);
   operations_.erase(place);
@@ -244,7 +291,7 @@ void FetchRequests::partition_lost(Broker& broker, HostedPartition& hosted) {
       if (item.route != hosted.route || !item.reading) continue;
       item.reading = false;
       --operation.reads;
-      operation.failed = true;
+      operation.urgent = true;
       item.answer->error_code = ErrorCode::kNotLeaderOrFollower;
       if (operation.reads == 0) {
         settle(broker, current);
@@ -255,6 +302,7 @@ void FetchRequests::partition_lost(Broker& broker, HostedPartition& hosted) {
 }
 
 void FetchRequests::connection_closed(Broker& broker, port::ConnectionId connection) {
+  read_replicas_.connection_closed(connection);
   for (auto place = operations_.begin(); place != operations_.end();) {
     Operation& operation = place->second;
     if (operation.request.id.connection != connection) {
@@ -286,11 +334,12 @@ void FetchRequests::tick(Broker& broker) {
     const auto place = operations_.find(id);
     if (place == operations_.end() || !place->second.parked) continue;
     Operation& operation = place->second;
-    // Not worth reading again until enough was appended; the sizes are an upper bound.
+    // Not worth reading again until enough was appended; the sizes are an upper bound, unless what
+    // becomes readable now was there already (it had to reach other regions first).
     const uint64_t grown = size_of_partitions(broker, operation) - operation.size_at_park;
     const bool due = operation.deadline <= broker.now.instant;
     const bool shrunk = grown > (uint64_t{1} << 62);  // by retention
-    if (!due && !operation.lost && !shrunk &&
+    if (!due && !operation.lost && !operation.more_is_held && !shrunk &&
         operation.gathered + grown < wanted_bytes(operation)) {
       continue;
     }

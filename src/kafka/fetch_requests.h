@@ -10,15 +10,25 @@
 // Sessions (KIP-227) are not offered: every answer says session 0, which clients must accept. A
 // request that goes on with a session names only the partitions that changed; as no session is
 // known here it is answered FETCH_SESSION_ID_NOT_FOUND, and the client asks for everything.
+//
+// With several regions a follower answers too, up to its own high watermark, and a leader may send
+// a consumer to a follower in its region (serving.h, read_replicas.h). What a consumer wants may
+// lie beyond the log: on a follower, because it lags; on a leader, because an epoch that follows a
+// loss begins above every offset that was given out, and the consumer read what was lost. Both wait
+// for what comes next, and are never told OFFSET_OUT_OF_RANGE, which would make the consumer start
+// over or skip records (pitfall 17). A client that says in which epoch it read last learns where it
+// parts from the leader's log (KIP-595).
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "kafka/broker.h"
+#include "kafka/read_replicas.h"
 #include "kafka/ticket.h"
 #include "partition/messages.h"
 #include "wire/fetch.h"
@@ -35,7 +45,8 @@ class FetchRequests {
   // The high watermark of `hosted` moved: look at its waiting fetches in the next tick.
   void wake(HostedPartition& hosted);
 
-  // `hosted` is about to be removed or went offline: whoever waits for it must not wait for ever.
+  // `hosted` is about to be removed, went offline or has another role (role_changes.h): whoever
+  // waits for it is looked at again, and what is being read is refused.
   void partition_lost(Broker& broker, HostedPartition& hosted);
 
   void connection_closed(Broker& broker, port::ConnectionId connection);
@@ -53,6 +64,7 @@ class FetchRequests {
   using PartitionAnswer = wire::FetchResponse::Partition;
   using PartitionAsked = wire::FetchRequest::Partition;
   struct Item {
+    const std::string* topic = nullptr;
     const PartitionAsked* asked = nullptr;
     PartitionAnswer* answer = nullptr;
     Route route = 0;
@@ -64,20 +76,25 @@ class FetchRequests {
     wire::FetchRequest body;
     wire::FetchResponse response;
     std::vector<Item> items;
+    std::set<NodeId> near;  // replicas in the consumer's region, if that is another one
     Instant deadline;
     size_t reads = 0;           // disk reads under way
     uint64_t gathered = 0;      // bytes in the answer so far
     uint64_t reserved = 0;      // bytes that disk reads under way may still bring
     uint64_t size_at_park = 0;  // of all its partitions, to see how much came since
-    bool failed = false;        // some partition has an error: answer at once
+    bool more_is_held = false;  // when it parked there were records above a high watermark
+    bool urgent = false;        // some partition has an error or a hint: answer at once
     bool parked = false;
-    bool lost = false;       // a partition it waits for was removed: answer when woken
+    bool lost = false;       // a partition it waits for was removed or has another role
     bool abandoned = false;  // the connection closed while reads were under way
   };
   using Operations = std::map<uint64_t, Operation>;
 
   void gather(Broker& broker, uint64_t id, Operation& operation);
   void gather_item(Broker& broker, uint64_t id, Operation& operation, uint32_t index);
+  bool may_read(Broker& broker, Operation& operation, Item& item, HostedPartition* hosted);
+  void read_item(Broker& broker, uint64_t id, Operation& operation, uint32_t index,
+                 HostedPartition& hosted);
   void settle(Broker& broker, Operations::iterator operation);
   void park(Broker& broker, uint64_t id, Operation& operation);
   void unpark(Broker& broker, uint64_t id, Operation& operation);
@@ -91,6 +108,7 @@ class FetchRequests {
   Operations operations_;
   std::set<std::pair<Instant, uint64_t>> deadlines_;  // of parked operations
   std::set<uint64_t> woken_;
+  ReadReplicas read_replicas_;
 };
 
 }  // namespace magpie::kafka

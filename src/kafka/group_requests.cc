@@ -15,8 +15,9 @@ namespace {
 constexpr PartitionIndex kGroupsPartition{0};
 
 group::AppendFailure failure_of(partition::Refusal refusal) {
-  return refusal == partition::Refusal::kNotOpen ? group::AppendFailure::kNotLeader
-                                                 : group::AppendFailure::kNotDurable;
+  const bool moved =
+      refusal == partition::Refusal::kNotOpen || refusal == partition::Refusal::kNotLeader;
+  return moved ? group::AppendFailure::kNotLeader : group::AppendFailure::kNotDurable;
 }
 
 Buffer build_batch(const std::vector<group::Record>& records, WallTime now) {
@@ -41,13 +42,14 @@ void GroupRequests::finish_loading(Broker& broker) {
 }
 
 void GroupRequests::stop(Broker& broker) {
+  is_ours_ = false;
   group::Output out;
   coordinator_.stop(out);
   carry_out(broker, out);
 }
 
 void GroupRequests::topic_deleted(Broker& broker, const std::string& topic) {
-  step(broker, group::TopicDeleted{topic});
+  if (is_ours_ || coordinator_.is_serving()) step(broker, group::TopicDeleted{topic});
 }
 
 void GroupRequests::step(Broker& broker, group::Event event) {

@@ -33,13 +33,18 @@ class GroupRequests {
   // For queries, which are answered at once.
   const group::GroupCoordinator& coordinator() const { return coordinator_; }
 
+  // This node leads the internal partition, and its records are being loaded.
+  void begin_loading() { is_ours_ = true; }
+
   // Every record of the internal topic was loaded: serve, and forget positions of topics that were
   // deleted while their positions still stood.
   void finish_loading(Broker& broker);
 
-  // The node stops: answers everything that waits.
+  // The node stops, or no longer leads the internal partition: answers everything that waits and
+  // forgets all groups. begin_loading() may follow.
   void stop(Broker& broker);
 
+  // Ignored while another node coordinates the groups, which hears of the deletion itself.
   void topic_deleted(Broker& broker, const std::string& topic);
 
   // The internal partition settled one of our appends.
@@ -54,6 +59,7 @@ class GroupRequests {
   void append(Broker& broker, const group::Append& append);
 
   group::GroupCoordinator& coordinator_;
+  bool is_ours_ = false;  // loading or serving
   uint64_t next_token_ = 0;
   std::map<group::ReplyToken, Then> waiting_;
   uint64_t next_append_ = 0;

@@ -1,10 +1,13 @@
-// ListGroups (key 16): the groups of this coordinator, by state if asked (KIP-518).
+// ListGroups (key 16): the groups of this coordinator, by state if asked (KIP-518). Tools ask every
+// broker and add the answers up, so a broker that coordinates none says so without an error.
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/ascii.h"
+#include "kafka/cluster_view.h"
 #include "kafka/errors.h"
 #include "kafka/group_requests.h"
 #include "kafka/handlers.h"
@@ -29,8 +32,14 @@ void handle(Broker& broker, const Request& request, wire::ListGroupsRequest body
   wire::ListGroupsResponse response;
   // Every group is of the classic type; version 5 can ask for others only (KIP-848).
   if (!wants_classic(body.types_filter)) return reply(broker, request, response);
+  const std::optional<NodeId> coordinator = broker.cluster.coordinator();
+  if (!coordinator) response.error_code = wire::ErrorCode::kCoordinatorNotAvailable;
+  if (coordinator != broker.config.node_id) return reply(broker, request, response);
   const group::ListGroupsAnswer answer = broker.groups.coordinator().list(body.states_filter);
-  response.error_code = error_of(answer.error);
+  // NOT_COORDINATOR, which others answer while groups are loading, tools would take for final.
+  const bool is_loading = answer.error == group::GroupError::kNotCoordinator;
+  response.error_code =
+      is_loading ? wire::ErrorCode::kCoordinatorLoadInProgress : error_of(answer.error);
   for (const group::ListedGroup& listed : answer.groups) {
     response.groups.push_back({.group_id = listed.group_id,
                                .protocol_type = listed.protocol_type,

@@ -8,6 +8,7 @@
 #include "kafka/errors.h"
 #include "kafka/group_requests.h"
 #include "kafka/handlers.h"
+#include "kafka/positions_ahead.h"
 #include "kafka/reply.h"
 #include "wire/offset_fetch.h"
 
@@ -28,7 +29,8 @@ std::optional<std::vector<group::TopicPartition>> flatten_topics(const Topics& t
 // Both forms of the answer list topics with partitions of the same fields; positions of one topic
 // come one after the other.
 template <typename Topic>
-void fill_topics(const std::vector<group::FetchedPosition>& positions, std::vector<Topic>& topics) {
+void fill_topics(const Broker& broker, const std::vector<group::FetchedPosition>& positions,
+                 std::vector<Topic>& topics) {
   for (const group::FetchedPosition& position : positions) {
     if (topics.empty() || topics.back().name != position.at.topic) {
       topics.emplace_back().name = position.at.topic;
@@ -37,6 +39,11 @@ void fill_topics(const std::vector<group::FetchedPosition>& positions, std::vect
     partition.partition_index = position.at.partition;
     partition.committed_offset = position.offset.value;
     partition.committed_leader_epoch = position.leader_epoch.value;
+    if (const auto clamped =
+            clamp_position(broker, position.at, position.offset, position.leader_epoch)) {
+      partition.committed_offset = clamped->offset.value;
+      partition.committed_leader_epoch = clamped->epoch.value;
+    }
     partition.metadata = position.metadata;
     partition.error_code = error_of(position.error);
   }
@@ -62,7 +69,7 @@ void answer_one(Broker& broker, const Request& request, const wire::OffsetFetchR
   wire::OffsetFetchResponse response;
   response.error_code = error_of(answer.error);
   if (answer.error == group::GroupError::kNone) {
-    fill_topics(answer.positions, response.topics);
+    fill_topics(broker, answer.positions, response.topics);
   } else if (request.version < 2) {
     spread_error(body, response.error_code, response);
   }
@@ -80,7 +87,7 @@ void handle(Broker& broker, const Request& request, wire::OffsetFetchRequest bod
     auto& answered = response.groups.emplace_back();
     answered.group_id = asked.group_id;
     answered.error_code = error_of(answer.error);
-    fill_topics(answer.positions, answered.topics);
+    fill_topics(broker, answer.positions, answered.topics);
   }
   reply(broker, request, response);
 }

@@ -5,10 +5,24 @@
 #include "base/check.h"
 #include "kafka/errors.h"
 #include "kafka/reply.h"
+#include "kafka/serving.h"
 
 namespace magpie::kafka {
 
 using wire::ErrorCode;
+
+namespace {
+
+constexpr int kFirstVersionWithOffsetNotAvailable = 5;
+
+// While the leader's high watermark may not include all that was committed before its term
+// (KIP-207); see serving.h.
+ErrorCode end_unknown_error(const Request& request) {
+  return request.version >= kFirstVersionWithOffsetNotAvailable ? ErrorCode::kOffsetNotAvailable
+                                                                : ErrorCode::kLeaderNotAvailable;
+}
+
+}  // namespace
 
 void OffsetLookups::start(Broker& broker, const Request& request,
                           const wire::ListOffsetsRequest& body) {
@@ -26,22 +40,28 @@ void OffsetLookups::start(Broker& broker, const Request& request,
   uint32_t item = 0;
   for (const auto& topic : body.topics) {
     for (const auto& asked : topic.partitions) {
-      HostedPartition* hosted =
-          broker.partitions.find(topic.name, PartitionIndex{asked.partition_index});
-      look_up(broker, id, operation, item++, hosted, asked);
+      look_up(broker, id, operation, item++, topic.name, asked);
     }
   }
   finish_if_complete(broker, place);
 }
 
 void OffsetLookups::look_up(Broker& broker, uint64_t id, Operation& operation, uint32_t item,
-                            HostedPartition* hosted,
+                            std::string_view topic,
                             const wire::ListOffsetsRequest::Partition& asked) {
   PartitionAnswer& answer = *operation.items[item].answer;
   answer.partition_index = asked.partition_index;
-  answer.error_code = leadership_error(hosted, asked.current_leader_epoch);
+  const AskedPartition named{topic, PartitionIndex{asked.partition_index},
+                             asked.current_leader_epoch};
+  HostedPartition* hosted = find_hosted(broker, named);
+  answer.error_code = leader_error(broker, named, hosted);
   if (answer.error_code != ErrorCode::kNone) return;
   const partition::Partition& partition = *hosted->partition;
+  const bool wants_end = asked.timestamp == kLatestTimestamp || asked.timestamp == kMaxTimestamp;
+  if (wants_end && !knows_its_end(*hosted)) {
+    answer.error_code = end_unknown_error(operation.request);
+    return;
+  }
   if (asked.timestamp == kLatestTimestamp) {
     answer.offset = partition.high_watermark().value;
     answer.leader_epoch = partition.leader_epoch().value;
@@ -84,6 +104,8 @@ void OffsetLookups::found(Broker& broker, const HostedPartition* hosted, const T
     item.answer->offset = found.offset->value;
     item.answer->timestamp = found.timestamp;
     item.answer->leader_epoch = hosted->partition->epochs().epoch_of(*found.offset).value;
+  } else if (hosted != nullptr && !knows_its_end(*hosted)) {
+    item.answer->error_code = end_unknown_error(operation.request);
   }
   finish_if_complete(broker, place);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #include "kafka/broker.h"
@@ -45,7 +46,7 @@ class OffsetLookups {
   using Operations = std::map<uint64_t, Operation>;
 
   void look_up(Broker& broker, uint64_t id, Operation& operation, uint32_t item,
-               HostedPartition* hosted, const wire::ListOffsetsRequest::Partition& asked);
+               std::string_view topic, const wire::ListOffsetsRequest::Partition& asked);
   void finish_if_complete(Broker& broker, Operations::iterator place);
 
   uint64_t next_operation_ = 0;

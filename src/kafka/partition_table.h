@@ -36,7 +36,8 @@ struct HostedPartition {
   std::vector<uint64_t> waiting_fetches;  // operations to wake when the high watermark moves
   Instant deadline = Instant::never();    // as filed in the table
   bool published = false;                 // clients may know of it: it was opened, well or not
-  std::string failure;                    // why it is offline or read-only; empty when it is well
+  bool cut_off = false;  // a follower that no longer hears from its leader (role_changes.h)
+  std::string failure;   // why it is offline or read-only; empty when it is well
 };
 
 struct PartitionEvent {

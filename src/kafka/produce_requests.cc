@@ -1,17 +1,29 @@
 #include "kafka/produce_requests.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "control/topic_name.h"
 #include "kafka/errors.h"
+#include "kafka/leader_hints.h"
 #include "kafka/reply.h"
+#include "kafka/serving.h"
 #include "record/batch.h"
 
 namespace magpie::kafka {
 namespace {
 
 using wire::ErrorCode;
+
+// Whatever a client allows: less would not leave time for a disk, longer only holds memory.
+constexpr int32_t kLeastTimeoutMillis = 1'000;
+constexpr int32_t kMostTimeoutMillis = 300'000;
+
+Instant deadline_of(const Now& now, int32_t timeout_ms) {
+  return now.instant +
+         Duration::milliseconds(std::clamp(timeout_ms, kLeastTimeoutMillis, kMostTimeoutMillis));
+}
 
 // The error that refuses a whole request, whatever is in it.
 ErrorCode request_error(const wire::ProduceRequest& body) {
@@ -22,11 +34,14 @@ ErrorCode request_error(const wire::ProduceRequest& body) {
 }
 
 // The error that refuses one partition's batch before the partition sees it.
-ErrorCode batch_error(const Request& request, const HostedPartition* hosted,
-                      const std::string& topic, const Buffer& batch) {
-  if (control::is_internal_topic(topic)) return ErrorCode::kInvalidTopicException;
-  if (hosted == nullptr) return ErrorCode::kUnknownTopicOrPartition;
-  if (!hosted->partition->is_readable()) return unavailable_error(*hosted);
+ErrorCode batch_error(const Broker& broker, const Request& request, const AskedPartition& asked,
+                      const HostedPartition* hosted, const Buffer& batch) {
+  if (control::is_internal_topic(asked.topic)) return ErrorCode::kInvalidTopicException;
+  const ErrorCode error = leader_error(broker, asked, hosted);
+  // A leader without its lease refuses as one that lacks copies does: nothing was stored, and the
+  // client is to try again here.
+  const bool held = hosted != nullptr && hosted->partition->holds_commits();
+  if (error != ErrorCode::kNone) return held ? ErrorCode::kNotEnoughReplicas : error;
   // Before version 7 nobody knew zstd (KIP-110).
   const bool has_header = batch.size() >= record::kBatchHeaderBytes;
   if (request.version < 7 && has_header &&
@@ -45,6 +60,8 @@ void ProduceRequests::start(Broker& broker, const Request& request, wire::Produc
   Operation& operation = operations_.emplace_hint(operations_.end(), id, Operation{})->second;
   operation.request = request;
   operation.wants_answer = body.acks != 0;
+  operation.deadline = deadline_of(broker.now, body.timeout_ms);
+  deadlines_.emplace(operation.deadline, id);
 
   // The answer has the request's shape; build it whole first, because `items` points into it.
   operation.response.responses.resize(body.topic_data.size());
@@ -52,7 +69,7 @@ void ProduceRequests::start(Broker& broker, const Request& request, wire::Produc
     auto& topic = operation.response.responses[t];
     topic.name = body.topic_data[t].name;
     topic.partition_responses.resize(body.topic_data[t].partition_data.size());
-    for (PartitionAnswer& answer : topic.partition_responses) operation.items.push_back(&answer);
+    for (PartitionAnswer& answer : topic.partition_responses) operation.items.push_back({&answer});
   }
   operation.unsettled = operation.items.size() + 1;  // one for the loop below
 
@@ -60,21 +77,24 @@ void ProduceRequests::start(Broker& broker, const Request& request, wire::Produc
   for (auto& topic : body.topic_data) {
     for (auto& asked : topic.partition_data) {
       const uint64_t ticket = Ticket{TicketKind::kProduce, id, item}.pack();
-      operation.items[item++]->index = asked.index;
-      HostedPartition* hosted = broker.partitions.find(topic.name, PartitionIndex{asked.index});
+      Item& placed = operation.items[item++];
+      placed.answer->index = asked.index;
+      const AskedPartition partition{topic.name, PartitionIndex{asked.index}};
+      HostedPartition* hosted = find_hosted(broker, partition);
       Buffer batch = std::exchange(asked.records, std::nullopt).value_or(Buffer());
       broker.statistics.produced_bytes += batch.size();
-      const ErrorCode error = batch_error(request, hosted, topic.name, batch);
+      const ErrorCode error = batch_error(broker, request, partition, hosted, batch);
       if (error != ErrorCode::kNone) {
-        operation.items[item - 1]->error_code = error;
-        operation.items[item - 1]->base_offset = -1;
+        placed.answer->error_code = error;
+        placed.answer->base_offset = -1;
         operation.refused = true;
         ++broker.statistics.produce_refusals;
         --operation.unsettled;
         continue;
       }
-      broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
-        partition.append(broker.now, ticket, std::move(batch), out);
+      placed.waiting = true;
+      broker.partitions.call(*hosted, broker.effects, [&](auto& called, auto& out) {
+        called.append(broker.now, ticket, std::move(batch), out);
       });
     }
   }
@@ -101,14 +121,17 @@ void ProduceRequests::refuse(Broker& broker, const Request& request,
 
 void ProduceRequests::settled(Broker& broker, const HostedPartition* hosted, const Ticket& ticket,
                               partition::Settled& settled) {
-  const auto found = operations_.find(ticket.operation);
-  CHECK(found != operations_.end());
-  Operation& operation = found->second;
-  PartitionAnswer& answer = *operation.items.at(ticket.item);
-  answer.error_code = error_of(settled.refusal);
-  const bool refused = answer.error_code != ErrorCode::kNone;
-  operation.refused |= refused;
+  const ErrorCode error = error_of(settled.refusal);
+  const bool refused = error != ErrorCode::kNone;
   ++(refused ? broker.statistics.produce_refusals : broker.statistics.produced_batches);
+  const auto found = operations_.find(ticket.operation);
+  if (found == operations_.end()) return;  // its time was over
+  Operation& operation = found->second;
+  Item& item = operation.items.at(ticket.item);
+  item.waiting = false;
+  PartitionAnswer& answer = *item.answer;
+  answer.error_code = error;
+  operation.refused |= refused;
   answer.base_offset = settled.base_offset.value;
   answer.log_append_time_ms = settled.log_append_time;
   if (!settled.message.empty()) answer.error_message = std::move(settled.message);
@@ -119,10 +142,29 @@ void ProduceRequests::settled(Broker& broker, const HostedPartition* hosted, con
   if (--operation.unsettled == 0) finish(broker, found->first);
 }
 
+void ProduceRequests::tick(Broker& broker) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= broker.now.instant) {
+    const uint64_t id = deadlines_.begin()->second;
+    for (Item& item : operations_.at(id).items) {
+      if (!item.waiting) continue;
+      item.answer->error_code = ErrorCode::kRequestTimedOut;
+      item.answer->base_offset = -1;
+    }
+    finish(broker, id);
+  }
+}
+
 void ProduceRequests::finish(Broker& broker, uint64_t id) {
   const auto found = operations_.find(id);
-  const Operation& operation = found->second;
+  Operation& operation = found->second;
+  deadlines_.erase({operation.deadline, id});
   if (operation.wants_answer) {
+    for (auto& topic : operation.response.responses) {
+      for (PartitionAnswer& answer : topic.partition_responses) {
+        hint_leader(broker, operation.request, topic.name, answer.index, operation.response,
+                    answer);
+      }
+    }
     reply(broker, operation.request, operation.response);
   } else {
     broker.connections.skip(operation.request.id, broker.effects);

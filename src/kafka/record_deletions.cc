@@ -2,6 +2,7 @@
 
 #include "kafka/errors.h"
 #include "kafka/reply.h"
+#include "kafka/serving.h"
 
 namespace magpie::kafka {
 
@@ -28,22 +29,26 @@ void RecordDeletions::start(Broker& broker, const Request& request,
   size_t item = 0;
   for (const auto& topic : body.topics) {
     for (const auto& asked : topic.partitions) {
-      HostedPartition* hosted =
-          broker.partitions.find(topic.name, PartitionIndex{asked.partition_index});
-      remove(broker, operation, operation.items[item++], hosted, asked);
+      remove(broker, operation, operation.items[item++], topic.name, asked);
     }
   }
   finish_if_complete(broker, place);
 }
 
 void RecordDeletions::remove(Broker& broker, Operation& operation, Item& item,
-                             HostedPartition* hosted,
+                             std::string_view topic,
                              const wire::DeleteRecordsRequest::Partition& asked) {
   PartitionAnswer& answer = *item.answer;
   answer.partition_index = asked.partition_index;
   answer.low_watermark = -1;
-  answer.error_code = leadership_error(hosted, -1);
+  const AskedPartition named{topic, PartitionIndex{asked.partition_index}};
+  HostedPartition* hosted = find_hosted(broker, named);
+  answer.error_code = leader_error(broker, named, hosted);
   if (answer.error_code != ErrorCode::kNone) return;
+  if (!knows_its_end(*hosted)) {
+    answer.error_code = ErrorCode::kLeaderNotAvailable;
+    return;
+  }
   const partition::Partition& partition = *hosted->partition;
   const Offset wanted =
       asked.offset == kHighWatermark ? partition.high_watermark() : Offset{asked.offset};

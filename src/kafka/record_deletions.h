@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #include "kafka/broker.h"
@@ -38,7 +39,7 @@ class RecordDeletions {
   };
   using Operations = std::map<uint64_t, Operation>;
 
-  void remove(Broker& broker, Operation& operation, Item& item, HostedPartition* hosted,
+  void remove(Broker& broker, Operation& operation, Item& item, std::string_view topic,
               const wire::DeleteRecordsRequest::Partition& asked);
   void finish_if_complete(Broker& broker, Operations::iterator place);
 

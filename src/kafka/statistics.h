@@ -14,6 +14,8 @@ struct Statistics {
   uint64_t produce_refusals = 0;         // batches that were not stored
   uint64_t fetched_bytes = 0;            // of batches handed out
   uint64_t connections_opened = 0;
+  uint64_t positions_ahead = 0;  // committed positions beyond what a lossy failover has left
+  uint64_t fetches_sent_to_followers = 0;  // partitions of fetches, to the consumer's region
 };
 
 }  // namespace magpie::kafka

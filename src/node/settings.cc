@@ -69,6 +69,7 @@ kafka::BrokerConfig broker_config(const NodeConfig& config) {
   broker.region = config.region;
   for (const AdvertisedListener& listener : config.listeners) {
     broker.addresses.push_back({listener.host, listener.port});
+    broker.listeners.push_back(listener.name);
   }
   broker.auto_create_topics = config.auto_create_topics;
   broker.default_partitions = config.default_partitions;

@@ -118,13 +118,12 @@ class Partition {
   // sets it, too.
   void set_ceiling(Offset ceiling) { ceiling_ = ceiling; }
   Offset ceiling() const { return ceiling_; }
-  // The next append's offset.
-  Offset next_offset() const { return std::max(engine_->end(), floor_); }
   // While blocked, new appends are refused; those taken over before go on waiting.
   void set_blocked(bool blocked) { blocked_ = blocked; }
   // While held, nothing is committed, and so nothing acknowledged, also of what was taken over
   // before; new appends are refused. For a leader whose lease has run out. Ends with the term.
   void hold_commits(bool held, Output& out);
+  bool holds_commits() const { return held_; }
   // False keeps compaction from dropping tombstones: a member has not passed them yet.
   void set_tombstones_may_go(bool may_go) { tombstones_may_go_ = may_go; }
 
@@ -166,6 +165,10 @@ class Partition {
   // The log agrees with the leader's, of which this is known.
   void reconciled(const Now& now, LeaderLog leader, Output& out);
 
+  // True from reconciled() to the end of the term, a cut or a failed write: what lies below the
+  // high watermark here is committed for the present leader too.
+  bool is_reconciled() const { return is_reconciled_; }
+
   // Appends one batch as the leader stored it. Error: it does not follow, or is damaged; then
   // nothing was done, and the log has to be compared again.
   Status append_copied(const Now& now, Buffer batch, Output& out);
@@ -190,6 +193,12 @@ class Partition {
   LeaderEpoch leader_epoch() const { return epoch_; }
   Offset log_start() const { return engine_->start(); }
   Offset log_end() const { return engine_->end(); }
+  // The next append's offset. Above log_end() where an epoch that follows a loss has written
+  // nothing yet; no record will ever have an offset between the two.
+  Offset next_offset() const { return std::max(engine_->end(), floor_); }
+  // Where the log ended when the present term of leadership began. A leader whose high watermark is
+  // not there yet may not know all that was committed before.
+  Offset term_start() const;
   // Everything below is held here durably.
   Offset durable_end() const { return durable_end_; }
   Offset high_watermark() const { return high_watermark_; }

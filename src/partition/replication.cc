@@ -79,6 +79,12 @@ std::optional<BufferChain> Partition::read_for_member(const Now& now, uint64_t t
   return batches;
 }
 
+// An epoch's entry says where the log ended when it wrote first, and nobody else writes in it.
+Offset Partition::term_start() const {
+  const bool has_written = epochs_.latest() == epoch_;
+  return has_written ? epochs_.entries().back().start : log_end();
+}
+
 // The high watermark follows what is committed (leader) or known to be (follower).
 void Partition::recommit(Output& out) {
   if (role_ == Role::kLeader && !held_) advance(commitment_.end(durable_end_), out);
