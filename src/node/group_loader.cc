@@ -7,7 +7,10 @@
 #include "base/check.h"
 #include "control/topic_name.h"
 #include "kafka/cluster_control.h"
+#include "kafka/cluster_view.h"
 #include "kafka/group_requests.h"
+#include "kafka/positions_ahead.h"
+#include "kafka/serving.h"
 #include "record/reader.h"
 #include "record/validate.h"
 
@@ -20,32 +23,71 @@ constexpr Duration kRetryDelay = Duration::milliseconds(1'000);
 }  // namespace
 
 void GroupLoader::start(kafka::Broker& broker) {
-  CHECK(!running_);
-  running_ = true;
-  read_next(broker);
+  CHECK(!started_);
+  started_ = true;
+  look(broker);
 }
 
 void GroupLoader::stop() {
+  started_ = false;
   running_ = false;
   due_ = Instant::never();
 }
 
 void GroupLoader::tick(kafka::Broker& broker) {
-  if (due_ <= broker.now.instant) read_next(broker);
+  if (due_ > broker.now.instant) return;
+  due_ = Instant::never();
+  running_ ? read_next(broker) : look(broker);
+}
+
+// Looked for each time: a partition that could not be opened is replaced by a new one.
+kafka::HostedPartition* GroupLoader::find_ours(kafka::Broker& broker) {
+  if (broker.cluster.coordinator() != broker.config.node_id) {
+    failure_.clear();
+    return nullptr;
+  }
+  kafka::HostedPartition* hosted =
+      broker.partitions.find(control::kConsumerOffsetsTopic, PartitionIndex{0});
+  if (hosted != nullptr && hosted->partition->is_readable()) return hosted;
+  put_off(broker, fmt::format("partition {}-0 is not readable", control::kConsumerOffsetsTopic));
+  return nullptr;
+}
+
+void GroupLoader::look(kafka::Broker& broker) {
+  if (!started_) return;
+  const kafka::HostedPartition* ours = find_ours(broker);
+  const bool leads = ours != nullptr && ours->partition->role() == partition::Role::kLeader &&
+                     !ours->partition->holds_commits();
+  const LeaderEpoch term = leads ? ours->partition->leader_epoch() : kNoLeaderEpoch;
+  if (term == term_) return;
+  if (term_ != kNoLeaderEpoch) end_term(broker);
+  if (leads && kafka::knows_its_end(*ours)) begin_term(broker, term);
+}
+
+void GroupLoader::begin_term(kafka::Broker& broker, LeaderEpoch term) {
+  term_ = term;
+  ++load_;
+  next_ = {};
+  running_ = true;
+  due_ = Instant::never();
+  broker.groups.begin_loading();
+  read_next(broker);
+}
+
+void GroupLoader::end_term(kafka::Broker& broker) {
+  term_ = kNoLeaderEpoch;
+  running_ = false;
+  broker.groups.stop(broker);
+  broker.effects.add(port::LogLine{port::Severity::kInfo, "groups_left",
+                                   "this node does not coordinate consumer groups any more"});
 }
 
 void GroupLoader::read_next(kafka::Broker& broker) {
-  due_ = Instant::never();
-  // Looked for each time: a partition that could not be opened is replaced by a new one.
-  kafka::HostedPartition* hosted =
-      broker.partitions.find(control::kConsumerOffsetsTopic, PartitionIndex{0});
-  if (hosted == nullptr || !hosted->partition->is_readable()) {
-    return put_off(broker,
-                   fmt::format("partition {}-0 is not readable", control::kConsumerOffsetsTopic));
-  }
+  kafka::HostedPartition* hosted = find_ours(broker);
+  if (hosted == nullptr) return;
   next_ = std::max(next_, hosted->partition->log_start());
   if (next_ >= hosted->partition->high_watermark()) return finish(broker);
-  const uint64_t ticket = kafka::Ticket{kafka::TicketKind::kGroupLoad, 0, 0}.pack();
+  const uint64_t ticket = kafka::Ticket{kafka::TicketKind::kGroupLoad, load_, 0}.pack();
   auto batches = broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
     return partition.read(broker.now, ticket, next_, kPieceBytes, true, out);
   });
@@ -53,7 +95,7 @@ void GroupLoader::read_next(kafka::Broker& broker) {
 }
 
 void GroupLoader::read_done(kafka::Broker& broker, partition::ReadDone& done) {
-  if (!running_) return;
+  if (!running_ || kafka::Ticket::unpack(done.ticket).operation != load_) return;
   if (done.status) return take(broker, done.batches);
   const Error& error = done.status.error();
   const bool final = error.kind == ErrorKind::kCorrupt || error.kind == ErrorKind::kNotFound;
@@ -103,6 +145,7 @@ void GroupLoader::finish(kafka::Broker& broker) {
   }
   failure_.clear();
   broker.groups.finish_loading(broker);
+  kafka::report_positions_ahead(broker);
 }
 
 void GroupLoader::put_off(kafka::Broker& broker, const std::string& reason) {

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "control/decide_topic.h"
 #include "control/topic_name.h"
+#include "kafka/regions_view.h"
 #include "log/segment_log.h"
 #include "node/machines.h"
 #include "node/settings.h"
@@ -68,6 +69,14 @@ control::ClusterController& chosen(const std::unique_ptr<control::Controller>& o
   return *store;
 }
 
+std::unique_ptr<kafka::ClusterView> cluster_view(const NodeConfig& config,
+                                                 const kafka::BrokerConfig& broker,
+                                                 kafka::PartitionTable& partitions,
+                                                 const control::ClusterController& controller) {
+  if (!config.cluster) return std::make_unique<kafka::OneNodeView>(broker, partitions);
+  return std::make_unique<kafka::RegionsView>(broker, partitions, controller.state());
+}
+
 EngineFactory segment_logs(log::FileIds& files, log::RecentPool& recent, log::HashSeed seed) {
   return [&files, &recent, seed](const std::string& folder, uint32_t owner,
                                  const engine::EngineConfig& config) {
@@ -92,7 +101,7 @@ Node::Machines::Machines(NodeConfig config, uint64_t seed)
       control_(controller_, storage_, policy(config_), random_.fork()),
       coordinator_(group_config(config_), random_.next()),
       group_loader_(coordinator_),
-      cluster_view_(broker_config_, partitions_),
+      cluster_view_(cluster_view(config_, broker_config_, partitions_, controller_)),
       groups_(coordinator_) {
   if (store_state_ != nullptr) {
     regions_ =
@@ -239,7 +248,7 @@ void Node::Machines::create_groups_topic(kafka::Broker& broker) {
 void Node::Machines::serve(kafka::Broker& broker) {
   stage_ = Stage::kRunning;
   control_.prepare_producer_ids(broker);
-  if (regions_ == nullptr) group_loader_.start(broker);
+  group_loader_.start(broker);
   connections_.set_serving(true, broker.effects);
   broker.effects.add(
       port::LogLine{port::Severity::kInfo, "serving",
@@ -249,19 +258,6 @@ void Node::Machines::serve(kafka::Broker& broker) {
     if (connections_.find(connection) == nullptr) continue;
     connections_.receive(connection, std::move(frame), broker.effects);
   }
-}
-
-// Consumer groups are served where their records are led.
-void Node::Machines::follow_groups(kafka::Broker& broker) {
-  if (regions_ == nullptr || stage_ != Stage::kRunning) return;
-  const control::Leadership& held = controller_.state().leadership(control::kSystemGroup);
-  const bool leads =
-      regions_->terms().led(std::string(control::kSystemGroup)) != nullptr && held.open;
-  if (leads == coordinates_) return;
-  coordinates_ = leads;
-  if (leads) return group_loader_.start(broker);
-  group_loader_.stop();
-  groups_.stop(broker);
 }
 
 // --- stopping -----------------------------------------------------------------------------------

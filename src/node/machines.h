@@ -92,7 +92,6 @@ class Node::Machines {
   void ready(kafka::Broker& broker, const control::Ready& ready);
   void advance(kafka::Broker& broker);
   void create_groups_topic(kafka::Broker& broker);
-  void follow_groups(kafka::Broker& broker);
   void serve(kafka::Broker& broker);
   void begin_stop(kafka::Broker& broker);
   void close_partitions(kafka::Broker& broker);
@@ -120,7 +119,7 @@ class Node::Machines {
   NodeControl control_;
   group::GroupCoordinator coordinator_;
   GroupLoader group_loader_;
-  kafka::OneNodeView cluster_view_;
+  std::unique_ptr<kafka::ClusterView> cluster_view_;
   kafka::ProduceRequests produces_;
   kafka::FetchRequests fetches_;
   kafka::OffsetLookups offset_lookups_;
@@ -128,7 +127,6 @@ class Node::Machines {
   kafka::GroupRequests groups_;
   kafka::Statistics statistics_;
   std::unique_ptr<Regions> regions_;  // none if the node is alone
-  bool coordinates_ = false;          // consumer groups, and their records are loaded or loading
 
   Stage stage_ = Stage::kReadingState;
   std::string failure_;

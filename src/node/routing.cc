@@ -6,14 +6,17 @@
 
 #include "admin/routes.h"
 #include "base/check.h"
+#include "control/topic_name.h"
 #include "kafka/dispatch.h"
+#include "kafka/role_changes.h"
 #include "node/machines.h"
 
 namespace magpie::node {
 
 kafka::Broker Node::Machines::broker_at(const Now& now, port::Effects& effects) {
-  return {now,           effects,   broker_config_, connections_,    partitions_,       control_,
-          cluster_view_, produces_, fetches_,       offset_lookups_, record_deletions_, groups_,
+  return {now,         effects,         broker_config_,    connections_,
+          partitions_, control_,        *cluster_view_,    produces_,
+          fetches_,    offset_lookups_, record_deletions_, groups_,
           statistics_};
 }
 
@@ -33,6 +36,7 @@ void Node::Machines::tick(const Now& now, port::Effects& effects) {
   }
   partitions_.tick(now, effects);
   storage_.tick(broker);
+  if (produces_.next_deadline() <= now.instant) produces_.tick(broker);
   group_loader_.tick(broker);
   if (groups_.next_deadline() <= now.instant) groups_.tick(broker);
   if (connections_.wants_tick()) connections_.tick();
@@ -48,10 +52,10 @@ void Node::Machines::tick(const Now& now, port::Effects& effects) {
 Instant Node::Machines::next_deadline() const {
   if (connections_.wants_tick()) return Instant{};
   const Instant regions = regions_ == nullptr ? Instant::never() : regions_->next_deadline();
-  return std::min(regions, std::min({controller_.next_deadline(), partitions_.next_deadline(),
-                                     storage_.next_deadline(), fetches_.next_deadline(),
-                                     groups_.next_deadline(), group_loader_.next_deadline(),
-                                     drain_deadline_, groups_topic_retry_}));
+  return std::min({regions, controller_.next_deadline(), partitions_.next_deadline(),
+                   storage_.next_deadline(), produces_.next_deadline(), fetches_.next_deadline(),
+                   groups_.next_deadline(), group_loader_.next_deadline(), drain_deadline_,
+                   groups_topic_retry_});
 }
 
 // --- from the world -----------------------------------------------------------------------------
@@ -150,7 +154,11 @@ bool Node::Machines::settle_regions(kafka::Broker& broker) {
   if (regions_ == nullptr) return false;
   for (const std::string& topic : storage_.take_published()) regions_->published(broker, topic);
   const bool more = regions_->settle(broker);
-  follow_groups(broker);
+  for (const kafka::Route route : regions_->take_role_changes()) {
+    kafka::HostedPartition* hosted = partitions_.find(route);
+    if (hosted != nullptr) kafka::role_changed(broker, *hosted);
+  }
+  group_loader_.look(broker);
   return more;
 }
 
@@ -173,6 +181,7 @@ void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent e
   if (regions_ != nullptr) regions_->on_partition(broker, *hosted, event.event);
   if (std::get_if<partition::HighWatermarkMoved>(&event.event) != nullptr) {
     fetches_.wake(*hosted);
+    if (hosted->topic == control::kConsumerOffsetsTopic) group_loader_.look(broker);
   } else if (auto* read = std::get_if<partition::ReadDone>(&event.event)) {
     if (regions_ != nullptr && regions_->read_done(broker, *read)) return;
     on_read_done(broker, *read);
@@ -238,6 +247,7 @@ void Node::Machines::on_controller(kafka::Broker& broker, control::ControllerEve
       storage_.apply(broker, difference);
       if (regions_ != nullptr) regions_->applied(broker, difference);
     }
+    group_loader_.look(broker);
   } else if (auto* settled = std::get_if<control::Settled>(&event)) {
     control_.settled(broker, *settled);
   }

@@ -203,6 +203,7 @@ void Terms::set_lease(kafka::Broker& broker, std::optional<Instant> valid_until)
     if (held == group.held) continue;
     group.held = held;
     group.led->hold_commits(broker, held);
+    for (const kafka::Route route : group.led->routes()) changed_.push_back(route);
     if (held) {
       log(broker, port::Severity::kWarning, "lease_lost",
           fmt::format("failover group '{}': the lease with the control store has run out and too "

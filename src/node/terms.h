@@ -66,7 +66,7 @@ class Terms {
   void tick(kafka::Broker& broker);
   Instant next_deadline() const;
 
-  // Partitions whose role or epoch changed since the last call.
+  // Partitions whose role or epoch changed, or that hold commits or cease to, since the last call.
   std::vector<kafka::Route> take_changed() { return std::exchange(changed_, {}); }
 
   // Null if this node does not lead the group.
