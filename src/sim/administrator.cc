@@ -11,7 +11,7 @@ using wire::ErrorCode;
 Administrator::Administrator(Surroundings around)
     : around_(around),
       random_(around.scene.random.fork()),
-      link_(around.scene, around.network, "administrator") {}
+      brokers_(around.brokers("administrator")) {}
 
 void Administrator::next_soon() {
   around_.scene.queue.after(draw_pause(random_, around_.think_max()), [this] { next(); });
@@ -43,11 +43,11 @@ void Administrator::look() {
   wire::MetadataRequest request;
   request.allow_auto_topic_creation = false;
   const int version = draw_version(random_, wire::ApiKey::kMetadata, 7, 13);
-  link_.call<wire::MetadataResponse>(request, version,
-                                     [this, when_asked = topics_](const auto& response) {
-                                       if (response) take(*response, when_asked);
-                                       next_soon();
-                                     });
+  brokers_.any().call<wire::MetadataResponse>(request, version,
+                                              [this, when_asked = topics_](const auto& response) {
+                                                if (response) take(*response, when_asked);
+                                                next_soon();
+                                              });
 }
 
 void Administrator::take(const wire::MetadataResponse& response,
@@ -96,7 +96,7 @@ void Administrator::check_epochs(const wire::MetadataResponseTopic& topic) {
   for (const auto& partition : topic.partitions) {
     const auto found = around_.topics.ledgers().find({*topic.name, partition.partition_index});
     if (found == around_.topics.ledgers().end() || partition.leader_epoch < 0) continue;
-    found->second->saw_epoch(partition.leader_epoch, around_.host.boots());
+    found->second->saw_epoch(partition.leader_epoch, around_.clock->boots());
   }
 }
 

@@ -80,7 +80,7 @@ class Administrator : public Client {
 
   Surroundings around_;
   Random random_;
-  Link link_;
+  Brokers brokers_;
   std::map<std::string, Temporary> topics_;
   int next_number_ = 0;
 };

@@ -41,13 +41,14 @@ void Administrator::create() {
   request.topics.push_back(std::move(topic));
   topics_[name].begin(request.topics.back().num_partitions);
   const int version = draw_version(random_, wire::ApiKey::kCreateTopics, 2, 7);
-  link_.call<wire::CreateTopicsResponse>(request, version, [this, name](const auto& response) {
-    if (response && response->topics.at(0).error_code == ErrorCode::kNone) {
-      topics_[name].state = State::kThere;
-      around_.scene.probe("topic_created");
-    }
-    next_soon();
-  });
+  brokers_.any().call<wire::CreateTopicsResponse>(
+      request, version, [this, name](const auto& response) {
+        if (response && response->topics.at(0).error_code == ErrorCode::kNone) {
+          topics_[name].state = State::kThere;
+          around_.scene.probe("topic_created");
+        }
+        next_soon();
+      });
 }
 
 void Administrator::remove() {
@@ -65,13 +66,14 @@ void Administrator::remove() {
     request.topic_names.push_back(name);
   }
   request.timeout_ms = 10'000;
-  link_.call<wire::DeleteTopicsResponse>(request, version, [this, name](const auto& response) {
-    if (response && response->responses.at(0).error_code == ErrorCode::kNone) {
-      topics_[name].state = State::kGone;
-      around_.scene.probe("topic_deleted");
-    }
-    next_soon();
-  });
+  brokers_.any().call<wire::DeleteTopicsResponse>(
+      request, version, [this, name](const auto& response) {
+        if (response && response->responses.at(0).error_code == ErrorCode::kNone) {
+          topics_[name].state = State::kGone;
+          around_.scene.probe("topic_deleted");
+        }
+        next_soon();
+      });
 }
 
 void Administrator::delete_records() {
@@ -86,7 +88,7 @@ void Administrator::delete_records() {
   request.timeout_ms = 10'000;
   request.topics.push_back({topic.name, {{partition, offset}}});
   const int version = draw_version(random_, wire::ApiKey::kDeleteRecords, 0, 2);
-  link_.call<wire::DeleteRecordsResponse>(
+  brokers_.any().call<wire::DeleteRecordsResponse>(
       request, version, [this, &ledger, offset](const auto& response) {
         if (response) {
           const auto& answer = response->topics.at(0).partitions.at(0);
@@ -111,7 +113,7 @@ void Administrator::add_partitions() {
   request.timeout_ms = 10'000;
   request.topics.push_back({name, count, std::nullopt});
   const int version = draw_version(random_, wire::ApiKey::kCreatePartitions, 0, 3);
-  link_.call<wire::CreatePartitionsResponse>(
+  brokers_.any().call<wire::CreatePartitionsResponse>(
       request, version, [this, name, count, life = temporary.life](const auto& response) {
         Temporary& now = topics_[name];
         if (!response) now.partitions_in_doubt = std::max(now.partitions_in_doubt, count);
@@ -145,12 +147,12 @@ void Administrator::alter_configs() {
     wire::AlterConfigsRequest request;
     request.resources.push_back({kTopic, name, {{"retention.ms", value}}});
     const int version = draw_version(random_, wire::ApiKey::kAlterConfigs, 0, 2);
-    return link_.call<wire::AlterConfigsResponse>(request, version, then);
+    return brokers_.any().call<wire::AlterConfigsResponse>(request, version, then);
   }
   wire::IncrementalAlterConfigsRequest request;
   request.resources.push_back({kTopic, name, {{"retention.ms", 0, value}}});
   const int version = draw_version(random_, wire::ApiKey::kIncrementalAlterConfigs, 0, 1);
-  link_.call<wire::IncrementalAlterConfigsResponse>(request, version, then);
+  brokers_.any().call<wire::IncrementalAlterConfigsResponse>(request, version, then);
 }
 
 // A setting that was confirmed is in force until another one is asked for.
@@ -160,7 +162,7 @@ void Administrator::describe_configs() {
   wire::DescribeConfigsRequest request;
   request.resources.push_back({2, name, std::vector<std::string>{"retention.ms"}});
   const int version = draw_version(random_, wire::ApiKey::kDescribeConfigs, 1, 4);
-  link_.call<wire::DescribeConfigsResponse>(
+  brokers_.any().call<wire::DescribeConfigsResponse>(
       request, version, [this, name, life = topics_[name].life](const auto& response) {
         const Temporary& now = topics_[name];
         if (response && now.life == life && now.state == State::kThere) {
@@ -183,7 +185,7 @@ void Administrator::produce() {
   if (name.empty()) return look();
   Temporary& temporary = topics_[name];
   record::BatchBuilder builder;
-  builder.add({around_.host.now().wall.millis, "key", "value"});
+  builder.add({around_.wall().millis, "key", "value"});
   wire::ProduceRequest request;
   request.acks = -1;
   request.timeout_ms = 10'000;
@@ -193,7 +195,7 @@ void Administrator::produce() {
   request.topic_data.push_back(std::move(topic));
   ++temporary.sent;
   const int version = draw_version(random_, wire::ApiKey::kProduce, 3, 12);
-  link_.call<wire::ProduceResponse>(
+  brokers_.any().call<wire::ProduceResponse>(
       request, version, [this, name, life = temporary.life](const auto& response) {
         if (response && topics_[name].life == life) {
           const auto& partition = response->responses.at(0).partition_responses.at(0);

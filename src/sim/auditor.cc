@@ -9,9 +9,7 @@ namespace magpie::sim {
 using wire::ErrorCode;
 
 Auditor::Auditor(Surroundings around)
-    : around_(around),
-      random_(around.scene.random.fork()),
-      link_(around.scene, around.network, "auditor") {
+    : around_(around), random_(around.scene.random.fork()), brokers_(around.brokers("auditor")) {
   for (auto& [key, ledger] : around_.topics.ledgers()) {
     partitions_.push_back({key.first, key.second, ledger.get()});
   }
@@ -56,30 +54,36 @@ void Auditor::ask_border(int64_t timestamp, std::optional<int64_t>& border) {
   topic.partitions.push_back({.partition_index = audited.partition, .timestamp = timestamp});
   request.topics.push_back(std::move(topic));
   const int version = draw_version(random_, wire::ApiKey::kListOffsets, 1, 9);
-  link_.call<wire::ListOffsetsResponse>(request, version, [this, &border](const auto& response) {
-    if (response && response->topics.size() == 1) {
-      const auto& partition = response->topics[0].partitions.at(0);
-      if (partition.error_code == ErrorCode::kNone) border = partition.offset;
-    }
-    again();
-  });
+  brokers_.leader(audited.topic, audited.partition)
+      .call<wire::ListOffsetsResponse>(request, version, [this, &border](const auto& response) {
+        if (response && response->topics.size() == 1) {
+          const auto& partition = response->topics[0].partitions.at(0);
+          if (partition.error_code == ErrorCode::kNone) border = partition.offset;
+        }
+        if (!border) brokers_.look_again();
+        again();
+      });
 }
 
 void Auditor::read_on() {
   const Audited& audited = partitions_[current_];
-  const int version = draw_version(random_, wire::ApiKey::kFetch, 5, 18);
+  const int version = draw_version(random_, wire::ApiKey::kFetch, around_.lowest_fetch(), 18);
+  const int32_t epoch = brokers_.epoch(audited.topic, audited.partition);
   wire::FetchRequest request;
   request.max_wait_ms = 100;
   request.min_bytes = 1;
   ask_for(request, version, around_.topics.find(audited.topic), audited.partition, next_,
-          1 << random_.between(10, 20));
-  link_.call<wire::FetchResponse>(request, version,
-                                  [this, known = Known::of(*audited.ledger)](const auto& response) {
-                                    if (response && response->responses.size() == 1) {
-                                      take(response->responses[0].partitions.at(0), known);
-                                    }
-                                    again();
-                                  });
+          1 << random_.between(10, 20), epoch);
+  brokers_.leader(audited.topic, audited.partition)
+      .call<wire::FetchResponse>(
+          request, version,
+          [this, known = Known::of(*audited.ledger, epoch)](const auto& response) {
+            if (response && response->responses.size() == 1) {
+              take(response->responses[0].partitions.at(0), known);
+            }
+            if (!response) brokers_.look_again();
+            again();
+          });
 }
 
 void Auditor::take(const wire::FetchResponsePartition& partition, const Known& known) {
@@ -89,7 +93,7 @@ void Auditor::take(const wire::FetchResponsePartition& partition, const Known& k
     records_.clear();
     return;
   }
-  if (partition.error_code != ErrorCode::kNone) return;
+  if (partition.error_code != ErrorCode::kNone) return brokers_.look_again();
   Fetched fetched =
       look_at_fetched(around_.scene, *partitions_[current_].ledger, partition, next_, known, true);
   records_.merge(fetched.records);

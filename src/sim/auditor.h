@@ -38,7 +38,7 @@ class Auditor : public Client {
 
   Surroundings around_;
   Random random_;
-  Link link_;
+  Brokers brokers_;
   std::vector<Audited> partitions_;
   size_t current_ = 0;
   Instant began_;  // with the current partition

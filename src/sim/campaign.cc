@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/region_world.h"
+
 namespace magpie::sim {
 namespace {
 
@@ -9,15 +11,17 @@ void report(const CampaignOptions& options, const RunResult& result) {
   if (!options.say) return;
   options.say(fmt::format("seed {} broke {} at {} ms: {}", result.seed, result.violation->guarantee,
                           result.violation->when.nanos / 1'000'000, result.violation->text));
-  options.say(
-      fmt::format("  replay: magpie_sim --seed {} --trace   ({})", result.seed, result.knobs));
+  options.say(fmt::format("  replay: magpie_sim {}--seed {} --trace   ({})",
+                          options.regions ? "--regions " : "", result.seed, result.knobs));
+}
+
+RunResult run_one(const CampaignOptions& options, uint64_t seed, const Trace::Sink& sink) {
+  if (options.regions) return run_region_seed({seed, sink, {}});
+  return run_seed({seed, sink, {}});
 }
 
 void check_hash(const CampaignOptions& options, RunResult& result) {
-  RunOptions again;
-  again.seed = options.first;
-  again.seed = result.seed;
-  const RunResult second = run_seed(again);
+  const RunResult second = run_one(options, result.seed, {});
   if (second.hash == result.hash || result.violation) return;
   result.violation =
       Violation{"determinism",
@@ -34,10 +38,7 @@ Campaign run_campaign(const CampaignOptions& options) {
     return campaign.virtual_time < options.simulated;
   };
   for (uint64_t seed = options.first; goes_on(seed); ++seed) {
-    RunOptions run;
-    run.seed = seed;
-    run.sink = options.sink;
-    RunResult result = run_seed(run);
+    RunResult result = run_one(options, seed, options.sink);
     if (options.twice) check_hash(options, result);
     ++campaign.seeds;
     campaign.virtual_time = campaign.virtual_time + result.virtual_time;
@@ -102,6 +103,11 @@ std::span<const std::string_view> required_probes() {
                                                    "unsynced_sectors_in_power_loss",
                                                    "weak_fsync_lost_a_suffix",
                                                    "write_error"};
+  return kRequired;
+}
+
+std::span<const std::string_view> required_region_probes() {
+  static constexpr std::string_view kRequired[] = {"kill", "power_loss"};
   return kRequired;
 }
 

@@ -18,7 +18,8 @@ struct CampaignOptions {
   uint64_t last = 1;
   // Not zero: goes on from `first`, beyond `last`, until so much time was simulated.
   Duration simulated;
-  bool twice = false;  // run every seed again and compare the hashes
+  bool regions = false;  // runs with several regions instead of a node that is alone
+  bool twice = false;    // run every seed again and compare the hashes
   bool stop_at_first = false;
   Trace::Sink sink;  // of every run's story
   Trace::Sink say;   // a line per seed that failed
@@ -38,6 +39,7 @@ Campaign run_campaign(const CampaignOptions& options);
 // Probes that must fire at least once in a few hundred seeds, or the simulator does not test what
 // it should.
 std::span<const std::string_view> required_probes();
+std::span<const std::string_view> required_region_probes();
 
 // The summary; `real_seconds` is how long it took.
 std::string describe(const Campaign& campaign, double real_seconds);  // measurement only

@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
+#include "sim/brokers.h"
 #include "sim/host.h"
-#include "sim/link.h"
 #include "sim/network.h"
 #include "sim/scene.h"
 #include "sim/topics.h"
@@ -17,14 +18,28 @@ struct Surroundings {
   Scene& scene;
   const Knobs& knobs;
   Network& network;
-  const Host& host;  // its clock only
   Topics& topics;
+  const Bootstrap& bootstrap;
+  Place place = 0;              // where the client is
+  const Host* clock = nullptr;  // whose clock it goes by; none: the right time
 
   // How long clients pause at most. Without faults they hurry.
   Duration think_max() const {
     return scene.healed ? std::min(knobs.think_max, Duration::milliseconds(20)) : knobs.think_max;
   }
+  WallTime wall() const { return clock == nullptr ? scene.wall() : clock->now().wall; }
+  // Where the leader's epoch matters it is named, which older versions cannot.
+  int lowest_fetch() const { return bootstrap.alone ? 5 : 12; }
+  Brokers brokers(std::string client_id) const {
+    return Brokers(scene, network, topics, bootstrap, place, std::move(client_id));
+  }
 };
+
+// Where clients find a node that is alone.
+inline Bootstrap bootstrap_of(const HostSettings& settings) {
+  const node::AdvertisedListener& listener = settings.config.listeners.front();
+  return {{{listener.host, listener.port}}};
+}
 
 class Client {
  public:

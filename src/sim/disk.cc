@@ -107,6 +107,7 @@ void Disk::finish(uint64_t boot, PendingList::iterator place) {
     result.status = fail(ErrorKind::kIo, "an earlier write to the file failed");
   } else {
     result = carry_out(next.effect);
+    if (!result.status) ++failures_;
     if (!result.status && is_write(next.effect)) fail_writes_behind(next.paths.front());
   }
   scene_.note("disk", next.effect.index(), result.then.owner, result.then.kind, result.then.cookie,
@@ -143,6 +144,7 @@ Status Disk::sync(const std::string& path, SimFile& file) {
     return fail(*sync_error_);
   }
   file.sync();
+  if (observer_ != nullptr) observer_->synced(path, file);
   return {};
 }
 
@@ -158,6 +160,7 @@ port::DiskDone Disk::apply(const port::WriteFile& effect) {
   }
   SimFile& file = files_[effect.file->path];
   file.write(effect.position, bytes.text());
+  if (observer_ != nullptr) observer_->written(effect.file->path, bytes.text());
   return done(effect, effect.sync ? sync(effect.file->path, file) : Status{});
 }
 
@@ -186,6 +189,7 @@ port::DiskDone Disk::apply(const port::TruncateFile& effect) {
   const auto found = files_.find(effect.file->path);
   if (found == files_.end()) return done(effect, no_such_file(effect.file->path));
   if (meets(sync_error_, found->first)) return done(effect, fail(*sync_error_));
+  if (observer_ != nullptr) observer_->cutting(found->first, effect.size);
   found->second.truncate(effect.size);
   return done(effect);
 }
@@ -194,6 +198,7 @@ port::DiskDone Disk::apply(const port::ReplaceFile& effect) {
   const std::string& path = effect.file->path;
   if (meets(write_error_, path)) return done(effect, fail(*write_error_));
   if (meets(sync_error_, path)) return done(effect, fail(*sync_error_));
+  if (observer_ != nullptr) observer_->moved(path);
   files_[path].replace(std::string(flatten(effect.bytes).text()));
   return done(effect);
 }
@@ -203,11 +208,16 @@ port::DiskDone Disk::apply(const port::RenameFile& effect) {
   if (from.empty()) return done(effect, no_such_file(effect.file->path));
   from.mapped().set_name_durable();
   if (effect.to->path.ends_with(".log")) scene_.probe("segment_replaced_by_compaction");
+  if (observer_ != nullptr) {
+    observer_->moved(effect.file->path);
+    observer_->moved(effect.to->path);
+  }
   files_[effect.to->path] = std::move(from.mapped());
   return done(effect);
 }
 
 port::DiskDone Disk::apply(const port::RemoveFile& effect) {
+  if (observer_ != nullptr) observer_->cutting(effect.file->path, 0);
   files_.erase(effect.file->path);
   return done(effect);
 }
@@ -233,6 +243,11 @@ port::DiskDone Disk::apply(const port::ListFolder& effect) {
 }
 
 port::DiskDone Disk::apply(const port::RemoveFolder& effect) {
+  if (observer_ != nullptr) {
+    for (const auto& [path, file] : files_) {
+      if (path.starts_with(effect.path + "/")) observer_->cutting(path, 0);
+    }
+  }
   std::erase_if(files_,
                 [&](const auto& entry) { return entry.first.starts_with(effect.path + "/"); });
   return done(effect);
@@ -247,6 +262,7 @@ port::DiskDone Disk::apply(const port::RenameFolder& effect) {
       continue;
     }
     it->second.set_name_durable();
+    if (observer_ != nullptr) observer_->moved(it->first);
     moved[effect.to + "/" + it->first.substr(prefix.size())] = std::move(it->second);
     it = files_.erase(it);
   }

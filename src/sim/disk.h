@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -30,6 +31,18 @@ enum class Crash {
   kPower,    // everything that was not synced is in doubt
 };
 
+// Sees what happens to files, as it happens.
+class DiskObserver {
+ public:
+  virtual ~DiskObserver() = default;
+  virtual void written(const std::string& path, std::string_view bytes) = 0;
+  virtual void synced(const std::string& path, const SimFile& file) = 0;
+  // Everything from `size` on goes.
+  virtual void cutting(const std::string& path, uint64_t size) = 0;
+  // What was called `path` is called something else, or is replaced as a whole.
+  virtual void moved(const std::string& path) = 0;
+};
+
 class Disk {
  public:
   using Deliver = std::function<void(port::DiskDone)>;
@@ -39,6 +52,8 @@ class Disk {
 
   // Who hears of finished effects.
   void set_deliver(Deliver deliver) { deliver_ = std::move(deliver); }
+
+  void set_observer(DiskObserver* observer) { observer_ = observer; }
 
   // Takes over one disk effect. REQUIRES: it is one.
   void submit(port::Effect effect);
@@ -56,6 +71,8 @@ class Disk {
 
   std::map<std::string, SimFile>& files() { return files_; }
   uint64_t syncs() const { return syncs_; }
+  // Effects that met an error.
+  uint64_t failures() const { return failures_; }
 
  private:
   struct Pending {
@@ -93,6 +110,7 @@ class Disk {
   const Knobs& knobs_;
   Random random_;
   Deliver deliver_;
+  DiskObserver* observer_ = nullptr;
   std::map<std::string, SimFile> files_;
   PendingList pending_;
   uint64_t boot_ = 0;  // completions of an earlier life of the node do not count
@@ -102,6 +120,7 @@ class Disk {
   std::optional<Error> read_error_;
   std::string failing_part_;
   uint64_t syncs_ = 0;
+  uint64_t failures_ = 0;
 };
 
 }  // namespace magpie::sim

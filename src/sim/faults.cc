@@ -71,7 +71,7 @@ void Faults::start() {
 // Restarts a node that is down, as an init system would.
 void Faults::supervise() {
   scene_.queue.after(Duration::milliseconds(100), [this] {
-    if (!host_.is_up() && (scene_.healed || random_.chance(1, 5))) {
+    if (!host_.is_up() && (scene_.healed || (!held_down_ && random_.chance(1, 5)))) {
       if (random_.chance(1, 2)) damage();
       host_.boot();
     }

@@ -23,6 +23,9 @@ class Faults {
   // Everything works from now on; a node that is down is started.
   void heal();
 
+  // While held, a node that is down stays down, until the world heals.
+  void hold_down(bool held) { held_down_ = held; }
+
   // Whom to tell when a power loss may have taken records, because fsync is not `always`.
   void set_records_may_be_lost(std::function<void()> tell) {
     records_may_be_lost_ = std::move(tell);
@@ -55,6 +58,7 @@ class Faults {
   std::function<void()> records_may_be_lost_;
   Random random_;
   int damages_left_;
+  bool held_down_ = false;
 };
 
 }  // namespace magpie::sim

@@ -31,7 +31,7 @@ bool take_batch(const Buffer& batch, int64_t wanted, Fetched& fetched) {
 
 void check_borders(Scene& scene, Ledger& ledger, const wire::FetchResponsePartition& partition,
                    const Known& known) {
-  ledger.saw_high_watermark(partition.high_watermark, known.high_watermark);
+  ledger.saw_high_watermark(partition.high_watermark, known.high_watermark, known.epoch);
   if (partition.log_start_offset >= 0) {
     ledger.saw_log_start(partition.log_start_offset, known.log_start);
   }
@@ -59,7 +59,8 @@ Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponseP
     const record::BatchHeader header = record::parse_header(batch.bytes());
     if (header.next_offset().value <= wanted) continue;
     const bool hole = header.base_offset.value > fetched.next && !ledger.settings().compacted;
-    if (hole && header.base_offset.value > partition.log_start_offset) {
+    if (hole && header.base_offset.value > partition.log_start_offset &&
+        !ledger.may_jump(fetched.next, header.base_offset.value)) {
       scene.violate("G4", fmt::format("{}: wanted offset {}, got a batch at {}", name, fetched.next,
                                       header.base_offset.value));
     }
@@ -82,13 +83,13 @@ Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponseP
     scene.violate("G12", fmt::format("{}: nothing came from offset {}, the high watermark is {}",
                                      name, wanted, partition.high_watermark));
   }
-  for (const auto& [offset, mark] : fetched.records) ledger.fetched(offset, mark);
+  for (const auto& [offset, mark] : fetched.records) ledger.fetched(offset, mark, known.epoch);
   if (ledger.settings().compacted) ledger.passed(wanted, fetched.next, fetched.records);
   return fetched;
 }
 
 void ask_for(wire::FetchRequest& request, int version, const SimTopic& topic, int32_t partition,
-             int64_t offset, int32_t max_bytes) {
+             int64_t offset, int32_t max_bytes, int32_t epoch) {
   const auto is_it = [&](const wire::FetchRequestTopic& asked) {
     return version >= 13 ? asked.topic_id == topic.id : asked.topic == topic.name;
   };
@@ -105,6 +106,7 @@ void ask_for(wire::FetchRequest& request, int version, const SimTopic& topic, in
   wire::FetchRequestPartition wanted;
   wanted.partition = partition;
   wanted.fetch_offset = offset;
+  wanted.current_leader_epoch = epoch;
   wanted.partition_max_bytes = max_bytes;
   place->partitions.push_back(wanted);
 }

@@ -15,8 +15,11 @@ namespace magpie::sim {
 struct Known {
   int64_t high_watermark = 0;
   int64_t log_start = 0;
+  int32_t epoch = -1;  // of the leader that answers, if the request named one
 
-  static Known of(const Ledger& ledger) { return {ledger.high_watermark(), ledger.log_start()}; }
+  static Known of(const Ledger& ledger, int32_t epoch = -1) {
+    return {ledger.high_watermark_in(epoch), ledger.log_start(), epoch};
+  }
 };
 
 struct Fetched {
@@ -29,9 +32,9 @@ struct Fetched {
 Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponsePartition& partition,
                         int64_t wanted, const Known& known, bool whole);
 
-// Adds one partition to a fetch request.
+// Adds one partition to a fetch request, of the leader in `epoch` if one is named.
 void ask_for(wire::FetchRequest& request, int version, const SimTopic& topic, int32_t partition,
-             int64_t offset, int32_t max_bytes);
+             int64_t offset, int32_t max_bytes, int32_t epoch = -1);
 
 // The topic's name in an answer of this version.
 const std::string& name_in(const Topics& topics, const wire::FetchResponseTopic& topic,

@@ -24,8 +24,7 @@ GroupMember::GroupMember(Surroundings around, GroupLedger& ledger, Settings sett
       ledger_(ledger),
       settings_(std::move(settings)),
       random_(around.scene.random.fork()),
-      link_(around.scene, around.network, fmt::format("member-{}", settings_.number)),
-      reading_(around.scene, around.network, fmt::format("member-{}-reading", settings_.number)) {}
+      brokers_(around.brokers(fmt::format("member-{}", settings_.number))) {}
 
 std::string GroupMember::describe() const {
   return fmt::format("member {} in state {} generation {} of {}", settings_.number,
@@ -41,7 +40,13 @@ void GroupMember::join_after(Duration pause) {
   });
 }
 
+void GroupMember::lost_coordinator() {
+  brokers_.forget_coordinator();
+  join_after(kRetryPause);
+}
+
 void GroupMember::fall_out(ErrorCode error) {
+  brokers_.forget_coordinator();
   around_.scene.note("falls out", settings_.number, static_cast<int>(error));
   if (error == ErrorCode::kUnknownMemberId || error == ErrorCode::kFencedInstanceId) {
     member_id_.clear();
@@ -62,13 +67,14 @@ void GroupMember::join() {
   request.protocols.push_back({"spread", Buffer::copy_of(settings_.topic)});
   const int lowest = settings_.is_static ? 5 : 1;
   const int version = draw_version(random_, wire::ApiKey::kJoinGroup, lowest, 9);
-  link_.call<wire::JoinGroupResponse>(request, version, [this, life = life_](const auto& response) {
-    if (life == life_) joined(response);
-  });
+  brokers_.coordinator(settings_.group)
+      .call<wire::JoinGroupResponse>(request, version, [this, life = life_](const auto& response) {
+        if (life == life_) joined(response);
+      });
 }
 
 void GroupMember::joined(const std::optional<wire::JoinGroupResponse>& response) {
-  if (!response) return join_after(kRetryPause);
+  if (!response) return lost_coordinator();
   if (response->error_code == ErrorCode::kMemberIdRequired) {
     around_.scene.probe("two_step_join");
     member_id_ = response->member_id;
@@ -107,13 +113,14 @@ void GroupMember::sync(const wire::JoinGroupResponse& joined) {
   }
   const int lowest = settings_.is_static ? 3 : 0;
   const int version = draw_version(random_, wire::ApiKey::kSyncGroup, lowest, 5);
-  link_.call<wire::SyncGroupResponse>(request, version, [this, life = life_](const auto& response) {
-    if (life == life_) synced(response);
-  });
+  brokers_.coordinator(settings_.group)
+      .call<wire::SyncGroupResponse>(request, version, [this, life = life_](const auto& response) {
+        if (life == life_) synced(response);
+      });
 }
 
 void GroupMember::synced(const std::optional<wire::SyncGroupResponse>& response) {
-  if (!response) return join_after(kRetryPause);
+  if (!response) return lost_coordinator();
   if (response->error_code != ErrorCode::kNone) return fall_out(response->error_code);
   ledger_.stable_in(generation_);
   set_state(State::kStable);
@@ -138,16 +145,18 @@ void GroupMember::heartbeat() {
   request.generation_id = generation_;
   request.member_id = member_id_;
   const int version = draw_version(random_, wire::ApiKey::kHeartbeat, 0, 4);
-  link_.call<wire::HeartbeatResponse>(request, version, [this, life = life_](const auto& response) {
-    if (life != life_) return;
-    if (response && response->error_code != ErrorCode::kNone &&
-        response->error_code != ErrorCode::kCoordinatorLoadInProgress) {
-      return fall_out(response->error_code);
-    }
-    around_.scene.queue.after(kHeartbeatPause, [this, life] {
-      if (life == life_) heartbeat();
-    });
-  });
+  brokers_.coordinator(settings_.group)
+      .call<wire::HeartbeatResponse>(request, version, [this, life = life_](const auto& response) {
+        if (life != life_) return;
+        if (response && response->error_code != ErrorCode::kNone &&
+            response->error_code != ErrorCode::kCoordinatorLoadInProgress) {
+          return fall_out(response->error_code);
+        }
+        if (!response) brokers_.forget_coordinator();
+        around_.scene.queue.after(kHeartbeatPause, [this, life] {
+          if (life == life_) heartbeat();
+        });
+      });
 }
 
 void GroupMember::get_positions() {
@@ -158,10 +167,12 @@ void GroupMember::get_positions() {
   request.group_id = settings_.group;
   request.topics = std::vector<wire::OffsetFetchRequestTopic>{{settings_.topic, partitions}};
   const int version = draw_version(random_, wire::ApiKey::kOffsetFetch, 1, 7);
-  link_.call<wire::OffsetFetchResponse>(
-      request, version, [this, life = life_, asked = around_.scene.now()](const auto& response) {
-        if (life == life_) got_positions(response, asked);
-      });
+  brokers_.coordinator(settings_.group)
+      .call<wire::OffsetFetchResponse>(
+          request, version,
+          [this, life = life_, asked = around_.scene.now()](const auto& response) {
+            if (life == life_) got_positions(response, asked);
+          });
 }
 
 void GroupMember::got_positions(const std::optional<wire::OffsetFetchResponse>& response,
@@ -175,6 +186,7 @@ void GroupMember::got_positions(const std::optional<wire::OffsetFetchResponse>& 
     }
   }
   if (!all) {
+    brokers_.forget_coordinator();
     around_.scene.queue.after(kRetryPause, [this, life = life_] {
       if (life == life_) get_positions();
     });
@@ -220,7 +232,8 @@ void GroupMember::go_away() {
   request.member_id = member_id_;
   request.members.push_back({member_id_, std::nullopt, std::nullopt});
   const int version = draw_version(random_, wire::ApiKey::kLeaveGroup, 0, 5);
-  link_.call<wire::LeaveGroupResponse>(request, version, [](const auto&) {});
+  brokers_.coordinator(settings_.group)
+      .call<wire::LeaveGroupResponse>(request, version, [](const auto&) {});
   member_id_.clear();
   generation_ = -1;
   join_after(Duration::milliseconds(random_.between(100, 5'000)));
@@ -230,18 +243,23 @@ void GroupMember::go_away() {
 
 void GroupMember::read(int32_t partition) {
   const int64_t wanted = positions_[partition];
-  const int version = draw_version(random_, wire::ApiKey::kFetch, 5, 18);
+  const int version = draw_version(random_, wire::ApiKey::kFetch, around_.lowest_fetch(), 18);
+  const int32_t epoch = brokers_.epoch(settings_.topic, partition);
   wire::FetchRequest request;
   request.max_wait_ms = 200;
   request.min_bytes = 1;
-  ask_for(request, version, around_.topics.find(settings_.topic), partition, wanted, 4'096);
-  const Known known = Known::of(around_.topics.ledger(settings_.topic, partition));
-  reading_.call<wire::FetchResponse>(
-      request, version, [this, life = life_, partition, wanted, known](const auto& response) {
-        if (life != life_) return;
-        if (!response || response->responses.size() != 1) return work();
-        read_done(partition, response->responses[0].partitions.at(0), wanted, known);
-      });
+  ask_for(request, version, around_.topics.find(settings_.topic), partition, wanted, 4'096, epoch);
+  const Known known = Known::of(around_.topics.ledger(settings_.topic, partition), epoch);
+  brokers_.leader(settings_.topic, partition, Brokers::kSide)
+      .call<wire::FetchResponse>(
+          request, version, [this, life = life_, partition, wanted, known](const auto& response) {
+            if (life != life_) return;
+            if (!response || response->responses.size() != 1) {
+              brokers_.look_again();
+              return work();
+            }
+            read_done(partition, response->responses[0].partitions.at(0), wanted, known);
+          });
 }
 
 void GroupMember::read_done(int32_t partition, const wire::FetchResponsePartition& answer,
@@ -253,7 +271,10 @@ void GroupMember::read_done(int32_t partition, const wire::FetchResponsePartitio
     positions_[partition] = wanted < start ? start : 0;
     return work();
   }
-  if (answer.error_code != ErrorCode::kNone) return work();
+  if (answer.error_code != ErrorCode::kNone) {
+    brokers_.look_again();
+    return work();
+  }
   const Fetched fetched = look_at_fetched(around_.scene, log, answer, wanted, known, true);
   if (fetched.next == wanted) return work();
   ledger_.processed(partition, wanted, fetched.next);
@@ -275,11 +296,12 @@ void GroupMember::commit(int32_t partition) {
                               .committed_metadata = ""});
   request.topics.push_back(std::move(topic));
   const size_t number = ledger_.commit_sent(partition, positions_[partition], generation_);
-  link_.call<wire::OffsetCommitResponse>(
-      request, version, [this, life = life_, partition, number](const auto& response) {
-        committed(partition, number, response);
-        if (life == life_) work();
-      });
+  brokers_.coordinator(settings_.group)
+      .call<wire::OffsetCommitResponse>(
+          request, version, [this, life = life_, partition, number](const auto& response) {
+            committed(partition, number, response);
+            if (life == life_) work();
+          });
 }
 
 // As if a commit of the generation before had been under way all the time: it must be refused.
@@ -297,20 +319,25 @@ void GroupMember::commit_late() {
   request.topics.push_back(std::move(topic));
   const size_t number = ledger_.commit_sent(partition, 0, generation_ - 1);
   const int version = draw_version(random_, wire::ApiKey::kOffsetCommit, 2, 9);
-  link_.call<wire::OffsetCommitResponse>(request, version, [=, this](const auto& response) {
-    using Outcome = GroupLedger::Outcome;
-    // It can never be carried out, answered or not.
-    const bool taken =
-        response && response->topics.at(0).partitions.at(0).error_code == ErrorCode::kNone;
-    if (!taken) around_.scene.probe("commit_of_old_generation_refused");
-    ledger_.commit_settled(partition, number, taken ? Outcome::kAcknowledged : Outcome::kRefused);
-  });
+  brokers_.coordinator(settings_.group)
+      .call<wire::OffsetCommitResponse>(request, version, [=, this](const auto& response) {
+        using Outcome = GroupLedger::Outcome;
+        // It can never be carried out, answered or not.
+        const bool taken =
+            response && response->topics.at(0).partitions.at(0).error_code == ErrorCode::kNone;
+        if (!taken) around_.scene.probe("commit_of_old_generation_refused");
+        ledger_.commit_settled(partition, number,
+                               taken ? Outcome::kAcknowledged : Outcome::kRefused);
+      });
 }
 
 void GroupMember::committed(int32_t partition, size_t number,
                             const std::optional<wire::OffsetCommitResponse>& response) {
   using Outcome = GroupLedger::Outcome;
-  if (!response) return ledger_.commit_settled(partition, number, Outcome::kUnknown);
+  if (!response) {
+    brokers_.forget_coordinator();
+    return ledger_.commit_settled(partition, number, Outcome::kUnknown);
+  }
   const ErrorCode error = response->topics.at(0).partitions.at(0).error_code;
   if (error == ErrorCode::kNone) {
     around_.scene.probe("position_committed");
@@ -321,6 +348,7 @@ void GroupMember::committed(int32_t partition, size_t number,
                       error == ErrorCode::kRebalanceInProgress;
   if (fenced) around_.scene.probe("commit_fenced");
   ledger_.commit_settled(partition, number, fenced ? Outcome::kRefused : Outcome::kUnknown);
+  if (!fenced) brokers_.forget_coordinator();
   if (fenced && state_ == State::kStable) fall_out(error);
 }
 

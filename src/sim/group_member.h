@@ -56,6 +56,7 @@ class GroupMember : public Client {
   void committed(int32_t partition, size_t number,
                  const std::optional<wire::OffsetCommitResponse>& response);
   void go_away();
+  void lost_coordinator();
   // The group does not want us as we are: join again, as somebody new if it does not know us.
   void fall_out(wire::ErrorCode error);
 
@@ -63,8 +64,7 @@ class GroupMember : public Client {
   GroupLedger& ledger_;
   Settings settings_;
   Random random_;
-  Link link_;     // joining, heartbeats, commits
-  Link reading_;  // fetches, which park
+  Brokers brokers_;  // fetches, which park, on the side channel
   State state_ = State::kPausing;
   uint64_t life_ = 0;  // rises with every change of state
   std::string member_id_;

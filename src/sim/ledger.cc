@@ -66,16 +66,17 @@ void Ledger::acknowledged(int64_t offset, const Origin& origin, bool idempotent)
   ++acknowledgements_;
   // What is acknowledged can be read from this moment on.
   high_watermark_ = std::max(high_watermark_, offset + 1);
-  claim(offset, {origin, idempotent, true, generation_, generation_});
+  claim(offset, {origin, idempotent, true, generation_, generation_, -1});
+  if (hear_) hear_(offset);
 }
 
-void Ledger::fetched(int64_t offset, const std::string& mark) {
+void Ledger::fetched(int64_t offset, const std::string& mark, int32_t epoch) {
   const auto parsed = parse_mark(mark);
   if (!parsed) {
     return scene_.violate(
         "G4", fmt::format("{} offset {} holds a value that nobody sent", settings_.name, offset));
   }
-  const Claim seen{parsed->origin, parsed->idempotent, false, generation_, generation_};
+  const Claim seen{parsed->origin, parsed->idempotent, false, generation_, generation_, epoch};
   if (!sent_.contains(parsed->origin)) {
     return scene_.violate("G4", text(offset, seen) + " was never sent there");
   }
@@ -88,6 +89,7 @@ void Ledger::claim(int64_t offset, const Claim& claim) {
     Claim& earlier = found->second;
     if (earlier.origin == claim.origin) {
       earlier.generation = generation_;
+      earlier.epoch = std::max(earlier.epoch, claim.epoch);
       earlier.acknowledged |= claim.acknowledged;
       return;
     }
@@ -143,6 +145,11 @@ void Ledger::check_once(int64_t offset, const Claim& claim) {
   const auto [place, fresh] = offsets_.emplace(claim.origin, offset);
   if (fresh || place->second == offset) return;
   const auto other = claims_.find(place->second);
+  if (other != claims_.end() && may_be_lost(other->first, other->second)) {
+    // Not acknowledged before it was lost, and sent again.
+    place->second = offset;
+    return;
+  }
   if (other != claims_.end() && other->second.generation < generation_) {
     // The earlier copy went with a power loss.
     const int64_t from = place->second;
@@ -160,12 +167,28 @@ bool Ledger::is_acknowledged(int64_t offset) const {
 
 // --- borders -------------------------------------------------------------------------------------
 
-void Ledger::saw_high_watermark(int64_t high_watermark, int64_t known) {
-  if (high_watermark < known && high_watermark < high_watermark_ && generation_ == 0) {
+int64_t Ledger::high_watermark_in(int32_t epoch) const {
+  if (epoch < 0) return high_watermark_;
+  const auto found = high_watermarks_.find(epoch);
+  return found == high_watermarks_.end() ? 0 : found->second;
+}
+
+void Ledger::saw_high_watermark(int64_t high_watermark, int64_t known, int32_t epoch) {
+  const int64_t newest = high_watermark_in(epoch);
+  if (high_watermark < known && high_watermark < newest && generation_ == 0) {
     scene_.violate("G3", fmt::format("{}: the high watermark went back from {} to {}",
                                      settings_.name, known, high_watermark));
   }
+  if (epoch >= 0) high_watermarks_[epoch] = std::max(newest, high_watermark);
   high_watermark_ = std::max(high_watermark_, high_watermark);
+}
+
+void Ledger::saw_leader(int32_t epoch, int32_t node) {
+  if (epoch < 0) return;
+  const auto [known, fresh] = leaders_.emplace(epoch, node);
+  if (fresh || known->second == node) return;
+  scene_.violate("G2", fmt::format("{}: node {} and node {} lead in epoch {}", settings_.name,
+                                   known->second, node, epoch));
 }
 
 void Ledger::saw_log_start(int64_t start, int64_t known) {
@@ -202,6 +225,46 @@ void Ledger::power_lost() {
   log_start_ = 0;
 }
 
+// --- losses --------------------------------------------------------------------------------------
+
+void Ledger::failed_over_with_loss(int32_t epoch, int64_t ceiling) {
+  losses_.push_back({epoch, ceiling});
+  high_watermark_ = 0;
+}
+
+bool Ledger::may_jump(int64_t from, int64_t to) const {
+  return std::any_of(losses_.begin(), losses_.end(),
+                     [&](const Loss& loss) { return from <= loss.ceiling && loss.ceiling <= to; });
+}
+
+bool Ledger::may_be_lost(int64_t offset, const Claim& claim) const {
+  return std::any_of(losses_.begin(), losses_.end(), [&](const Loss& loss) {
+    return offset < loss.ceiling && claim.epoch < loss.epoch;
+  });
+}
+
+// What is gone between two ceilings is the end of what was there.
+void Ledger::check_losses(int64_t start, const std::map<int64_t, std::string>& records) {
+  std::vector<int64_t> ceilings;
+  for (const Loss& loss : losses_) ceilings.push_back(loss.ceiling);
+  std::sort(ceilings.begin(), ceilings.end());
+  int64_t from = start;
+  for (const int64_t ceiling : ceilings) {
+    std::optional<int64_t> gone;
+    for (auto it = claims_.lower_bound(from); it != claims_.end() && it->first < ceiling; ++it) {
+      if (!records.contains(it->first)) {
+        scene_.probe("record_lost_in_failover");
+        if (!gone) gone = it->first;
+      } else if (gone) {
+        return scene_.violate(
+            "G4", text(it->first, it->second) +
+                      fmt::format(" is there, but the one at {} before it was lost", *gone));
+      }
+    }
+    from = std::max(from, ceiling);
+  }
+}
+
 // --- the end -------------------------------------------------------------------------------------
 
 void Ledger::read_to_the_end(int64_t start, int64_t end,
@@ -211,10 +274,12 @@ void Ledger::read_to_the_end(int64_t start, int64_t end,
     if (offset < start || records.contains(offset)) continue;
     if (claim.generation < generation_ && offset >= end) continue;
     if (settings_.compacted && offset < end) continue;
+    if (may_be_lost(offset, claim)) continue;
     return scene_.violate(
         claim.acknowledged ? "G1" : "G3",
         text(offset, claim) + fmt::format(" is missing; the log ends at {}", end));
   }
+  if (!settings_.compacted) check_losses(start, records);
   if (settings_.compacted) {
     check_last_of_keys(records);
     check_deleted_keys(records, began);
@@ -232,6 +297,7 @@ void Ledger::check_last_of_keys(const std::map<int64_t, std::string>& records) {
     if (records.contains(offset)) continue;
     const Claim& claim = claims_.at(offset);
     if (claim.generation < generation_ || may_have_expired(claim.origin)) continue;
+    if (may_be_lost(offset, claim)) continue;
     scene_.violate("G1", text(offset, claim) + " was the last of its key and is gone");
   }
 }

@@ -10,10 +10,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sim/scene.h"
 
@@ -50,21 +52,28 @@ class Ledger {
 
   Ledger(Scene& scene, Settings settings) : scene_(scene), settings_(std::move(settings)) {}
 
+  void set_acknowledged(std::function<void(int64_t offset)> hear) { hear_ = std::move(hear); }
+
   // --- what clients saw ---
 
   void sent(const Origin& origin) { sent_.emplace(origin, scene_.now()); }
   void acknowledged(int64_t offset, const Origin& origin, bool idempotent);
-  void fetched(int64_t offset, const std::string& mark);
+  // `epoch` is that of the leader that sent it, -1 if there is only one.
+  void fetched(int64_t offset, const std::string& mark, int32_t epoch = -1);
   // A reader went from `from` to `to` and saw these records, and no others.
   void passed(int64_t from, int64_t to, const std::map<int64_t, std::string>& records);
-  // An answer that names the high watermark; `known` is what high_watermark() was when its request
-  // left.
-  void saw_high_watermark(int64_t high_watermark, int64_t known);
+  // An answer that names the high watermark; `known` is what high_watermark_in(epoch) was when its
+  // request left. `epoch` is that of the leader that answered, -1 if there is only one.
+  void saw_high_watermark(int64_t high_watermark, int64_t known, int32_t epoch = -1);
   void saw_log_start(int64_t start, int64_t known);
   // The leader epoch that the node named in its `boot`-th life.
   void saw_epoch(int32_t epoch, uint64_t boot);
 
+  // A client was told who leads the partition in this epoch.
+  void saw_leader(int32_t epoch, int32_t node);
+
   int64_t high_watermark() const { return high_watermark_; }
+  int64_t high_watermark_in(int32_t epoch) const;
   int64_t log_start() const { return log_start_; }
   int64_t trim_asked() const { return trim_asked_; }
   // Largest start that DeleteRecords has asked for.
@@ -72,6 +81,13 @@ class Ledger {
 
   // Power was lost and the fsync policy lets unsynced records go.
   void power_lost();
+
+  // A failover that nobody calls lossless: of what lies below `ceiling` and was not read in this
+  // epoch or a later one, a suffix may be gone. No record that is new will lie there.
+  void failed_over_with_loss(int32_t epoch, int64_t ceiling);
+  bool failed_over_with_loss() const { return !losses_.empty(); }
+  // Whether offsets may be left out from one record to the next.
+  bool may_jump(int64_t from, int64_t to) const;
 
   // The log was read from `start` to `end`, from `began` until now: all that must be there was
   // there?
@@ -92,6 +108,7 @@ class Ledger {
     bool acknowledged = false;
     uint64_t generation = 0;  // when it was last seen
     uint64_t born = 0;        // when it was first seen
+    int32_t epoch = -1;       // the newest in which it was read
   };
   using Claims = std::map<int64_t, Claim>;
 
@@ -102,10 +119,13 @@ class Ledger {
   bool may_have_expired(const Origin& origin) const;
   void check_order(int64_t start);
   void check_once(int64_t offset, const Claim& claim);
+  bool may_be_lost(int64_t offset, const Claim& claim) const;
+  void check_losses(int64_t start, const std::map<int64_t, std::string>& records);
   std::string text(int64_t offset, const Claim& claim) const;
 
   Scene& scene_;
   Settings settings_;
+  std::function<void(int64_t offset)> hear_;
   std::map<Origin, Instant> sent_;
   Claims claims_;
   std::map<Origin, int64_t> offsets_;  // of idempotent producers' records
@@ -114,6 +134,13 @@ class Ledger {
   int64_t trim_asked_ = 0;
   int32_t epoch_ = -1;
   uint64_t epoch_boot_ = 0;
+  std::map<int32_t, int64_t> high_watermarks_;  // by epoch
+  std::map<int32_t, int32_t> leaders_;          // by epoch
+  struct Loss {
+    int32_t epoch = -1;  // that began with it
+    int64_t ceiling = 0;
+  };
+  std::vector<Loss> losses_;
   uint64_t generation_ = 0;  // power losses that may have cut the log
   size_t acknowledgements_ = 0;
 };

@@ -19,7 +19,7 @@ using magpie::sim::Campaign;
 using magpie::sim::CampaignOptions;
 
 constexpr const char* kUsage =
-    "usage: magpie_sim [--seed N | --seeds N | --seeds A..B] [--hours H] [--twice]\n"
+    "usage: magpie_sim [--regions] [--seed N | --seeds N | --seeds A..B] [--hours H] [--twice]\n"
     "                  [--planted NAME] [--trace] [--list-planted]\n"
     "--hours: from the first seed on, until H hours were simulated\n";
 
@@ -56,7 +56,9 @@ bool parse(int count, char** arguments, CampaignOptions& options) {
   for (int i = 1; i < count; ++i) {
     const std::string_view option = arguments[i];
     const std::string_view value = i + 1 < count ? arguments[i + 1] : "";
-    if (option == "--twice") {
+    if (option == "--regions") {
+      options.regions = true;
+    } else if (option == "--twice") {
       options.twice = true;
     } else if (option == "--trace") {
       options.sink = [](const std::string& line) { fmt::print("{}\n", line); };

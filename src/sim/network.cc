@@ -1,221 +1,249 @@
 #include "sim/network.h"
 
 #include <algorithm>
-#include <cstring>
-#include <iterator>
 #include <utility>
-#include <vector>
 
 #include "base/check.h"
 
 namespace magpie::sim {
 namespace {
 
-constexpr uint64_t kHighWater = 64 * 1024;
-constexpr uint64_t kLowWater = 16 * 1024;
+// A connection that a node opens and nobody answers.
+constexpr Duration kOpenTimeout = Duration::seconds(10);
 
 }  // namespace
 
-Network::Connection* Network::find(port::ConnectionId id) {
-  const auto found = connections_.find(id);
+Network::Connection* Network::find(Number number) {
+  const auto found = connections_.find(number);
   return found == connections_.end() ? nullptr : &found->second;
 }
 
-Duration Network::draw_delay(bool slow) {
-  const int64_t nanos = random_.between(10'000, knobs_.network_delay_max.nanos);
-  return Duration::nanoseconds(slow && !scene_.healed ? nanos * 100 : nanos);
+Network::Found Network::find(Machine machine, port::ConnectionId id) {
+  Found found{id.value, 1, nullptr};
+  if ((id.value & port::kOwnConnectionBit) != 0) {
+    const auto own = own_.find({machine, id});
+    if (own == own_.end()) return found;
+    found.number = own->second;
+    found.end = 0;
+  }
+  found.connection = find(found.number);
+  return found;
+}
+
+// --- machines ------------------------------------------------------------------------------------
+
+Network::Machine Network::add_machine(Place place) {
+  machines_.push_back({place, {}, false});
+  return machines_.size() - 1;
+}
+
+void Network::set_deliver(Machine machine, Deliver deliver) {
+  machines_[machine].deliver = std::move(deliver);
+}
+
+void Network::add_listener(Machine machine, NetworkAddress address, port::ListenerIndex listener) {
+  const bool fresh = listeners_.emplace(std::move(address), Listener{machine, listener}).second;
+  CHECK(fresh);
+}
+
+void Network::set_listening(Machine machine, bool listening) {
+  MachineState& state = machines_[machine];
+  if (state.listening == listening) return;
+  state.listening = listening;
+  if (listening) return;
+  // The process is gone: its ends of all connections are, too. The next one counts anew.
+  std::erase_if(own_, [&](const auto& entry) { return entry.first.first == machine; });
+  std::vector<Number> numbers;
+  for (auto& [number, connection] : connections_) {
+    bool touched = false;
+    for (End& end : connection.ends) {
+      if (end.machine != machine) continue;
+      end.open = false;
+      touched = true;
+    }
+    if (touched) numbers.push_back(number);
+  }
+  for (const Number number : numbers) break_connection(number);
 }
 
 // --- the client's side ---------------------------------------------------------------------------
 
-std::optional<port::ConnectionId> Network::connect(ClientEnd& end) {
-  if (!listening_) return std::nullopt;
-  const port::ConnectionId id{next_id_++};
-  Connection& connection = connections_[id];
-  connection.client = &end;
+Network::Number Network::open(Place from, const Listener& listener) {
+  const Number number = next_number_++;
+  Connection& connection = connections_[number];
+  connection.listener = listener.index;
+  connection.ends[0].place = from;
+  connection.ends[1].place = machines_[listener.machine].place;
+  connection.ends[1].machine = listener.machine;
+  connection.ends[1].id = port::ConnectionId{number};
+  return number;
+}
+
+std::optional<Network::Number> Network::connect(ClientEnd& end, Place from,
+                                                const NetworkAddress& to) {
+  const auto listener = listeners_.find(to);
+  if (listener == listeners_.end() || !machines_[listener->second.machine].listening) {
+    return std::nullopt;
+  }
+  const Number number = open(from, listener->second);
+  Connection& connection = connections_[number];
+  connection.ends[0].client = &end;
   connection.slow = knobs_.slow_readers && random_.chance(1, 3);
-  connection.last_to_node = scene_.now() + draw_delay(false);
-  scene_.queue.at(connection.last_to_node, [this, id, boot = boot_] {
-    if (boot != boot_ || find(id) == nullptr) return;
-    deliver_(port::ConnectionOpened{id, port::ListenerIndex{0}, "client:1"});
-  });
-  return id;
+  push(number, 1, Piece{{}, Piece::Kind::kRequest, {}});
+  return number;
 }
 
-void Network::send(port::ConnectionId id, const BufferChain& bytes) {
-  Connection* connection = find(id);
-  if (connection == nullptr || connection->broken) return;
-  std::string rest(flatten(bytes).text());
-  while (!rest.empty()) {
-    const uint64_t length = random_.chance(1, 2) ? rest.size() : 1 + random_.below(rest.size());
-    std::string piece = rest.substr(0, length);
-    rest.erase(0, length);
-    connection->last_to_node = std::max(connection->last_to_node, scene_.now() + draw_delay(false));
-    scene_.queue.at(connection->last_to_node, [this, id, boot = boot_, piece = std::move(piece)] {
-      if (boot == boot_) arrive_at_node(id, piece);
+void Network::send(Number number, const BufferChain& bytes) {
+  push(number, 1, bytes);
+}
+
+void Network::close(Number number) {
+  Connection* connection = find(number);
+  if (connection == nullptr) return;
+  connection->ends[0].client = nullptr;
+  break_connection(number);
+}
+
+// --- a node's side -------------------------------------------------------------------------------
+
+void Network::carry_out(Machine machine, const port::Connect& effect) {
+  const auto listener = listeners_.find({effect.host, effect.port});
+  if (listener == listeners_.end()) {
+    scene_.queue.after(draw_delay(false), [this, machine, id = effect.connection] {
+      if (machines_[machine].listening)
+        deliver(machine, port::ConnectionClosed{id, "no such host"});
     });
+    return;
   }
-}
-
-void Network::close(port::ConnectionId id) {
-  Connection* connection = find(id);
-  if (connection == nullptr) return;
-  connection->client = nullptr;
-  break_connection(id);
-}
-
-// --- towards the node ----------------------------------------------------------------------------
-
-void Network::arrive_at_node(port::ConnectionId id, const std::string& piece) {
-  Connection* connection = find(id);
-  if (connection == nullptr || connection->broken || !connection->node_open) return;
-  std::string_view rest = piece;
-  while (!rest.empty()) {
-    const auto place = connection->assembler.writable();
-    const size_t count = std::min(place.size(), rest.size());
-    std::memcpy(place.data(), rest.data(), count);
-    connection->assembler.commit(count);
-    rest.remove_prefix(count);
-    while (auto frame = connection->assembler.next()) connection->frames.push_back(*frame);
-    CHECK(connection->assembler.status().has_value());
-  }
-  read_frames(id);
-}
-
-void Network::read_frames(port::ConnectionId id) {
-  for (;;) {
-    Connection* connection = find(id);
-    if (connection == nullptr || !connection->node_open || connection->frames.empty()) return;
-    if (!connection->reading) return scene_.probe("node_stopped_reading");
-    Buffer frame = std::move(connection->frames.front());
-    connection->frames.pop_front();
-    // The block of a frame may be shared with later frames of the connection; a fresh one shows
-    // whether the node writes where it should not.
-    deliver_(port::FrameReceived{id, Buffer::copy_of(frame.bytes())});
-  }
-}
-
-// --- the node's side -----------------------------------------------------------------------------
-
-void Network::set_listening(bool listening) {
-  if (listening_ == listening) return;
-  listening_ = listening;
-  ++boot_;
-  if (listening) return;
-  // The process is gone: its ends of all connections are, too.
-  std::vector<port::ConnectionId> ids;
-  for (auto& [id, connection] : connections_) ids.push_back(id);
-  for (const port::ConnectionId id : ids) {
-    find(id)->node_open = false;
-    break_connection(id);
-  }
-}
-
-void Network::carry_out(const port::Send& effect) {
-  Connection* connection = find(effect.connection);
-  if (connection == nullptr || connection->broken) return;
-  std::string rest(flatten(effect.bytes).text());
-  connection->queued += rest.size();
-  while (!rest.empty()) {
-    const uint64_t length = random_.chance(1, 2) ? rest.size() : 1 + random_.below(rest.size());
-    std::string piece = rest.substr(0, length);
-    rest.erase(0, length);
-    connection->last_to_client =
-        std::max(connection->last_to_client, scene_.now() + draw_delay(connection->slow));
-    scene_.queue.at(
-        connection->last_to_client,
-        [this, id = effect.connection, piece = std::move(piece)] { arrive_at_client(id, piece); });
-  }
-  tell_queue(effect.connection, *connection);
-}
-
-void Network::arrive_at_client(port::ConnectionId id, const std::string& piece) {
-  Connection* connection = find(id);
-  if (connection == nullptr || connection->broken) return;
-  connection->queued -= piece.size();
-  tell_queue(id, *connection);
-  if (connection->client != nullptr) connection->client->on_bytes(piece);
-}
-
-void Network::tell_queue(port::ConnectionId id, Connection& connection) {
-  const bool above =
-      connection.above_high_water ? connection.queued > kLowWater : connection.queued > kHighWater;
-  if (above == connection.above_high_water || !connection.node_open) return;
-  connection.above_high_water = above;
-  if (above) scene_.probe("slow_reader");
-  scene_.queue.at(scene_.now(), [this, id, boot = boot_, queued = connection.queued, above] {
-    const Connection* late = find(id);
-    if (boot != boot_ || late == nullptr || !late->node_open) return;
-    deliver_(port::SendQueueChanged{id, queued, above});
+  const Number number = open(machines_[machine].place, listener->second);
+  End& end = connections_[number].ends[0];
+  end.machine = machine;
+  end.id = effect.connection;
+  end.open = true;
+  const bool fresh = own_.emplace(std::pair{machine, effect.connection}, number).second;
+  CHECK(fresh);
+  push(number, 1, Piece{{}, Piece::Kind::kRequest, {}});
+  scene_.queue.after(kOpenTimeout, [this, number] {
+    Connection* late = find(number);
+    if (late == nullptr || late->broken || late->established) return;
+    scene_.probe("connect_timed_out");
+    break_connection(number);
+    if (find(number) != nullptr) close_node(number, 0, "connection timed out");
   });
 }
 
-void Network::carry_out(const port::CloseConnection& effect) {
-  Connection* connection = find(effect.connection);
-  if (connection == nullptr) return;
-  const Instant when = effect.flush ? connection->last_to_client : scene_.now();
-  scene_.queue.at(when, [this, id = effect.connection] { break_connection(id); });
+void Network::carry_out(Machine machine, const port::Send& effect) {
+  const Found found = find(machine, effect.connection);
+  if (found.connection == nullptr || found.connection->broken) return;
+  found.connection->ends[found.end].queued += size_of(effect.bytes);
+  push(found.number, 1 - found.end, effect.bytes);
+  tell_queue(found.number, found.end);
 }
 
-void Network::carry_out(const port::SetReading& effect) {
-  Connection* connection = find(effect.connection);
-  if (connection == nullptr) return;
-  connection->reading = effect.enabled;
+void Network::carry_out(Machine machine, const port::CloseConnection& effect) {
+  const Found found = find(machine, effect.connection);
+  if (found.connection == nullptr) return;
+  const Instant sent = found.connection->ends[1 - found.end].last;
+  scene_.queue.at(effect.flush ? sent : scene_.now(),
+                  [this, number = found.number] { break_connection(number); });
+}
+
+void Network::carry_out(Machine machine, const port::SetReading& effect) {
+  const Found found = find(machine, effect.connection);
+  if (found.connection == nullptr) return;
+  found.connection->ends[found.end].reading = effect.enabled;
   if (!effect.enabled) return;
-  scene_.queue.at(scene_.now(), [this, id = effect.connection, boot = boot_] {
-    if (boot == boot_) read_frames(id);
-  });
+  scene_.queue.at(scene_.now(),
+                  [this, number = found.number, end = found.end] { read_frames(number, end); });
 }
 
 // --- the end of a connection ---------------------------------------------------------------------
 
 void Network::cut_one() {
-  std::vector<port::ConnectionId> whole;
-  for (const auto& [id, connection] : connections_) {
-    if (!connection.broken) whole.push_back(id);
+  std::vector<Number> whole;
+  for (const auto& [number, connection] : connections_) {
+    if (!connection.broken) whole.push_back(number);
   }
   if (whole.empty()) return;
   scene_.probe("connection_cut");
   break_connection(whole[random_.below(whole.size())]);
 }
 
-void Network::break_connection(port::ConnectionId id) {
-  Connection* connection = find(id);
+void Network::cut_between(Place a, Place b) {
+  std::vector<Number> crossing;
+  for (const auto& [number, connection] : connections_) {
+    const Place from = connection.ends[0].place;
+    const Place to = connection.ends[1].place;
+    if (!connection.broken && std::minmax(from, to) == std::minmax(a, b)) {
+      crossing.push_back(number);
+    }
+  }
+  for (const Number number : crossing) break_connection(number);
+}
+
+void Network::break_connection(Number number) {
+  Connection* connection = find(number);
   if (connection == nullptr) return;
   if (!connection->broken) {
     connection->broken = true;
-    // Half of the breaks are noticed late.
-    const auto notice = [this] {
+    for (const size_t end : {size_t{0}, size_t{1}}) {
+      // Half of the breaks are noticed late.
       const Duration late = Duration::milliseconds(random_.between(1, 2'000));
-      return random_.chance(1, 2) ? draw_delay(false) : late;
-    };
-    scene_.queue.after(notice(), [this, id] { close_client(id); });
-    scene_.queue.after(notice(), [this, id, boot = boot_] {
-      if (boot == boot_) close_node(id, "broken");
-    });
+      const Duration notice = random_.chance(1, 2) ? draw_delay(*connection, end) : late;
+      const Instant latest = scene_.now() + Duration::seconds(random_.between(2, 30));
+      scene_.queue.after(notice,
+                         [this, number, end, latest] { notice_break(number, end, latest); });
+    }
   }
-  forget_if_over(id);
+  forget_if_over(number);
 }
 
-void Network::close_client(port::ConnectionId id) {
-  Connection* connection = find(id);
+// What tells an end of the break has to arrive, too; or it gives up by itself.
+void Network::notice_break(Number number, size_t end, Instant latest) {
+  const Connection* connection = find(number);
   if (connection == nullptr) return;
-  ClientEnd* client = std::exchange(connection->client, nullptr);
-  forget_if_over(id);
+  const bool arrives = paths_.is_open(connection->ends[1 - end].place, connection->ends[end].place);
+  if (arrives || scene_.now() >= latest) return tell_closed(number, end);
+  scene_.queue.after(Duration::milliseconds(random_.between(100, 400)),
+                     [this, number, end, latest] { notice_break(number, end, latest); });
+}
+
+void Network::tell_closed(Number number, size_t end) {
+  if (find(number)->ends[end].machine) {
+    close_node(number, end, "broken");
+  } else {
+    close_client(number, end);
+  }
+}
+
+void Network::close_client(Number number, size_t end) {
+  ClientEnd* client = std::exchange(find(number)->ends[end].client, nullptr);
+  forget_if_over(number);
   if (client != nullptr) client->on_closed();
 }
 
-void Network::close_node(port::ConnectionId id, const char* reason) {
-  Connection* connection = find(id);
-  if (connection == nullptr || !connection->node_open) return;
-  connection->node_open = false;
-  forget_if_over(id);
-  deliver_(port::ConnectionClosed{id, reason});
+void Network::close_node(Number number, size_t at, const char* reason) {
+  End& end = find(number)->ends[at];
+  if (!end.open) return forget_if_over(number);
+  end.open = false;
+  const Machine machine = *end.machine;
+  const port::ConnectionId id = end.id;
+  forget_if_over(number);
+  deliver(machine, port::ConnectionClosed{id, reason});
 }
 
-void Network::forget_if_over(port::ConnectionId id) {
-  const Connection* connection = find(id);
-  if (connection->client == nullptr && !connection->node_open) connections_.erase(id);
+void Network::forget_if_over(Number number) {
+  const Connection* connection = find(number);
+  if (connection == nullptr || !connection->broken) return;
+  for (const End& end : connection->ends) {
+    if (end.client != nullptr || end.open) return;
+  }
+  const End& opener = connection->ends[0];
+  if (opener.machine) {
+    const auto own = own_.find({*opener.machine, opener.id});
+    if (own != own_.end() && own->second == number) own_.erase(own);
+  }
+  connections_.erase(number);
 }
 
 }  // namespace magpie::sim

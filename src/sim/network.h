@@ -1,21 +1,27 @@
-// The simulated network between clients and the node.
+// The simulated network between clients and nodes, and between nodes.
 //
 // Bytes of one direction keep their order and may be cut into pieces anywhere; each piece takes a
-// while. A connection can break at any moment: pieces on their way are lost, and each side learns
-// of it in its own time. A slow client takes bytes so slowly that the node's answers pile up.
+// while, and waits where the path is cut (paths.h). A connection can break at any moment: pieces on
+// their way are lost, and each side learns of it in its own time. A slow client takes bytes so
+// slowly that the node's answers pile up.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/random.h"
 #include "port/effect.h"
 #include "port/event.h"
 #include "sim/knobs.h"
+#include "sim/paths.h"
 #include "sim/scene.h"
 #include "wire/frame.h"
 
@@ -29,70 +35,137 @@ class ClientEnd {
   virtual void on_closed() = 0;
 };
 
+struct NetworkAddress {
+  std::string host;
+  int32_t port = 0;
+
+  auto operator<=>(const NetworkAddress&) const = default;
+};
+
 class Network {
  public:
   using Deliver = std::function<void(port::Event)>;
+  using Machine = size_t;
+  using Number = uint64_t;  // of a connection
 
   Network(Scene& scene, const Knobs& knobs)
       : scene_(scene), knobs_(knobs), random_(scene.random.fork()) {}
 
-  void set_deliver(Deliver deliver) { deliver_ = std::move(deliver); }
+  Paths& paths() { return paths_; }
+  const Paths& paths() const { return paths_; }
+
+  // --- machines ---
+
+  Machine add_machine(Place place);
+  void set_deliver(Machine machine, Deliver deliver);
+  // Where others reach the machine while it listens.
+  void add_listener(Machine machine, NetworkAddress address, port::ListenerIndex listener);
+  // A machine that stops listening has lost its ends of all connections.
+  void set_listening(Machine machine, bool listening);
 
   // --- the client's side ---
 
-  // A new connection, usable at once; nothing if nobody listens. `end` must stay until it was
+  // A new connection, usable at once; nothing if nobody listens there. `end` must stay until it was
   // closed, by either side.
-  std::optional<port::ConnectionId> connect(ClientEnd& end);
-  void send(port::ConnectionId connection, const BufferChain& bytes);
+  std::optional<Number> connect(ClientEnd& end, Place from, const NetworkAddress& to);
+  void send(Number connection, const BufferChain& bytes);
   // The client hears nothing more of it.
-  void close(port::ConnectionId connection);
+  void close(Number connection);
 
-  // --- the node's side ---
+  // --- a node's side ---
 
-  void set_listening(bool listening);
-  void carry_out(const port::Send& effect);
-  void carry_out(const port::CloseConnection& effect);
-  void carry_out(const port::SetReading& effect);
+  void carry_out(Machine machine, const port::Connect& effect);
+  void carry_out(Machine machine, const port::Send& effect);
+  void carry_out(Machine machine, const port::CloseConnection& effect);
+  void carry_out(Machine machine, const port::SetReading& effect);
 
   // --- faults ---
 
   // Breaks one connection, if there is any.
   void cut_one();
+  // Breaks all connections between two places.
+  void cut_between(Place a, Place b);
 
  private:
-  struct Connection {
+  struct MachineState {
+    Place place = 0;
+    Deliver deliver;
+    bool listening = false;
+  };
+  struct Listener {
+    Machine machine = 0;
+    port::ListenerIndex index;
+  };
+  struct Piece {
+    enum class Kind { kBytes, kRequest, kAccept };  // the last two open a connection
+    Instant when;
+    Kind kind = Kind::kBytes;
+    std::string bytes;
+  };
+  // One end, and the direction towards it.
+  struct End {
+    Place place = 0;
     ClientEnd* client = nullptr;  // null once the client knows that it is closed
-    bool node_open = true;        // the node was not told yet that it is closed
-    bool broken = false;          // nothing passes any more
-    bool slow = false;
+    std::optional<Machine> machine;
+    port::ConnectionId id;  // by which the machine knows it
+    bool open = false;      // the machine was told that it is open, or waits to hear that
     bool reading = true;
     wire::FrameAssembler assembler;
     std::deque<Buffer> frames;  // arrived, not read
-    Instant last_to_node;
-    Instant last_to_client;
-    uint64_t queued = 0;  // sent by the node, not taken by the client
+    std::deque<Piece> on_the_way;
+    Instant last;          // when the newest of them arrives
+    bool stalled = false;  // the path is cut; it is looked at again
+    uint64_t queued = 0;   // sent by this end, not taken by the other
     bool above_high_water = false;
   };
+  // The first end opened it.
+  struct Connection {
+    std::array<End, 2> ends;
+    port::ListenerIndex listener;
+    bool established = false;  // the answer to a node that opened it has arrived
+    bool broken = false;       // nothing passes any more
+    bool slow = false;
+  };
+  struct Found {
+    Number number = 0;
+    size_t end = 0;
+    Connection* connection = nullptr;
+  };
 
-  Connection* find(port::ConnectionId id);
+  Connection* find(Number number);
+  // By the name that a machine gives it.
+  Found find(Machine machine, port::ConnectionId id);
   Duration draw_delay(bool slow);
-  void arrive_at_node(port::ConnectionId id, const std::string& piece);
-  void read_frames(port::ConnectionId id);
-  void arrive_at_client(port::ConnectionId id, const std::string& piece);
-  void tell_queue(port::ConnectionId id, Connection& connection);
-  void break_connection(port::ConnectionId id);
-  void close_client(port::ConnectionId id);
-  void close_node(port::ConnectionId id, const char* reason);
-  void forget_if_over(port::ConnectionId id);
+  Duration draw_delay(const Connection& connection, size_t to);
+  Number open(Place from, const Listener& listener);
+  void push(Number number, size_t to, const BufferChain& bytes);
+  void push(Number number, size_t to, Piece piece);
+  void arrive(Number number, size_t to);
+  void stall(Number number, size_t to);
+  void look_again(Number number, size_t to, Instant give_up);
+  void take(Number number, size_t to, const Piece& piece);
+  void take_request(Number number);
+  void take_accept(Number number);
+  void assemble(Number number, size_t to, std::string_view bytes);
+  void read_frames(Number number, size_t to);
+  void tell_queue(Number number, size_t end);
+  void break_connection(Number number);
+  void notice_break(Number number, size_t end, Instant latest);
+  void tell_closed(Number number, size_t end);
+  void close_client(Number number, size_t end);
+  void close_node(Number number, size_t end, const char* reason);
+  void forget_if_over(Number number);
+  void deliver(Machine machine, port::Event event) { machines_[machine].deliver(std::move(event)); }
 
   Scene& scene_;
   const Knobs& knobs_;
   Random random_;
-  Deliver deliver_;
-  bool listening_ = false;
-  uint64_t boot_ = 0;
-  uint64_t next_id_ = 1;
-  std::map<port::ConnectionId, Connection> connections_;
+  Paths paths_;
+  std::vector<MachineState> machines_;
+  std::map<NetworkAddress, Listener> listeners_;
+  Number next_number_ = 1;
+  std::map<Number, Connection> connections_;
+  std::map<std::pair<Machine, port::ConnectionId>, Number> own_;  // that machines opened
 };
 
 }  // namespace magpie::sim

@@ -20,7 +20,13 @@ constexpr Duration kRetryPause = Duration::milliseconds(50);
 constexpr Duration kHastyRetryPause = Duration::milliseconds(1);
 constexpr Duration kPatience = Duration::milliseconds(60);
 
-bool is_temporary(ErrorCode error) {
+bool is_temporary(ErrorCode error, bool alone) {
+  // What only several nodes say.
+  if (!alone && (error == ErrorCode::kNotEnoughReplicas || error == ErrorCode::kFencedLeaderEpoch ||
+                 error == ErrorCode::kUnknownLeaderEpoch ||
+                 error == ErrorCode::kNotEnoughReplicasAfterAppend)) {
+    return true;
+  }
   return error == ErrorCode::kKafkaStorageError || error == ErrorCode::kNotLeaderOrFollower ||
          error == ErrorCode::kUnknownTopicOrPartition || error == ErrorCode::kUnknownTopicId ||
          error == ErrorCode::kLeaderNotAvailable || error == ErrorCode::kRequestTimedOut;
@@ -32,8 +38,7 @@ Producer::Producer(Surroundings around, Settings settings)
     : around_(around),
       settings_(std::move(settings)),
       random_(around.scene.random.fork()),
-      link_(around.scene, around.network, fmt::format("producer-{}", settings_.number)),
-      checking_(around.scene, around.network, fmt::format("checker-{}", settings_.number)),
+      brokers_(around.brokers(fmt::format("producer-{}", settings_.number))),
       left_(settings_.records) {
   for (const auto& [topic, partition] : settings_.partitions) {
     lanes_.push_back({topic, partition, &around_.topics.ledger(topic, partition), {}, 0, 0, false});
@@ -64,7 +69,7 @@ void Producer::plan_pump(Duration delay) {
 void Producer::pump() {
   if (is_done()) return;
   // Nothing new may overtake what has to be sent again.
-  if (link_.is_losing()) return plan_pump(kHastyRetryPause);
+  if (brokers_.is_losing()) return plan_pump(kHastyRetryPause);
   if (settings_.idempotent && producer_id_ < 0) return get_producer_id();
   bool retries = false;
   for (Lane& lane : lanes_) {
@@ -74,7 +79,7 @@ void Producer::pump() {
     retries |= lane.sends_again;
     if (!lane.sends_again) send_unsent(lane);
   }
-  if (!retries && left_ > 0 && link_.waiting() < kInFlightMax) {
+  if (!retries && left_ > 0 && brokers_.waiting() < kInFlightMax) {
     Lane& lane = lanes_[random_.below(lanes_.size())];
     if (lane.batches.size() < kInFlightMax) make_batch(lane);
     send_unsent(lane);
@@ -90,7 +95,7 @@ void Producer::get_producer_id() {
   wire::InitProducerIdRequest request;
   request.transaction_timeout_ms = 60'000;
   const int version = draw_version(random_, wire::ApiKey::kInitProducerId, 0, 4);
-  link_.call<wire::InitProducerIdResponse>(request, version, [this](const auto& response) {
+  brokers_.any().call<wire::InitProducerIdResponse>(request, version, [this](const auto& response) {
     asking_for_id_ = false;
     if (response && response->error_code == ErrorCode::kNone) {
       producer_id_ = response->producer_id;
@@ -112,7 +117,7 @@ void Producer::begin_anew() {
     lane.next_sequence = 0;
     lane.sends_again = false;
   }
-  link_.disconnect();
+  brokers_.disconnect();
   plan_pump(kRetryPause);
 }
 
@@ -136,7 +141,7 @@ void Producer::make_batch(Lane& lane) {
     const std::string key = key_of(origin, settings_.idempotent);
     const std::string value = mark_of(origin, settings_.idempotent);
     const auto stored = is_tombstone(origin) ? std::nullopt : std::optional(value);
-    builder.add({around_.host.now().wall.millis, key, stored});
+    builder.add({around_.wall().millis, key, stored});
   }
   batch.bytes = builder.build();
   left_ -= batch.count;
@@ -147,7 +152,7 @@ void Producer::make_batch(Lane& lane) {
 
 void Producer::send_unsent(Lane& lane) {
   for (size_t i = 0; i < lane.batches.size();) {
-    if (link_.waiting() >= kInFlightMax) return;
+    if (brokers_.waiting() >= kInFlightMax) return;
     if (!lane.batches[i].in_flight) send(lane, lane.batches[i]);
     if (settings_.acks == 0) {
       lane.batches.pop_front();
@@ -170,13 +175,14 @@ void Producer::send(Lane& lane, Batch& batch) {
   }
   topic.partition_data.push_back({lane.partition, batch.bytes});
   request.topic_data.push_back(std::move(topic));
-  if (settings_.acks == 0) return link_.tell(request, version);
+  Session& session = brokers_.leader(lane.topic, lane.partition);
+  if (settings_.acks == 0) return session.tell(request, version);
   batch.in_flight = true;
   const auto index = static_cast<size_t>(&lane - lanes_.data());
-  link_.call<wire::ProduceResponse>(request, version,
-                                    [this, index, serial = batch.serial](const auto& response) {
-                                      answered(index, serial, response);
-                                    });
+  session.call<wire::ProduceResponse>(request, version,
+                                      [this, index, serial = batch.serial](const auto& response) {
+                                        answered(index, serial, response);
+                                      });
   if (!around_.knobs.impatient_producers || around_.scene.healed || !random_.chance(1, 4)) return;
   around_.scene.queue.after(draw_pause(random_, kPatience),
                             [this, index, serial = batch.serial] { lose_patience(index, serial); });
@@ -190,7 +196,7 @@ void Producer::lose_patience(size_t index, uint64_t serial) {
   });
   if (!waits) return;
   around_.scene.probe("producer_lost_patience");
-  link_.disconnect();
+  brokers_.disconnect();
 }
 
 // --- answers -------------------------------------------------------------------------------------
@@ -221,6 +227,7 @@ void Producer::answered(size_t index, uint64_t serial,
     refused(lane, *found, error, first);
   } else {
     // It may be stored or not; sending it again could store it twice.
+    brokers_.look_again();
     lane.batches.erase(found);
   }
   const Duration retry_pause = around_.knobs.impatient_producers ? kHastyRetryPause : kRetryPause;
@@ -241,23 +248,28 @@ void Producer::check_readable(Lane& lane) {
   request.replica_id = -1;
   wire::ListOffsetsRequestTopic topic;
   topic.name = lane.topic;
-  topic.partitions.push_back({.partition_index = lane.partition, .timestamp = -1});
+  const int32_t epoch = brokers_.epoch(lane.topic, lane.partition);
+  topic.partitions.push_back(
+      {.partition_index = lane.partition, .current_leader_epoch = epoch, .timestamp = -1});
   request.topics.push_back(std::move(topic));
-  const int version = draw_version(random_, wire::ApiKey::kListOffsets, 1, 9);
+  const int version = draw_version(random_, wire::ApiKey::kListOffsets, epoch < 0 ? 1 : 4, 9);
   Ledger* ledger = lane.ledger;
-  checking_.call<wire::ListOffsetsResponse>(
-      request, version, [ledger, known = ledger->high_watermark()](const auto& response) {
-        if (!response) return;
-        const auto& partition = response->topics.at(0).partitions.at(0);
-        if (partition.error_code != ErrorCode::kNone) return;
-        ledger->saw_high_watermark(partition.offset, known);
-      });
+  brokers_.leader(lane.topic, lane.partition, Brokers::kSide)
+      .call<wire::ListOffsetsResponse>(
+          request, version,
+          [ledger, epoch, known = ledger->high_watermark_in(epoch)](const auto& response) {
+            if (!response) return;
+            const auto& partition = response->topics.at(0).partitions.at(0);
+            if (partition.error_code != ErrorCode::kNone) return;
+            ledger->saw_high_watermark(partition.offset, known, epoch);
+          });
 }
 
 void Producer::refused(Lane& lane, const Batch& batch, ErrorCode error, bool first) {
   around_.scene.note("refused", static_cast<int>(error), batch.serial);
   lane.sends_again = true;
-  if (is_temporary(error)) {
+  brokers_.look_again();
+  if (is_temporary(error, around_.bootstrap.alone)) {
     around_.scene.probe(error == ErrorCode::kRequestTimedOut ? "produce_sent_again"
                                                              : "produce_refused");
     return;
@@ -267,6 +279,7 @@ void Producer::refused(Lane& lane, const Batch& batch, ErrorCode error, bool fir
   // Behind a batch that failed, all others are out of order.
   if (sequence_lost && !first) return around_.scene.probe("out_of_order_behind_a_failure");
   if (sequence_lost && lane.ledger->lost_power()) return begin_anew();
+  if (sequence_lost && lane.ledger->failed_over_with_loss()) return begin_anew();
   around_.scene.violate("G8", fmt::format("{}: producer {} sends sequence {}, all before it is "
                                           "acknowledged, and gets error {}",
                                           lane.ledger->settings().name, settings_.number,

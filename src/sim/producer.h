@@ -67,8 +67,7 @@ class Producer : public Client {
   Surroundings around_;
   Settings settings_;
   Random random_;
-  Link link_;
-  Link checking_;
+  Brokers brokers_;
   std::vector<Lane> lanes_;
   bool pump_planned_ = false;
   int64_t producer_id_ = -1;

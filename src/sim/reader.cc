@@ -15,7 +15,7 @@ Reader::Reader(Surroundings around, int32_t number)
     : around_(around),
       number_(number),
       random_(around.scene.random.fork()),
-      link_(around.scene, around.network, fmt::format("reader-{}", number)) {
+      brokers_(around.brokers(fmt::format("reader-{}", number))) {
   for (auto& [key, ledger] : around_.topics.ledgers()) {
     positions_.push_back({key.first, key.second, ledger.get(), 0});
   }
@@ -41,7 +41,7 @@ void Reader::fetch_soon() {
 }
 
 void Reader::fetch() {
-  const int version = draw_version(random_, wire::ApiKey::kFetch, 5, 18);
+  const int version = draw_version(random_, wire::ApiKey::kFetch, around_.lowest_fetch(), 18);
   wire::FetchRequest request;
   request.max_wait_ms = static_cast<int32_t>(random_.between(0, 1'000));
   request.min_bytes = static_cast<int32_t>(random_.between(0, 2'000));
@@ -49,19 +49,25 @@ void Reader::fetch() {
   asked_.clear();
   const bool all = random_.chance(1, 2);
   const size_t only = random_.below(positions_.size());
+  Session& session = leader(positions_[only]);
   for (size_t i = 0; i < positions_.size(); ++i) {
     const Position& position = positions_[i];
-    if (!all && i != only) continue;
+    if (i != only && (!all || &leader(position) != &session)) continue;
+    const int32_t epoch = brokers_.epoch(position.topic, position.partition);
     ask_for(request, version, around_.topics.find(position.topic), position.partition,
-            position.next, 1 << random_.between(6, 20));
-    asked_[{position.topic, position.partition}] = {i, position.next, Known::of(*position.ledger)};
+            position.next, 1 << random_.between(6, 20), epoch);
+    const Known known = Known::of(*position.ledger, epoch);
+    asked_[{position.topic, position.partition}] = {i, position.next, known};
   }
-  link_.call<wire::FetchResponse>(
+  session.call<wire::FetchResponse>(
       request, version, [this, version](const auto& response) { answered(version, response); });
 }
 
 void Reader::answered(int version, const std::optional<wire::FetchResponse>& response) {
-  if (!response || response->error_code != ErrorCode::kNone) return fetch_soon();
+  if (!response || response->error_code != ErrorCode::kNone) {
+    brokers_.look_again();
+    return fetch_soon();
+  }
   const bool whole = asked_.size() == 1;
   for (const auto& topic : response->responses) {
     const std::string& name = name_in(around_.topics, topic, version);
@@ -80,6 +86,7 @@ void Reader::take(const Asked& asked, const wire::FetchResponsePartition& partit
   Position& position = positions_[asked.position];
   if (partition.error_code == ErrorCode::kOffsetOutOfRange) return out_of_range(asked);
   if (partition.error_code != ErrorCode::kNone) {
+    brokers_.look_again();
     return around_.scene.note("fetch error", static_cast<int>(partition.error_code));
   }
   const Fetched fetched =
@@ -90,7 +97,8 @@ void Reader::take(const Asked& asked, const wire::FetchResponsePartition& partit
 void Reader::out_of_range(const Asked& asked) {
   Position& position = positions_[asked.position];
   const Ledger& ledger = *position.ledger;
-  const bool trims = ledger.settings().may_trim || ledger.trim_asked() > asked.wanted;
+  const bool trims = ledger.settings().may_trim || ledger.trim_asked() > asked.wanted ||
+                     ledger.failed_over_with_loss();
   if (!trims && !ledger.lost_power()) {
     around_.scene.violate(
         "G1", fmt::format("{}: offset {} is out of range, it was below the high "
@@ -110,11 +118,12 @@ void Reader::find_start(size_t index) {
   topic.partitions.push_back({.partition_index = position.partition, .timestamp = -2});
   request.topics.push_back(std::move(topic));
   const int version = draw_version(random_, wire::ApiKey::kListOffsets, 1, 9);
-  link_.call<wire::ListOffsetsResponse>(request, version, [this, index](const auto& response) {
-    if (!response || response->topics.size() != 1) return;
-    const auto& partition = response->topics[0].partitions.at(0);
-    if (partition.error_code == ErrorCode::kNone) positions_[index].next = partition.offset;
-  });
+  leader(position).call<wire::ListOffsetsResponse>(
+      request, version, [this, index](const auto& response) {
+        if (!response || response->topics.size() != 1) return;
+        const auto& partition = response->topics[0].partitions.at(0);
+        if (partition.error_code == ErrorCode::kNone) positions_[index].next = partition.offset;
+      });
 }
 
 }  // namespace magpie::sim

@@ -38,6 +38,9 @@ class Reader : public Client {
     Known known;
   };
 
+  Session& leader(const Position& position) {
+    return brokers_.leader(position.topic, position.partition);
+  }
   void fetch();
   void fetch_soon();
   void answered(int version, const std::optional<wire::FetchResponse>& response);
@@ -48,7 +51,7 @@ class Reader : public Client {
   Surroundings around_;
   int32_t number_;
   Random random_;
-  Link link_;
+  Brokers brokers_;
   std::vector<Position> positions_;
   std::map<std::pair<std::string, int32_t>, Asked> asked_;
 };

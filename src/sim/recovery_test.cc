@@ -51,8 +51,11 @@ class RecoveryTest : public testing::Test {
   Topics topics_{scene_, knobs_};
   Disk disk_{scene_, knobs_};
   Network network_{scene_, knobs_};
-  Host host_{scene_, knobs_, disk_, network_};
-  sim::Setup setup_{{scene_, knobs_, network_, host_, topics_}};
+  const Place here_ = network_.paths().add_place("here");
+  const HostSettings settings_ = host_settings(knobs_, here_);
+  Host host_{scene_, settings_, disk_, network_, nullptr};
+  const Bootstrap bootstrap_ = bootstrap_of(settings_);
+  sim::Setup setup_{{scene_, knobs_, network_, topics_, bootstrap_, here_, &host_}};
 };
 
 TEST_F(RecoveryTest, AFullDiskDelaysTheFirstStart) {

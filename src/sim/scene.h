@@ -21,11 +21,16 @@ struct Violation {
   Instant when;
 };
 
+// 2026-01-01, so that timestamps look real.
+inline constexpr int64_t kFirstWallMillis = 1'767'225'600'000;
+
 class Scene {
  public:
   explicit Scene(uint64_t seed) : random(seed) {}
 
   Instant now() const { return queue.now(); }
+  // The right time, if all clocks went right.
+  WallTime wall() const { return {kFirstWallMillis + now().nanos / 1'000'000}; }
   // Counts how often something rare was reached (docs/simulator.md lists the names).
   void probe(std::string_view name) { ++probes[std::string(name)]; }
   // A guarantee was broken; the first one ends the run.

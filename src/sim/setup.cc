@@ -9,9 +9,7 @@ namespace magpie::sim {
 using wire::ErrorCode;
 
 Setup::Setup(Surroundings around)
-    : around_(around),
-      random_(around.scene.random.fork()),
-      link_(around.scene, around.network, "setup") {}
+    : around_(around), random_(around.scene.random.fork()), brokers_(around.brokers("setup")) {}
 
 void Setup::again(bool created) {
   around_.scene.queue.after(Duration::milliseconds(50), [this, created] {
@@ -34,7 +32,7 @@ void Setup::create() {
     request.topics.push_back(std::move(wanted));
   }
   const int version = draw_version(random_, wire::ApiKey::kCreateTopics, 2, 7);
-  link_.call<wire::CreateTopicsResponse>(request, version, [this](const auto& response) {
+  brokers_.any().call<wire::CreateTopicsResponse>(request, version, [this](const auto& response) {
     bool created = response.has_value();
     if (response) {
       for (const auto& topic : response->topics) {
@@ -50,7 +48,7 @@ void Setup::create() {
 void Setup::look() {
   wire::MetadataRequest request;
   const int version = draw_version(random_, wire::ApiKey::kMetadata, 10, 13);
-  link_.call<wire::MetadataResponse>(request, version, [this](const auto& response) {
+  brokers_.any().call<wire::MetadataResponse>(request, version, [this](const auto& response) {
     if (response && take(*response)) {
       done_ = true;
     } else {

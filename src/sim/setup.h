@@ -26,7 +26,7 @@ class Setup : public Client {
 
   Surroundings around_;
   Random random_;
-  Link link_;
+  Brokers brokers_;
   bool done_ = false;
 };
 

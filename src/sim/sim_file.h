@@ -31,6 +31,7 @@ class SimFile {
   void lose_power(Random& random);
 
   const std::string& content() const { return content_; }
+  const std::string& durable() const { return durable_; }
   uint64_t durable_size() const { return durable_.size(); }
   bool is_dirty() const { return !dirty_.empty() || content_.size() != durable_.size(); }
   bool name_is_durable() const { return name_durable_; }

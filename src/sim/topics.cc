@@ -53,6 +53,18 @@ void Topics::power_lost() {
   for (auto& [key, ledger] : ledgers_) ledger->power_lost();
 }
 
+void Topics::saw_leader(const std::string& topic, int32_t partition, int32_t epoch, int32_t node) {
+  const auto found = ledgers_.find({topic, partition});
+  if (found != ledgers_.end()) found->second->saw_leader(epoch, node);
+}
+
+void Topics::set_acknowledged(const Hear& hear) {
+  for (auto& [key, ledger] : ledgers_) {
+    ledger->set_acknowledged(
+        [hear, key = key](int64_t offset) { hear(key.first, key.second, offset); });
+  }
+}
+
 const SimTopic& Topics::find(const std::string& name) const {
   const auto found = std::find_if(list_.begin(), list_.end(),
                                   [&](const SimTopic& topic) { return topic.name == name; });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,9 +34,13 @@ class Topics {
   const SimTopic& find(const std::string& name) const;
   const SimTopic& find(const Uuid& id) const;
   Ledger& ledger(const std::string& topic, int32_t partition);
+  void saw_leader(const std::string& topic, int32_t partition, int32_t epoch, int32_t node);
   // Power was lost at a time when that may take records.
   void power_lost();
   bool lost_power() const { return lost_power_; }
+  // Who hears of every acknowledgement.
+  using Hear = std::function<void(const std::string& topic, int32_t partition, int64_t offset)>;
+  void set_acknowledged(const Hear& hear);
   // All partitions, in order.
   std::map<std::pair<std::string, int32_t>, std::unique_ptr<Ledger>>& ledgers() { return ledgers_; }
 

@@ -53,13 +53,15 @@ class World {
   Topics topics_;
   Disk disk_;
   Network network_;
+  const Place here_;
   Host host_;
+  const Bootstrap bootstrap_;
   Faults faults_;
   Setup setup_;
   std::vector<std::unique_ptr<GroupLedger>> groups_;
   std::vector<std::unique_ptr<Client>> clients_;
 
-  Surroundings around() { return {scene_, knobs_, network_, host_, topics_}; }
+  Surroundings around() { return {scene_, knobs_, network_, topics_, bootstrap_, here_, &host_}; }
 };
 
 World::World(const RunOptions& options)
@@ -69,7 +71,9 @@ World::World(const RunOptions& options)
       topics_(scene_, knobs_),
       disk_(scene_, knobs_),
       network_(scene_, knobs_),
-      host_(scene_, knobs_, disk_, network_),
+      here_(network_.paths().add_place("here")),
+      host_(scene_, host_settings(knobs_, here_), disk_, network_, nullptr),
+      bootstrap_(bootstrap_of(host_settings(knobs_, here_))),
       faults_(scene_, knobs_, disk_, network_, host_),
       setup_(around()) {
   scene_.trace.set_sink(options.sink);

@@ -1,4 +1,4 @@
-#include "sim/link.h"
+#include "sim/session.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 namespace magpie::sim {
 namespace {
 
-// Longer than anything the node may take without faults, a rebalance included.
+// Longer than anything a node may take without faults, a rebalance included.
 constexpr Duration kAnswerTimeout = Duration::seconds(30);
 
 uint32_t size_prefix(std::string_view bytes) {
@@ -20,27 +20,27 @@ uint32_t size_prefix(std::string_view bytes) {
 
 }  // namespace
 
-bool Link::open() {
+bool Session::open() {
   if (connection_) return true;
-  connection_ = network_.connect(*this);
+  connection_ = network_.connect(*this, peer_.from, peer_.address);
   ++life_;
   inbox_.clear();
   return connection_.has_value();
 }
 
-void Link::send(BufferChain frame, Pending pending) {
+void Session::send(BufferChain frame, Pending pending) {
   if (!open()) {
     return lose(std::move(pending));
   }
   const int32_t id = pending.correlation_id;
   pending_.push_back(std::move(pending));
   network_.send(*connection_, frame);
-  scene_.queue.after(kAnswerTimeout, [this, life = life_, id, healed = scene_.healed] {
-    give_up_on(life, id, healed);
-  });
+  const Duration patience = scene_.healed ? kAnswerTimeout : peer_.patience;
+  scene_.queue.after(
+      patience, [this, life = life_, id, healed = scene_.healed] { give_up_on(life, id, healed); });
 }
 
-void Link::give_up_on(uint64_t life, int32_t correlation_id, bool healed) {
+void Session::give_up_on(uint64_t life, int32_t correlation_id, bool healed) {
   if (life != life_ || !connection_) return;
   const auto waits = [&](const Pending& p) { return p.correlation_id == correlation_id; };
   const auto found = std::find_if(pending_.begin(), pending_.end(), waits);
@@ -55,22 +55,22 @@ void Link::give_up_on(uint64_t life, int32_t correlation_id, bool healed) {
   disconnect();
 }
 
-void Link::disconnect() {
+void Session::disconnect() {
   if (connection_) network_.close(*connection_);
   lose_all();
 }
 
-void Link::on_closed() {
+void Session::on_closed() {
   lose_all();
 }
 
-void Link::lose_all() {
+void Session::lose_all() {
   connection_.reset();
   ++life_;
   for (Pending& lost : std::exchange(pending_, {})) lose(std::move(lost));
 }
 
-void Link::lose(Pending pending) {
+void Session::lose(Pending pending) {
   ++losing_;
   scene_.queue.after(Duration::milliseconds(1), [this, take = std::move(pending.take)] {
     --losing_;
@@ -78,7 +78,7 @@ void Link::lose(Pending pending) {
   });
 }
 
-void Link::on_bytes(std::string_view bytes) {
+void Session::on_bytes(std::string_view bytes) {
   inbox_ += bytes;
   const uint64_t life = life_;
   while (life == life_ && inbox_.size() >= 4) {
@@ -90,7 +90,7 @@ void Link::on_bytes(std::string_view bytes) {
   }
 }
 
-void Link::take_frame(std::string_view frame) {
+void Session::take_frame(std::string_view frame) {
   ByteReader in(Buffer::copy_of(frame));
   const int32_t correlation_id = in.read_int32();
   if (pending_.empty() || pending_.front().correlation_id != correlation_id) {

@@ -1,4 +1,4 @@
-// One client's connection to the node: sends requests, matches answers, gives up after a while.
+// One client's connection to a node: sends requests, matches answers, gives up after a while.
 //
 // It connects when there is something to send. Kafka answers the requests of a connection in their
 // order, exactly once; anything else is a violation. When the connection breaks or an answer is too
@@ -22,10 +22,20 @@
 
 namespace magpie::sim {
 
-class Link : public ClientEnd {
+class Session : public ClientEnd {
  public:
-  Link(Scene& scene, Network& network, std::string client_id)
-      : scene_(scene), network_(network), client_id_(std::move(client_id)) {}
+  // Whom it talks to, from where, and how long it waits for an answer while there are faults.
+  struct Peer {
+    Place from = 0;
+    NetworkAddress address;
+    Duration patience;
+  };
+
+  Session(Scene& scene, Network& network, Peer peer, std::string client_id)
+      : scene_(scene),
+        network_(network),
+        peer_(std::move(peer)),
+        client_id_(std::move(client_id)) {}
 
   // Sends `request`; `then` gets the answer or nothing, once, and not before call() has returned.
   template <typename Response, typename Request>
@@ -81,8 +91,9 @@ class Link : public ClientEnd {
 
   Scene& scene_;
   Network& network_;
+  const Peer peer_;
   std::string client_id_;
-  std::optional<port::ConnectionId> connection_;
+  std::optional<Network::Number> connection_;
   uint64_t life_ = 0;  // of the connection
   size_t losing_ = 0;
   std::string inbox_;

@@ -1,0 +1,162 @@
+#include "sim/log_watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+
+#include "record/batch.h"
+
+namespace magpie::sim {
+namespace {
+
+constexpr std::string_view kFolder = "topics/plain-";
+
+// "topics/plain-0-1/00000000000000000000.log" → "plain-0-1"; empty if it is no such file.
+std::string partition_of(const std::string& path) {
+  if (!path.starts_with(kFolder) || !path.ends_with(".log")) return {};
+  const size_t begin = std::string_view("topics/").size();
+  return path.substr(begin, path.find('/', begin) - begin);
+}
+
+std::span<const std::byte> as_bytes(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+}  // namespace
+
+std::vector<std::pair<uint64_t, std::pair<int64_t, LoggedBatch>>> parse_log(
+    std::string_view bytes) {
+  std::vector<std::pair<uint64_t, std::pair<int64_t, LoggedBatch>>> batches;
+  uint64_t position = 0;
+  while (bytes.size() - position >= record::kBatchHeaderBytes) {
+    const std::string_view rest = bytes.substr(position);
+    const record::BatchHeader header = record::parse_header(as_bytes(rest));
+    if (!record::is_plausible(header) || header.size_bytes() > rest.size()) break;
+    if (!record::checksum_matches(as_bytes(rest.substr(0, header.size_bytes())))) break;
+    batches.push_back({position,
+                       {header.base_offset.value,
+                        {header.leader_epoch.value, header.last_offset().value, header.crc}}});
+    position += header.size_bytes();
+  }
+  return batches;
+}
+
+LoggedBatches read_log(Disk& disk, const std::string& partition) {
+  LoggedBatches log;
+  const std::string folder = "topics/" + partition + "/";
+  for (auto it = disk.files().lower_bound(folder); it != disk.files().end(); ++it) {
+    if (!it->first.starts_with(folder)) break;
+    if (!it->first.ends_with(".log")) continue;
+    for (const auto& [position, batch] : parse_log(it->second.content())) log.insert(batch);
+  }
+  return log;
+}
+
+void LogWatch::watch(NodeId node, Disk& disk) {
+  eyes_.push_back(std::make_unique<Eye>(*this, node, disk));
+  by_node_[node] = eyes_.back().get();
+  disk.set_observer(eyes_.back().get());
+}
+
+void LogWatch::disk_lost(NodeId node) {
+  last_disk_loss_ = scene_.now();
+  by_node_.at(node)->forget();
+}
+
+size_t LogWatch::holders(const std::string& partition, int64_t offset) const {
+  return static_cast<size_t>(std::count_if(
+      eyes_.begin(), eyes_.end(), [&](const auto& eye) { return eye->holds(partition, offset); }));
+}
+
+// Within an epoch there is one writer, who never gives out an offset twice.
+void LogWatch::check_writer(NodeId node, const std::string& partition, int64_t base,
+                            const LoggedBatch& batch) {
+  auto& known = written_[partition];
+  const auto [place, fresh] = known.emplace(std::pair{batch.epoch, base}, batch);
+  bool clash = !fresh && place->second != batch;
+  if (fresh) {
+    const auto next = std::next(place);
+    clash |=
+        next != known.end() && next->first.first == batch.epoch && next->first.second <= batch.last;
+    if (place != known.begin()) {
+      const auto before = std::prev(place);
+      clash |= before->first.first == batch.epoch && before->second.last >= base;
+    }
+  }
+  if (!clash) return;
+  scene_.violate("G2", fmt::format("{}: node {} writes another batch at offset {} in epoch {} than "
+                                   "was written before",
+                                   partition, node.value, base, batch.epoch));
+}
+
+// --- one disk ------------------------------------------------------------------------------------
+
+void LogWatch::Eye::written(const std::string& path, std::string_view bytes) {
+  const std::string partition = partition_of(path);
+  if (partition.empty()) return;
+  for (const auto& [position, batch] : parse_log(bytes)) {
+    watch_.check_writer(node_, partition, batch.first, batch.second);
+    if (watch_.hear_) watch_.hear_(partition, batch.second);
+  }
+}
+
+void LogWatch::Eye::synced(const std::string& path, const SimFile& file) {
+  if (partition_of(path).empty()) return;
+  auto& known = files_[path];
+  uint64_t from = 0;
+  if (!known.empty()) {
+    // The last one may have been replaced meanwhile; look at it again.
+    from = std::prev(known.end())->first;
+    known.erase(std::prev(known.end()));
+  }
+  if (from >= file.durable().size()) return;
+  for (const auto& [position, batch] : parse_log(std::string_view(file.durable()).substr(from))) {
+    known.insert_or_assign(from + position, batch);
+  }
+}
+
+// What was safe may go only if it is kept somewhere else, on the same disk.
+void LogWatch::Eye::cutting(const std::string& path, uint64_t size) {
+  const auto found = files_.find(path);
+  if (found == files_.end()) return;
+  const auto file = disk_.files().find(path);
+  auto& known = found->second;
+  for (auto it = known.lower_bound(size); it != known.end(); it = known.erase(it)) {
+    const auto& [base, batch] = it->second;
+    if (file == disk_.files().end() || disk_.failures() > 0) continue;
+    const std::string_view content = file->second.content();
+    const auto next = std::next(it);
+    const uint64_t end = next == known.end() ? content.size() : next->first;
+    if (is_kept(content.substr(it->first, end - it->first))) {
+      watch_.scene_.probe("tail_in_salvage");
+      continue;
+    }
+    watch_.scene_.violate(
+        "G10", fmt::format("{}: node {} drops the batch at offset {} of epoch {}, and it is not in "
+                           "salvage",
+                           partition_of(path), node_.value, base, batch.epoch));
+  }
+  if (known.empty()) files_.erase(found);
+}
+
+bool LogWatch::Eye::is_kept(std::string_view bytes) const {
+  for (auto it = disk_.files().lower_bound("salvage/"); it != disk_.files().end(); ++it) {
+    if (!it->first.starts_with("salvage/")) return false;
+    if (it->second.durable().find(bytes) != std::string::npos) return true;
+  }
+  return false;
+}
+
+bool LogWatch::Eye::holds(const std::string& partition, int64_t offset) const {
+  const std::string folder = "topics/" + partition + "/";
+  for (auto it = files_.lower_bound(folder); it != files_.end(); ++it) {
+    if (!it->first.starts_with(folder)) return false;
+    for (const auto& [position, batch] : it->second) {
+      if (batch.first <= offset && offset <= batch.second.last) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace magpie::sim

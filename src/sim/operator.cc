@@ -1,0 +1,148 @@
+#include "sim/operator.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "control/promotion.h"
+#include "control/replication.h"
+
+namespace magpie::sim {
+namespace {
+
+constexpr Duration kLookPause = Duration::milliseconds(100);
+constexpr Duration kSwitchoverLimit = Duration::seconds(15);
+
+template <typename Decided>
+tl::expected<control::Transaction, control::Refusal> transaction_of(Decided decided) {
+  if (!decided) return tl::unexpected<control::Refusal>(decided.error());
+  return std::move(decided->transaction);
+}
+
+}  // namespace
+
+Operator::Operator(Scene& scene, const RegionKnobs& knobs, Cluster& cluster)
+    : scene_(scene), knobs_(knobs), cluster_(cluster), random_(scene.random.fork()) {}
+
+void Operator::start() {
+  act_now_and_then();
+  look_after();
+}
+
+void Operator::act_now_and_then() {
+  const int64_t rate = knobs_.operation_every.nanos;
+  scene_.queue.after(Duration::nanoseconds(random_.between(rate / 4, rate * 7 / 4)), [this] {
+    if (scene_.healed) return;
+    // Nobody changes anything in a store that has gone back.
+    if (!cluster_.store().is_rolled_back()) {
+      const control::State state = cluster_.state();
+      std::vector<std::string> groups;
+      for (const auto& [name, group] : state.groups()) {
+        if (state.leadership(name).exists()) groups.push_back(name);
+      }
+      if (!groups.empty()) act(groups[random_.below(groups.size())], state);
+    }
+    act_now_and_then();
+  });
+}
+
+void Operator::look_after() {
+  scene_.queue.after(kLookPause, [this] {
+    if (!cluster_.store().is_rolled_back()) {
+      for (auto it = switchovers_.begin(); it != switchovers_.end();) {
+        const auto here = it++;
+        continue_switchover(here->first, here->second);
+      }
+    }
+    look_after();
+  });
+}
+
+void Operator::act(const std::string& group, const control::State& state) {
+  const control::Leadership& term = state.leadership(group);
+  const bool well = cluster_.is_alive(state, term.leader.node);
+  if (well && !knobs_.hasty_operator) return switch_over(group, state);
+  if (well && random_.chance(1, 2)) return switch_over(group, state);
+  fail_over(group, state);
+}
+
+// --- planned -------------------------------------------------------------------------------------
+
+void Operator::switch_over(const std::string& group, const control::State& state) {
+  const control::Leadership& term = state.leadership(group);
+  if (term.sync.empty() || switchovers_.contains(group)) return;
+  const NodeId target = term.sync[random_.below(term.sync.size())].node;
+  const std::string operation = fmt::format("op-{}", ++operations_);
+  const auto refused = cluster_.store().commit(Cluster::kId, [&](const control::State& now) {
+    return transaction_of(control::decide_begin_draining(now, group, operation, target));
+  });
+  if (refused) return;
+  scene_.trace.say(scene_.now(), fmt::format("switchover of {} to node {}", group, target.value));
+  scene_.probe("switchover_begun");
+  switchovers_[group] = {operation, target, scene_.now()};
+}
+
+void Operator::continue_switchover(const std::string& group, Switchover& switchover) {
+  const control::State state = cluster_.state();
+  const auto& draining = state.leadership(group).draining;
+  if (!draining || draining->operation != switchover.operation) {
+    scene_.probe("switchover_overtaken");
+    switchovers_.erase(group);
+    return;
+  }
+  if (draining->drained && promote(group, switchover.target)) {
+    scene_.probe("switchover_done");
+    switchovers_.erase(group);
+    return;
+  }
+  const bool impatient = random_.chance(1, 400);
+  if (!impatient && !scene_.healed && scene_.now() < switchover.begun + kSwitchoverLimit) return;
+  abandon(group, switchover);
+  switchovers_.erase(group);
+}
+
+void Operator::abandon(const std::string& group, const Switchover& switchover) {
+  const auto refused = cluster_.store().commit(Cluster::kId, [&](const control::State& now) {
+    return transaction_of(control::decide_abandon_draining(now, group, switchover.operation));
+  });
+  if (!refused) scene_.probe("switchover_abandoned");
+}
+
+// --- forced --------------------------------------------------------------------------------------
+
+bool Operator::promote(const std::string& group, NodeId target) {
+  const auto refused = cluster_.store().commit(Cluster::kId, [&](const control::State& now) {
+    return transaction_of(control::decide_promote_without_loss(now, group, target, scene_.wall()));
+  });
+  scene_.trace.say(scene_.now(), fmt::format("promote node {} for {}: {}", target.value, group,
+                                             refused ? refused->message : "done"));
+  return !refused;
+}
+
+void Operator::fail_over(const std::string& group, const control::State& state) {
+  const control::Leadership& term = state.leadership(group);
+  std::vector<NodeId> targets;
+  for (const control::Member& member : term.promotable) {
+    if (member.node != term.leader.node) targets.push_back(member.node);
+  }
+  if (targets.empty()) return;
+  ++operations_;
+  if (promote(group, targets[random_.below(targets.size())])) {
+    scene_.probe("failover_without_loss");
+  }
+}
+
+void Operator::settle() {
+  const control::State state = cluster_.state();
+  for (const auto& [name, group] : state.groups()) {
+    const control::Leadership& term = state.leadership(name);
+    if (!term.exists()) continue;
+    const control::Node* leader = state.find_node(term.leader.node);
+    if (leader == nullptr || leader->incarnation != term.leader.incarnation) {
+      fail_over(name, state);
+    }
+  }
+}
+
+}  // namespace magpie::sim

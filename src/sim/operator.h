@@ -1,0 +1,48 @@
+// The person who moves failover groups from region to region: planned, or because a leader is gone.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/random.h"
+#include "sim/cluster.h"
+#include "sim/region_knobs.h"
+#include "sim/scene.h"
+
+namespace magpie::sim {
+
+class Operator {
+ public:
+  Operator(Scene& scene, const RegionKnobs& knobs, Cluster& cluster);
+
+  void start();
+  // Ends what is under way, and gives groups whose leader will not come back another one.
+  void settle();
+  uint64_t operations() const { return operations_; }
+
+ private:
+  struct Switchover {
+    std::string operation;
+    NodeId target{-1};
+    Instant begun;
+  };
+
+  void act_now_and_then();
+  void look_after();
+  void act(const std::string& group, const control::State& state);
+  void switch_over(const std::string& group, const control::State& state);
+  void fail_over(const std::string& group, const control::State& state);
+  bool promote(const std::string& group, NodeId target);
+  void continue_switchover(const std::string& group, Switchover& switchover);
+  void abandon(const std::string& group, const Switchover& switchover);
+
+  Scene& scene_;
+  const RegionKnobs& knobs_;
+  Cluster& cluster_;
+  Random random_;
+  std::map<std::string, Switchover> switchovers_;  // by group
+  uint64_t operations_ = 0;
+};
+
+}  // namespace magpie::sim

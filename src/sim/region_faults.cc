@@ -1,0 +1,253 @@
+#include "sim/region_faults.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "control/member.h"
+
+namespace magpie::sim {
+
+RegionFaults::RegionFaults(Scene& scene, const RegionKnobs& knobs, Cluster& cluster)
+    : scene_(scene),
+      knobs_(knobs),
+      cluster_(cluster),
+      random_(scene.random.fork()),
+      rollbacks_left_(knobs.store_rollbacks) {
+  for (SimRegion& region : cluster.regions()) {
+    nodes_.push_back(std::make_unique<Faults>(scene, knobs.common, *region.disk, cluster.network(),
+                                              *region.host));
+  }
+}
+
+void RegionFaults::every(Duration rate, Action action) {
+  if (rate == Duration{}) return;
+  const Duration pause = Duration::nanoseconds(random_.between(rate.nanos / 4, rate.nanos * 7 / 4));
+  scene_.queue.after(pause, [this, rate, action = std::move(action)] {
+    if (scene_.healed) return;
+    action();
+    every(rate, action);
+  });
+}
+
+void RegionFaults::later(Duration shortest, Duration longest, Action end) {
+  scene_.queue.after(Duration::nanoseconds(random_.between(shortest.nanos, longest.nanos)),
+                     std::move(end));
+}
+
+void RegionFaults::start() {
+  for (const auto& node : nodes_) node->start();
+  every(knobs_.outage_every, [this] { begin_outage(); });
+  every(knobs_.pause_every, [this] {
+    scene_.probe("process_paused");
+    cluster_.region(some_region())
+        .host->pause(Duration::milliseconds(random_.between(200, 15'000)));
+  });
+  every(knobs_.disk_loss_every, [this] { lose_disk(); });
+  every(knobs_.disk_restore_every, [this] { keep_backup(); });
+  every(knobs_.disk_restore_every, [this] { restore_disk(); });
+  every(knobs_.partition_every, [this] { partition(); });
+  every(knobs_.one_way_every, [this] { one_way(); });
+  every(knobs_.flap_every, [this] { flap(); });
+  every(knobs_.break_every, [this] { break_links(); });
+  every(knobs_.store_site_every, [this] { store_site(); });
+  every(knobs_.store_loss_every, [this] { lose_store(); });
+  every(knobs_.store_restart_every, [this] {
+    scene_.probe("store_restarted");
+    cluster_.store().restart();
+  });
+  if (rollbacks_left_ > 0) every(knobs_.common.chaos, [this] { roll_store_back(); });
+}
+
+// --- nodes ---------------------------------------------------------------------------------------
+
+void RegionFaults::begin_outage() {
+  const size_t region = some_region();
+  Host& host = *cluster_.region(region).host;
+  if (!host.is_up()) return;
+  scene_.probe("region_down");
+  host.crash(random_.chance(1, 2) ? Crash::kPower : Crash::kProcess);
+  nodes_[region]->hold_down(true);
+  later(Duration::seconds(1), Duration::seconds(30), [this, region] { end_outage(region); });
+}
+
+void RegionFaults::end_outage(size_t region) {
+  nodes_[region]->hold_down(false);
+}
+
+bool RegionFaults::is_spare(NodeId node) {
+  const control::State state = cluster_.state();
+  const control::Node* known = state.find_node(node);
+  if (known == nullptr) return false;
+  for (const auto& [name, group] : state.groups()) {
+    const control::Leadership& term = state.leadership(name);
+    if (!term.exists()) continue;
+    const control::Members& holders = term.promotable;
+    if (!control::contains(holders, {node, known->incarnation})) continue;
+    const bool elsewhere =
+        std::any_of(holders.begin(), holders.end(), [&](const control::Member& holder) {
+          const control::Node* other = state.find_node(holder.node);
+          return holder.node != node && other != nullptr &&
+                 other->incarnation == holder.incarnation;
+        });
+    if (!elsewhere) return false;
+  }
+  return true;
+}
+
+void RegionFaults::lose_disk() {
+  SimRegion& region = cluster_.region(some_region());
+  // Records of which this is the only copy are not what a queue can keep.
+  if (!is_spare(region.host->id())) return;
+  scene_.probe("disk_lost");
+  scene_.note("disk lost", region.host->id().value);
+  if (region.host->is_up()) region.host->crash(Crash::kPower);
+  region.disk->files().clear();
+  if (disk_lost_) disk_lost_(region.host->id());
+}
+
+void RegionFaults::keep_backup() {
+  SimRegion& region = cluster_.region(some_region());
+  region.backup = region.disk->files();
+}
+
+void RegionFaults::restore_disk() {
+  SimRegion& region = cluster_.region(some_region());
+  if (region.backup.empty() || !is_spare(region.host->id())) return;
+  scene_.probe("disk_restored");
+  scene_.note("disk restored", region.host->id().value);
+  if (region.host->is_up()) region.host->crash(Crash::kPower);
+  region.disk->files() = region.backup;
+  if (disk_lost_) disk_lost_(region.host->id());
+}
+
+// --- paths ---------------------------------------------------------------------------------------
+
+Place RegionFaults::some_place() {
+  const SimRegion& region = cluster_.region(some_region());
+  const uint64_t which = random_.below(4);
+  return which == 0 ? region.clients : which == 1 ? region.store : region.machines;
+}
+
+void RegionFaults::cut_for_a_while(const std::vector<std::pair<Place, Place>>& pairs) {
+  for (const auto& [a, b] : pairs) cluster_.paths().cut(a, b);
+  later(Duration::milliseconds(100), Duration::seconds(20), [this, pairs] {
+    if (scene_.healed) return;
+    for (const auto& [a, b] : pairs) cluster_.paths().mend(a, b);
+  });
+}
+
+// A region loses the others, the store, clients, or everything.
+void RegionFaults::partition() {
+  const size_t index = some_region();
+  const SimRegion& region = cluster_.region(index);
+  const uint64_t what = random_.below(5);
+  std::vector<std::pair<Place, Place>> pairs;
+  const auto both = [&](Place a, Place b) {
+    pairs.emplace_back(a, b);
+    pairs.emplace_back(b, a);
+  };
+  for (size_t i = 0; i < cluster_.size(); ++i) {
+    const SimRegion& other = cluster_.region(i);
+    if (what == 0 || what >= 3) {
+      if (i != index) both(region.machines, other.machines);
+    }
+    if (what == 1) both(region.machines, other.store);
+    if (what == 2) both(region.machines, other.clients);
+    if (what >= 3 && i != index) {
+      // All of the site is alone.
+      both(region.machines, other.store);
+      both(region.machines, other.clients);
+      both(region.store, other.machines);
+      both(region.store, other.store);
+      both(region.clients, other.machines);
+    }
+  }
+  static constexpr const char* kProbes[] = {"region_cut_from_regions", "region_cut_from_store",
+                                            "region_cut_from_clients", "region_isolated",
+                                            "region_isolated"};
+  scene_.probe(kProbes[what]);
+  scene_.note("partition", index, what);
+  cut_for_a_while(pairs);
+}
+
+void RegionFaults::one_way() {
+  const Place from = some_place();
+  const Place to = some_place();
+  if (from == to) return;
+  scene_.probe("path_cut_one_way");
+  scene_.note("one way", from, to);
+  cut_for_a_while({{from, to}});
+}
+
+void RegionFaults::flap() {
+  const Place from = some_place();
+  const Place to = some_place();
+  if (from == to) return;
+  scene_.probe("path_flaps");
+  scene_.note("flap", from, to);
+  const Duration period = Duration::milliseconds(random_.between(20, 3'000));
+  flap_on(from, to, static_cast<int>(random_.between(3, 30)), period);
+}
+
+void RegionFaults::flap_on(Place a, Place b, int times, Duration period) {
+  if (scene_.healed || times == 0) return;
+  cluster_.cut(a, b);
+  scene_.queue.after(period, [=, this] {
+    if (scene_.healed) return;
+    cluster_.mend(a, b);
+    scene_.queue.after(period, [=, this] { flap_on(a, b, times - 1, period); });
+  });
+}
+
+void RegionFaults::break_links() {
+  const size_t a = some_region();
+  const size_t b = some_region();
+  if (a == b) return;
+  scene_.probe("links_broken");
+  cluster_.network().cut_between(cluster_.region(a).machines, cluster_.region(b).machines);
+}
+
+// --- the store -----------------------------------------------------------------------------------
+
+void RegionFaults::store_site() {
+  const size_t site = some_region();
+  scene_.probe("store_site_down");
+  cluster_.store().set_site_up(site, false);
+  later(Duration::milliseconds(500), Duration::seconds(15),
+        [this, site] { cluster_.store().set_site_up(site, true); });
+}
+
+void RegionFaults::lose_store() {
+  const bool all = random_.chance(1, 2);
+  scene_.probe(all ? "store_down" : "store_minority");
+  const size_t spared = all ? cluster_.size() : some_region();
+  for (size_t i = 0; i < cluster_.size(); ++i) {
+    if (i != spared) cluster_.store().set_site_up(i, false);
+  }
+  later(Duration::milliseconds(500), Duration::seconds(20), [this] {
+    for (size_t i = 0; i < cluster_.size(); ++i) cluster_.store().set_site_up(i, true);
+  });
+}
+
+void RegionFaults::roll_store_back() {
+  if (rollbacks_left_ == 0 || !cluster_.store().roll_back()) return;
+  --rollbacks_left_;
+  scene_.probe("store_rolled_back");
+}
+
+void RegionFaults::heal() {
+  for (const auto& node : nodes_) {
+    node->hold_down(false);
+    node->heal();
+  }
+  cluster_.paths().mend_all();
+  const bool rolled_back = cluster_.store().is_rolled_back();
+  cluster_.store().heal();
+  if (!rolled_back) return;
+  // Those that froze have to look anew.
+  for (SimRegion& region : cluster_.regions()) {
+    if (region.host->is_up()) region.host->crash(Crash::kProcess);
+  }
+}
+
+}  // namespace magpie::sim

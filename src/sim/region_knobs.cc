@@ -1,0 +1,96 @@
+#include "sim/region_knobs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace magpie::sim {
+namespace {
+
+// As in knobs.cc: half of the seeds do without a fault.
+Duration draw_rate(Random& random, int64_t low, int64_t high) {
+  const bool on = random.chance(1, 2);
+  const int64_t seconds = random.between(low, high);
+  return on ? Duration::seconds(seconds) : Duration{};
+}
+
+void draw_common(Knobs& knobs, Random& random) {
+  knobs.recent_batches_bytes = 1ull << random.between(12, 20);
+  knobs.unanswered_bytes = 1ull << random.between(16, 22);
+  knobs.upkeep_interval = Duration::seconds(random.between(2, 20));
+  knobs.topics = static_cast<int>(random.between(1, 3));
+  knobs.partitions = static_cast<int>(random.between(1, 3));
+  knobs.segment_bytes = 1ll << random.between(11, 15);
+  knobs.producers = static_cast<int>(random.between(1, 4));
+  knobs.plain_producers = random.chance(1, 4);
+  knobs.impatient_producers = random.chance(1, 4);
+  knobs.records_per_producer = static_cast<int>(random.between(100, 500));
+  knobs.readers = static_cast<int>(random.between(1, 3));
+  knobs.think_max = Duration::milliseconds(random.between(5, 300));
+  knobs.network_delay_max = Duration::milliseconds(random.between(1, 5));
+  knobs.disk_delay_max = Duration::milliseconds(random.between(1, 20));
+  knobs.chaos = Duration::seconds(random.between(30, 120));
+  knobs.kill_every = draw_rate(random, 5, 40);
+  knobs.power_loss_every = draw_rate(random, 5, 40);
+  knobs.clean_stop_every = draw_rate(random, 8, 60);
+  knobs.cut_every = draw_rate(random, 1, 20);
+  knobs.slow_disk_every = draw_rate(random, 8, 40);
+  knobs.disk_full_every = draw_rate(random, 10, 60);
+  knobs.write_error_every = draw_rate(random, 10, 60);
+  knobs.sync_error_every = draw_rate(random, 10, 60);
+  knobs.read_error_every = draw_rate(random, 10, 60);
+  knobs.clock_jump_every = draw_rate(random, 10, 60);
+}
+
+void draw_groups(RegionKnobs& knobs, Random& random) {
+  knobs.groups = {"critical"};
+  if (random.chance(1, 2)) knobs.groups.emplace_back("standard");
+  if (random.chance(1, 3)) knobs.groups.emplace_back("bulk");
+  if (random.chance(1, 3)) knobs.groups.erase(knobs.groups.begin());
+  if (knobs.groups.empty()) knobs.groups = {"critical"};
+  knobs.common.topics = std::max(knobs.common.topics, static_cast<int>(knobs.groups.size()));
+}
+
+}  // namespace
+
+RegionKnobs draw_region_knobs(Random& random) {
+  RegionKnobs knobs;
+  draw_common(knobs.common, random);
+  draw_groups(knobs, random);
+  knobs.distance_max = Duration::milliseconds(random.between(1, 60));
+  knobs.lease_seconds = random.between(2, 6);
+  knobs.clock_drift = random.chance(1, 2) ? random.between(0, 200) : 0;
+  knobs.outage_every = draw_rate(random, 20, 60);
+  knobs.pause_every = draw_rate(random, 10, 60);
+  knobs.disk_loss_every = draw_rate(random, 20, 80);
+  knobs.partition_every = draw_rate(random, 5, 30);
+  knobs.one_way_every = draw_rate(random, 5, 30);
+  knobs.flap_every = draw_rate(random, 5, 30);
+  knobs.break_every = draw_rate(random, 3, 20);
+  knobs.store_site_every = draw_rate(random, 10, 60);
+  knobs.store_loss_every = draw_rate(random, 15, 60);
+  knobs.store_restart_every = draw_rate(random, 10, 60);
+  if (random.chance(1, 2)) {
+    knobs.store = {random.below(40), random.below(40), random.below(20)};
+  }
+  knobs.operation_every = Duration::seconds(random.between(2, 20));
+  knobs.hasty_operator = random.chance(1, 2);
+  return knobs;
+}
+
+std::string RegionKnobs::describe() const {
+  const auto seconds = [](Duration rate) { return rate.to_milliseconds() / 1'000; };
+  return fmt::format(
+      "regions {} groups {} distance {} lease {} drift {} outage {} pause {} disk-loss {} "
+      "disk-restore {} partition {} one-way {} flap {} break {} store-site {} store-loss {} "
+      "store-restart {} store-rollbacks {} store {}/{}/{} operation {} hasty {} lossy {}; {}",
+      regions, fmt::join(groups, ","), distance_max.to_milliseconds(), lease_seconds, clock_drift,
+      seconds(outage_every), seconds(pause_every), seconds(disk_loss_every),
+      seconds(disk_restore_every), seconds(partition_every), seconds(one_way_every),
+      seconds(flap_every), seconds(break_every), seconds(store_site_every),
+      seconds(store_loss_every), seconds(store_restart_every), store_rollbacks, store.lose_answer,
+      store.late_request, store.cut_watch, seconds(operation_every), hasty_operator,
+      lossy_failovers, common.describe());
+}
+
+}  // namespace magpie::sim

@@ -1,0 +1,53 @@
+// What is different from seed to seed in a run with several regions; see knobs.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "sim/knobs.h"
+#include "sim/sim_store.h"
+
+namespace magpie::sim {
+
+struct RegionKnobs {
+  // Topics, clients, the disks' and nodes' own settings. Its faults of the network and the node
+  // meet one node at a time.
+  Knobs common;
+
+  // --- cluster ---
+  int regions = 3;
+  Duration distance_max = Duration::milliseconds(20);  // one way; each pair draws its own
+  int64_t lease_seconds = 3;
+  int64_t clock_drift = 0;          // of a million, either way
+  std::vector<std::string> groups;  // presets; the topics are spread over them
+
+  // --- faults ---
+  Duration outage_every;        // a region is down for up to half a minute
+  Duration pause_every;         // a process stands still for up to 15 seconds
+  Duration disk_loss_every;     // a region is rebuilt empty
+  Duration disk_restore_every;  // a directory comes back as an older copy of itself
+  Duration partition_every;     // a region is cut off from others, the store or clients
+  Duration one_way_every;       // one direction between two places is cut
+  Duration flap_every;          // a path comes and goes
+  Duration break_every;         // all connections between two regions break
+  Duration store_site_every;    // a site of the store is down
+  Duration store_loss_every;    // a majority of them
+  Duration store_restart_every;
+  int store_rollbacks = 0;
+  StoreFaults store;
+
+  // --- the operator ---
+  Duration operation_every = Duration::seconds(8);
+  // Failovers while the leader is well, too.
+  bool hasty_operator = false;
+  bool lossy_failovers = false;
+
+  std::string describe() const;
+};
+
+RegionKnobs draw_region_knobs(Random& random);
+
+}  // namespace magpie::sim

@@ -1,0 +1,309 @@
+#include "sim/region_world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "control/decide_groups.h"
+#include "sim/auditor.h"
+#include "sim/client.h"
+#include "sim/cluster.h"
+#include "sim/leadership_watch.h"
+#include "sim/log_watch.h"
+#include "sim/operator.h"
+#include "sim/producer.h"
+#include "sim/reader.h"
+#include "sim/region_faults.h"
+#include "sim/setup.h"
+#include "sim/topics.h"
+
+namespace magpie::sim {
+namespace {
+
+// How long a cluster may take to come up, and everybody to finish once nothing hinders them.
+constexpr Duration kStartLimit = Duration::seconds(60);
+constexpr Duration kHealLimit = Duration::seconds(240);
+// A record that was acknowledged on its way while a disk was lost proves nothing.
+constexpr Duration kDiskLossExcuse = Duration::seconds(60);
+
+class RegionWorld {
+ public:
+  explicit RegionWorld(const RegionRunOptions& options);
+
+  RunResult run();
+
+ private:
+  Surroundings around(size_t region) {
+    return {scene_,  knobs_.common,        cluster_.network(),
+            topics_, cluster_.bootstrap(), cluster_.region(region).clients,
+            nullptr};
+  }
+  Surroundings somewhere() { return around(scene_.random.below(cluster_.size())); }
+  void place_topics();
+  void watch_everything();
+  void make_groups();
+  void add_clients();
+  void acknowledged(const std::string& topic, int32_t partition, int64_t offset);
+  template <typename Done>
+  bool run_until(Duration limit, Done done);
+  template <typename Done>
+  void demand(Duration limit, Done done, const char* what);
+  bool all_registered() const;
+  bool clients_done() const;
+  bool converged();
+  bool same_logs(const std::string& topic, int32_t partition);
+  std::string describe();
+  void last_crash();
+  RunResult result();
+
+  const uint64_t seed_;
+  Scene scene_;
+  const RegionKnobs knobs_;
+  Topics topics_;
+  Cluster cluster_;
+  LogWatch logs_;
+  LeadershipWatch leaderships_;
+  RegionFaults faults_;
+  Operator operator_;
+  Setup setup_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::string waiting_for_;  // what keeps the regions from being equal
+  Instant last_look_;
+};
+
+RegionWorld::RegionWorld(const RegionRunOptions& options)
+    : seed_(options.seed),
+      scene_(options.seed),
+      knobs_(options.knobs ? *options.knobs : draw_region_knobs(scene_.random)),
+      topics_(scene_, knobs_.common),
+      cluster_(scene_, knobs_),
+      logs_(scene_),
+      leaderships_(scene_, cluster_, topics_),
+      faults_(scene_, knobs_, cluster_),
+      operator_(scene_, knobs_, cluster_),
+      setup_(somewhere()) {
+  scene_.trace.set_sink(options.sink);
+  scene_.trace.say(scene_.now(), "knobs: " + knobs_.describe());
+  place_topics();
+  watch_everything();
+}
+
+void RegionWorld::place_topics() {
+  size_t next = 0;
+  for (SimTopic& topic : topics_.list()) {
+    topic.configs["magpie.failover.group"] = knobs_.groups[next++ % knobs_.groups.size()];
+  }
+}
+
+void RegionWorld::watch_everything() {
+  for (SimRegion& region : cluster_.regions()) logs_.watch(region.host->id(), *region.disk);
+  faults_.set_disk_lost([this](NodeId node) { logs_.disk_lost(node); });
+  cluster_.store().set_observer(
+      [this](const store::ImageChanges& changes) { leaderships_.changed(changes); });
+  logs_.set_hear([this](const std::string& partition, const LoggedBatch& batch) {
+    const size_t dash = partition.rfind('-');
+    const int32_t index = std::stoi(partition.substr(dash + 1));
+    leaderships_.written(partition.substr(0, dash), index, batch.last);
+  });
+  topics_.set_acknowledged([this](const std::string& topic, int32_t partition, int64_t offset) {
+    acknowledged(topic, partition, offset);
+  });
+}
+
+// G1 as the disks show it: a group that blocks acknowledges nothing that is on one disk only.
+void RegionWorld::acknowledged(const std::string& topic, int32_t partition, int64_t offset) {
+  if (topics_.find(topic).configs.at("magpie.failover.group") != "critical") return;
+  const Instant lost = logs_.last_disk_loss();
+  if (lost != Instant{} && scene_.now() < lost + kDiskLossExcuse) return;
+  const size_t holders = logs_.holders(fmt::format("{}-{}", topic, partition), offset);
+  if (holders >= 2) return;
+  scene_.violate("G1", fmt::format("{}-{}: offset {} is acknowledged and safe on {} disks", topic,
+                                   partition, offset, holders));
+}
+
+template <typename Done>
+bool RegionWorld::run_until(Duration limit, Done done) {
+  const Instant end = scene_.now() + limit;
+  while (!scene_.violation && !done()) {
+    if (scene_.now() > end) return false;
+    if (!scene_.queue.run_one()) return false;
+  }
+  return true;
+}
+
+template <typename Done>
+void RegionWorld::demand(Duration limit, Done done, const char* what) {
+  if (scene_.violation) return;
+  if (run_until(limit, done) || scene_.violation) return;
+  scene_.violate("liveness", fmt::format("{} did not finish in {} s without faults{}", what,
+                                         limit.to_milliseconds() / 1'000, describe()));
+}
+
+// --- beginning -----------------------------------------------------------------------------------
+
+bool RegionWorld::all_registered() const {
+  return cluster_.state().nodes().size() == cluster_.size();
+}
+
+void RegionWorld::make_groups() {
+  for (const std::string& name : knobs_.groups) {
+    control::FailoverGroup group = *control::preset(name);
+    group.name = name;
+    group.timeout = Duration::seconds(3);
+    const auto refused = cluster_.store().commit(Cluster::kId, [&](const control::State& state) {
+      auto decided = control::decide_create_group(state, group);
+      using Made = tl::expected<control::Transaction, control::Refusal>;
+      return decided ? Made(std::move(decided->transaction))
+                     : Made(tl::unexpected<control::Refusal>(decided.error()));
+    });
+    if (refused) scene_.violate("metadata", "group " + name + ": " + refused->message);
+  }
+}
+
+void RegionWorld::add_clients() {
+  for (int i = 0; i < knobs_.common.producers; ++i) {
+    Producer::Settings settings;
+    settings.number = i + 1;
+    settings.idempotent = !knobs_.common.plain_producers || i % 2 == 0;
+    settings.records = knobs_.common.records_per_producer;
+    if (!settings.idempotent) settings.acks = static_cast<int16_t>(scene_.random.between(-1, 1));
+    for (const auto& [key, ledger] : topics_.ledgers()) {
+      if (scene_.random.chance(2, 3)) settings.partitions.push_back(key);
+    }
+    if (settings.partitions.empty()) {
+      settings.partitions.push_back(topics_.ledgers().begin()->first);
+    }
+    clients_.push_back(std::make_unique<Producer>(somewhere(), std::move(settings)));
+  }
+  for (int i = 0; i < knobs_.common.readers; ++i) {
+    clients_.push_back(std::make_unique<Reader>(somewhere(), i + 1));
+  }
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+bool RegionWorld::clients_done() const {
+  return std::all_of(clients_.begin(), clients_.end(),
+                     [](const auto& client) { return client->is_done(); });
+}
+
+bool RegionWorld::same_logs(const std::string& topic, int32_t partition) {
+  const std::string name = fmt::format("{}-{}", topic, partition);
+  const int64_t end = topics_.ledger(topic, partition).high_watermark();
+  const LoggedBatches first = read_log(*cluster_.region(0).disk, name);
+  for (SimRegion& region : cluster_.regions()) {
+    const LoggedBatches other = read_log(*region.disk, name);
+    auto a = first.begin();
+    auto b = other.begin();
+    // A copy that was begun anew may begin later.
+    if (a != first.end() && b != other.end()) {
+      const int64_t begin = std::max(a->first, b->first);
+      a = first.lower_bound(begin);
+      b = other.lower_bound(begin);
+    }
+    for (; a != first.end() && a->first < end; ++a, ++b) {
+      if (b != other.end() && *a == *b) continue;
+      waiting_for_ = fmt::format("{} differs between regions a and {} at offset {}", name,
+                                 region.name, a->first);
+      return false;
+    }
+    if (b == other.end() || b->first >= end) continue;
+    waiting_for_ = fmt::format("{} is longer in region {}", name, region.name);
+    return false;
+  }
+  return true;
+}
+
+// Every group has a leader with all its copies, and all regions hold the same.
+bool RegionWorld::converged() {
+  if (scene_.now() < last_look_ + Duration::milliseconds(500)) return false;
+  last_look_ = scene_.now();
+  operator_.settle();
+  const control::State state = cluster_.state();
+  for (const auto& [name, group] : state.groups()) {
+    const control::Leadership& term = state.leadership(name);
+    if (!term.exists()) continue;
+    const auto copies = static_cast<size_t>(control::wanted_copies(group, state.regions()));
+    if (term.open && term.sync.size() >= copies && cluster_.is_alive(state, term.leader.node)) {
+      continue;
+    }
+    waiting_for_ =
+        fmt::format("group {} has {} of {} copies and its epoch {} is {}", name, term.sync.size(),
+                    copies, term.epoch.value, term.open ? "open" : "not open");
+    return false;
+  }
+  return std::all_of(topics_.ledgers().begin(), topics_.ledgers().end(), [&](const auto& entry) {
+    return same_logs(entry.first.first, entry.first.second);
+  });
+}
+
+std::string RegionWorld::describe() {
+  std::string text;
+  for (const auto& client : clients_) {
+    if (!client->is_done()) text += "; " + client->describe();
+  }
+  return waiting_for_.empty() ? text : text + "; " + waiting_for_;
+}
+
+void RegionWorld::last_crash() {
+  for (SimRegion& region : cluster_.regions()) {
+    if (region.host->is_up()) region.host->crash(Crash::kPower);
+  }
+  cluster_.boot_all();
+}
+
+RunResult RegionWorld::run() {
+  cluster_.store().start();
+  cluster_.boot_all();
+  demand(
+      kStartLimit, [&] { return all_registered(); }, "registering");
+  if (!scene_.violation) make_groups();
+  setup_.start();
+  demand(
+      kStartLimit, [&] { return setup_.is_done(); }, "creating topics");
+  if (!scene_.violation) {
+    add_clients();
+    for (auto& client : clients_) client->start();
+    faults_.start();
+    operator_.start();
+    run_until(knobs_.common.chaos, [] { return false; });
+    faults_.heal();
+  }
+  operator_.settle();
+  demand(
+      kHealLimit, [&] { return clients_done() && converged(); }, "clients and regions");
+  if (!scene_.violation) last_crash();
+  demand(
+      kHealLimit, [&] { return converged(); }, "regions after the last power loss");
+  Auditor auditor(around(0));
+  if (!scene_.violation) auditor.start();
+  demand(
+      kHealLimit, [&] { return auditor.is_done(); }, "the final reading");
+  return result();
+}
+
+RunResult RegionWorld::result() {
+  RunResult result;
+  result.seed = seed_;
+  result.violation = scene_.violation;
+  result.hash = scene_.trace.hash();
+  result.events = scene_.queue.events();
+  result.virtual_time = scene_.now() - Instant{};
+  for (const auto& [key, ledger] : topics_.ledgers()) {
+    result.acknowledged += ledger->acknowledgements();
+  }
+  result.probes = scene_.probes;
+  result.knobs = knobs_.describe();
+  return result;
+}
+
+}  // namespace
+
+RunResult run_region_seed(const RegionRunOptions& options) {
+  return RegionWorld(options).run();
+}
+
+}  // namespace magpie::sim
