@@ -40,6 +40,7 @@ SUITES = (
                            "test/clients/run.py", "kcat"), minutes=5),
     Suite("store", "test", ("test/store/run.py",), minutes=3),
     Suite("power-loss", "test", ("test/power_loss/run.py",), minutes=5),
+    Suite("regions", "test", ("test/regions/run.py",), minutes=3),
     Suite("build-release", "clients", ("tools/build.sh", "release", "magpie"), minutes=15,
           step=True),
     Suite("clients", "clients", ("test/clients/run.py",), minutes=35, show=True),
