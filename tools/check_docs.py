@@ -35,7 +35,7 @@ CONFIGURATION = "docs/operations/configuration.md"
 LIMIT_ROW = re.compile(r"^\| ([^|]+?) \| ?([^|]*?) \| ?([^|]*?) \| [^|]+ \| ?([^|]*?) \|$",
                        re.MULTILINE)
 SETTING_ROW = re.compile(r"^\| `([a-z_.]+)` \| `([^`]+)` \|", re.MULTILINE)
-PITFALLS_COUNT = 46
+PITFALLS_COUNT = 56
 TEST_DEFINITION = re.compile(
     r"\b(?:TYPED_TEST|TEST|RC_GTEST)(?:_F|_P|_PROP|_FIXTURE_PROP)?\(\s*(\w+),\s*(\w+)")
 

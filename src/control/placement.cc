@@ -19,8 +19,9 @@ tl::unexpected<Refusal> node_is_full(const Policy& policy, NodeId node) {
 }
 
 // The nodes of one assignment, checked.
-std::optional<Refusal> assignment_problem(const Policy& policy, int32_t partition,
-                                          const std::vector<int32_t>& nodes, size_t replicas) {
+std::optional<Refusal> assignment_problem(const State& state, const Policy& policy,
+                                          int32_t partition, const std::vector<int32_t>& nodes,
+                                          size_t replicas) {
   const auto refusal = [&](std::string what) {
     return Refusal{RefusalCode::kInvalidReplicaAssignment,
                    fmt::format("the assignment of partition {} {}", partition, what)};
@@ -32,7 +33,8 @@ std::optional<Refusal> assignment_problem(const Policy& policy, int32_t partitio
   }
   std::set<int32_t> seen;
   for (const int32_t node : nodes) {
-    if (!std::binary_search(policy.nodes.begin(), policy.nodes.end(), NodeId{node})) {
+    const bool is_own = std::binary_search(policy.nodes.begin(), policy.nodes.end(), NodeId{node});
+    if (!is_own && state.find_node(NodeId{node}) == nullptr) {
       return refusal(fmt::format("names node {}, which is not in the cluster", node));
     }
     if (!seen.insert(node).second) return refusal(fmt::format("names node {} twice", node));
@@ -66,8 +68,8 @@ tl::expected<Placement, Refusal> assigned_placement(
   std::map<NodeId, int64_t> added;
   for (size_t i = 0; i < assignments.size(); ++i) {
     const int32_t partition = first + static_cast<int32_t>(i);
-    if (auto problem =
-            assignment_problem(policy, partition, assignments[i], assignments.front().size())) {
+    if (auto problem = assignment_problem(state, policy, partition, assignments[i],
+                                          assignments.front().size())) {
       return tl::unexpected<Refusal>(std::move(*problem));
     }
     const NodeId node{assignments[i].front()};

@@ -1,10 +1,12 @@
 // CreateTopics (key 19). Each topic is decided and committed on its own, as in Kafka.
+#include <algorithm>
 #include <map>
 #include <utility>
 
 #include "control/decide_topic.h"
 #include "control/describe_configs.h"
 #include "kafka/cluster_control.h"
+#include "kafka/cluster_view.h"
 #include "kafka/errors.h"
 #include "kafka/gathering.h"
 #include "kafka/handlers.h"
@@ -29,11 +31,20 @@ control::CreateTopic to_control(const wire::CreateTopicsRequest::Topic& asked, b
   return wanted;
 }
 
+// How many copies a topic has is what its failover group says, whatever was asked for; of a topic
+// that was only to be checked nobody knows yet.
+int16_t replication_factor_of(const Broker& broker, const control::TopicCreated& created) {
+  const control::Topic* topic = broker.control.state().find_topic(created.name);
+  if (topic == nullptr || topic->id != created.id) return created.replication_factor;
+  const auto replicas = broker.cluster.partition(*topic, PartitionIndex{0}).replicas.size();
+  return static_cast<int16_t>(std::max<size_t>(replicas, 1));
+}
+
 void fill(const Broker& broker, const control::TopicCreated& created,
           wire::CreateTopicsResponse::Topic& answer) {
   answer.topic_id = created.id;
   answer.num_partitions = created.partitions;
-  answer.replication_factor = created.replication_factor;
+  answer.replication_factor = replication_factor_of(broker, created);
   auto& configs = answer.configs.emplace();
   for (const auto& config : control::describe_values(broker.control.policy(), created.configs)) {
     configs.push_back({.name = config.name,

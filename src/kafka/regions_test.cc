@@ -73,15 +73,18 @@ class RegionsTest : public ::testing::Test {
     bench_.set_group(group);
   }
 
-  wire::ProduceResponse produce(int version, int32_t index = 0, int16_t acks = -1) {
+  static wire::ProduceRequest produce_request(int32_t index = 0) {
     record::BatchBuilder builder;
     builder.add({.timestamp = 1, .key = "k", .value = "v"});
     wire::ProduceRequest request;
-    request.acks = acks;
+    request.acks = -1;
     auto& topic = request.topic_data.emplace_back();
     topic.name = kTopic;
     topic.partition_data.push_back({index, builder.build()});
-    return bench_.call_api<wire::ProduceResponse>(request, version);
+    return request;
+  }
+  wire::ProduceResponse produce(int version, int32_t index = 0) {
+    return bench_.call_api<wire::ProduceResponse>(produce_request(index), version);
   }
   wire::ListOffsetsResponse::Partition list_offset(int64_t timestamp, int version = 7,
                                                    int32_t epoch = -1) {
@@ -201,6 +204,30 @@ TEST_F(RegionsTest, ALeaderWithoutALeaseServesNothing) {
   EXPECT_EQ(produce(11).responses[0].partition_responses[0].error_code,
             ErrorCode::kNotEnoughReplicas)
       << "nothing was stored, and the producer is to try again";
+}
+
+// The other region never answers; the record may be stored or not.
+TEST_F(RegionsTest, AProduceRequestThatWaitsForAnotherRegionIsAnsweredInTime) {
+  lead_alone();
+  bench_.call(kTopic, [&](auto& partition, auto& out) {
+    partition.require(bench_.now, {NodeId{2}}, out);
+    partition.member_reconciled(NodeId{2}, Offset{0}, out);
+  });
+  wire::ProduceRequest request = produce_request();
+  request.timeout_ms = 30'000;
+  bench_.send(request, 11);
+  bench_.advance(Duration::seconds(29));
+  EXPECT_FALSE(bench_.take<wire::ProduceResponse>(11));
+  bench_.advance(Duration::seconds(1));
+  const auto late = bench_.take<wire::ProduceResponse>(11);
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->responses[0].partition_responses[0].error_code, ErrorCode::kRequestTimedOut);
+  EXPECT_EQ(late->responses[0].partition_responses[0].base_offset, -1);
+  bench_.call(kTopic, [](auto& partition, auto& out) {
+    partition.member_durable(NodeId{2}, Offset{1}, out);
+  });
+  EXPECT_FALSE(bench_.take<wire::ProduceResponse>(11)) << "it was answered";
+  EXPECT_EQ(range(bench_.fetch(kTopic, 0)), (Range{0, 1})) << "and stored all the same";
 }
 
 // --- a term that has just begun ------------------------------------------------------------------

@@ -49,6 +49,8 @@ kafka::HostedPartition* GroupLoader::find_ours(kafka::Broker& broker) {
   kafka::HostedPartition* hosted =
       broker.partitions.find(control::kConsumerOffsetsTopic, PartitionIndex{0});
   if (hosted != nullptr && hosted->partition->is_readable()) return hosted;
+  due_ = broker.now.instant + kRetryDelay;
+  if (hosted == nullptr) return nullptr;  // being opened
   put_off(broker, fmt::format("partition {}-0 is not readable", control::kConsumerOffsetsTopic));
   return nullptr;
 }

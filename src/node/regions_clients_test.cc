@@ -1,6 +1,7 @@
 // What Kafka clients see of several whole nodes: one cluster, whichever of them they ask.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ class RegionsClients : public ::testing::Test {
     request.topics.push_back({.name = "t", .num_partitions = 2, .replication_factor = 3});
     const auto created = ask<wire::CreateTopicsResponse>(2, request, 5);
     EXPECT_EQ(created.topics.at(0).error_code, ErrorCode::kNone);
+    EXPECT_EQ(created.topics.at(0).replication_factor, 3) << "what the group has";
     EXPECT_TRUE(world_.run_until([&] { return leader_of("t") == 1 && leader_of("t", 2) == 1; }));
     world_.run_for(Duration::seconds(2));
   }
@@ -84,6 +86,41 @@ class RegionsClients : public ::testing::Test {
     request.group_id = "g";
     request.topics.emplace().push_back({"t", {0}});
     return ask<wire::OffsetFetchResponse>(index, request, 7);
+  }
+
+  nlohmann::json administer(size_t index, const std::string& method, const std::string& path,
+                            const std::string& body) {
+    const auto exchange = world_.node(index).begin_http(method, path, body);
+    std::optional<port::HttpRespond> answer;
+    world_.run_until([&] { return (answer = world_.node(index).take_http(exchange)).has_value(); });
+    return answer ? nlohmann::json::parse(answer->body) : nlohmann::json::object();
+  }
+  // Carried out by the node that is asked, until it is over.
+  void operate(size_t index, const nlohmann::json& request) {
+    nlohmann::json answer = administer(index, "POST", "/v1/operations", request.dump());
+    ASSERT_TRUE(answer.contains("id")) << answer.dump(1);
+    const std::string path = "/v1/operations/" + answer["id"].dump();
+    world_.run_until([&] {
+      answer = nlohmann::json::parse(world_.node(index).http("GET", path).body);
+      return answer.value("over", false);
+    });
+    ASSERT_EQ(answer["step"], "done") << answer.dump(1);
+  }
+  // Asynchronous, and consumers may read from followers.
+  void make_bulk() {
+    administer(0, "POST", "/v1/failover-groups", R"({"name":"bulk","preset":"bulk"})");
+    ASSERT_TRUE(world_.run_until([&] {
+      const std::string led = world_.stored("leadership/bulk");
+      return !led.empty() && nlohmann::json::parse(led)["open"].get<bool>();
+    }));
+    administer(0, "POST", "/v1/failover-groups/bulk/partitions", R"({"topic":"t"})");
+    world_.run_for(Duration::seconds(2));
+  }
+  wire::FetchResponse::Partition fetch_from_rack(size_t index, int64_t offset,
+                                                 const std::string& rack) {
+    wire::FetchRequest request = fetch_request("t", 0, offset);
+    request.rack_id = rack;
+    return ask<wire::FetchResponse>(index, request, 12).responses.at(0).partitions.at(0);
   }
 
   RegionsWorld world_{{"a", "b", "c"}};
@@ -202,6 +239,76 @@ TEST_F(RegionsClients, ALeaderThatIsCutOffServesNothing) {
   world_.join(0, 2);
   EXPECT_TRUE(world_.run_until([&] { return fetch_at(0, 0).error_code == ErrorCode::kNone; }));
   EXPECT_TRUE(world_.run_until([&] { return position_at(0).error_code == ErrorCode::kNone; }));
+}
+
+// --- leadership moves ----------------------------------------------------------------------------
+
+TEST_F(RegionsClients, PositionsMoveWithTheSystemGroup) {
+  ASSERT_EQ(commit_at(0, 5), ErrorCode::kNone);
+  operate(2, {{"kind", "switchover"}, {"from", "a"}, {"to", "b"}});
+  ASSERT_TRUE(world_.run_until([&] { return position_at(1).error_code == ErrorCode::kNone; }));
+  EXPECT_EQ(position_at(1).topics.at(0).partitions.at(0).committed_offset, 5) << "exactly";
+  EXPECT_EQ(position_at(0).error_code, ErrorCode::kNotCoordinator);
+  EXPECT_EQ(commit_at(0, 6), ErrorCode::kNotCoordinator);
+  EXPECT_EQ(commit_at(1, 6), ErrorCode::kNone);
+  wire::FindCoordinatorRequest find;
+  find.coordinator_keys = {"g"};
+  EXPECT_EQ(ask<wire::FindCoordinatorResponse>(0, find, 4).coordinators.at(0).node_id, 2);
+}
+
+TEST_F(RegionsClients, WhoWaitsForRecordsHearsOfASwitchoverAtOnce) {
+  wire::FetchRequest request = fetch_request("t", 0, 0);
+  request.max_wait_ms = 300'000;
+  request.min_bytes = 1;
+  TestClient consumer(world_.node(0), "consumer");
+  consumer.send(request, 12);
+  operate(2, {{"kind", "switchover"}, {"groups", {"default"}}, {"to", "b"}});
+  const auto fetched = consumer.take<wire::FetchResponse>(12);
+  ASSERT_TRUE(fetched);
+  const auto& answer = fetched->responses[0].partitions[0];
+  EXPECT_EQ(answer.error_code, ErrorCode::kNotLeaderOrFollower);
+  EXPECT_EQ(answer.current_leader.leader_id, 2);
+}
+
+TEST_F(RegionsClients, ConsumersReadTheCopyInTheirRegion) {
+  make_bulk();
+  ASSERT_EQ(produce_at(0, "one").responses.at(0).partition_responses.at(0).error_code,
+            ErrorCode::kNone);
+  world_.run_for(Duration::seconds(1));
+  EXPECT_EQ(fetch_from_rack(0, 0, "c").preferred_read_replica, 3);
+  EXPECT_EQ(fetch_from_rack(0, 0, "a").preferred_read_replica, -1);
+  EXPECT_EQ(records_in(fetch_from_rack(2, 0, "c")).size(), 1u);
+  EXPECT_EQ(fetch_from_rack(2, 9, "c").error_code, ErrorCode::kNone) << "it may only lag";
+  // Its region loses the leader: what it has grows old, and consumers look for others.
+  world_.cut(0, 2);
+  world_.run_for(Duration::seconds(40));
+  EXPECT_EQ(fetch_from_rack(2, 0, "c").error_code, ErrorCode::kNotLeaderOrFollower);
+  EXPECT_EQ(fetch_from_rack(0, 0, "c").preferred_read_replica, -1);
+  world_.join(0, 2);
+  EXPECT_TRUE(
+      world_.run_until([&] { return fetch_from_rack(2, 0, "c").error_code == ErrorCode::kNone; }));
+}
+
+// G9: nothing that can be read is skipped, and nobody is told to start over.
+TEST_F(RegionsClients, AConsumerThatReadWhatWasLostGoesOn) {
+  make_bulk();
+  produce_at(0, "everywhere");
+  world_.run_for(Duration::seconds(1));
+  world_.cut(0, 1);
+  world_.cut(0, 2);
+  produce_at(0, "lost");
+  EXPECT_EQ(records_in(fetch_at(0, 1)).size(), 1u) << "seen, and nowhere else";
+  world_.crash(0);
+  operate(1, {{"kind", "failover"}, {"from", "a"}, {"allow_loss", true}});
+  const int leader = leader_of("t", 1);
+  ASSERT_GT(leader, 1);
+  const auto at = static_cast<size_t>(leader - 1);
+  ASSERT_TRUE(world_.run_until([&] { return fetch_at(at, 2).error_code == ErrorCode::kNone; }));
+  EXPECT_TRUE(records_in(fetch_at(at, 2)).empty());
+  produce_at(at, "after");
+  const auto records = records_in(fetch_at(at, 2));
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].second, "after");
 }
 
 }  // namespace

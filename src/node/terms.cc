@@ -252,6 +252,7 @@ void Terms::tick(kafka::Broker& broker) {
   for (auto& [name, group] : groups_) {
     if (group.led) group.led->look(broker);
     const Leadership& held = state_.leadership(name);
+    look_at_link(broker.now, group, held);
     const bool waits = !held.exists() || held.leader == *self_;
     if (waits && (!group.led || group.not_ours == held.epoch)) dirty_.insert(name);
   }
@@ -262,6 +263,19 @@ Instant Terms::next_deadline() const {
   if (!self_) return Instant::never();
   if (!dirty_.empty() || follower_moved_) return Instant{};
   return std::min(next_look_, next_expiry_);
+}
+
+void Terms::look_at_link(const Now& now, Group& group, const Leadership& held) {
+  const bool follows = held.exists() && held.leader.node != self_->node;
+  if (!follows || links_.can_ask(held.leader.node)) group.linked_at = now.instant;
+  const bool cut_off = group.linked_at + lease_ < now.instant;
+  if (std::exchange(group.cut_off, cut_off) == cut_off) return;
+  for (const kafka::Route route : group.routes) {
+    kafka::HostedPartition* hosted = partitions_.find(route);
+    if (hosted == nullptr) continue;
+    hosted->cut_off = cut_off;
+    changed_.push_back(route);
+  }
 }
 
 void Terms::look_at(kafka::Broker& broker, const std::string& name, Group& group) {
@@ -434,6 +448,7 @@ void Terms::follow(kafka::Broker& broker, const std::string& name, Group& group,
       partitions_.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
         partition.follow(broker.now, held.epoch, out);
       });
+      hosted->cut_off = group.cut_off;
       changed_.push_back(route);
     }
     links_.unfollow_others(route, held.leader.node);

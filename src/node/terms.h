@@ -9,7 +9,8 @@
 // Guarantees: this node leads only in terms that began in this life (a restarted leader takes a new
 // epoch first); it leads a group only when every partition of it that is here can be read; commits
 // are held whenever neither the lease nor enough promises (promises.h) are certainly valid; a copy
-// follows only who leads in the state.
+// follows only who leads in the state, and serves no consumers once it has not been linked to the
+// leader for as long as a lease lasts.
 //
 // What it does not do: it decides no failover, and opens no partition.
 #pragma once
@@ -66,7 +67,8 @@ class Terms {
   void tick(kafka::Broker& broker);
   Instant next_deadline() const;
 
-  // Partitions whose role or epoch changed, or that hold commits or cease to, since the last call.
+  // Partitions whose right to serve changed since the last call (kafka/role_changes.h): another
+  // role or epoch, commits that are held or no more, a leader that cannot be heard or can again.
   std::vector<kafka::Route> take_changed() { return std::exchange(changed_, {}); }
 
   // Null if this node does not lead the group.
@@ -83,6 +85,8 @@ class Terms {
     LeaderEpoch not_ours = kNoLeaderEpoch;  // an epoch that can be led no further
     std::unique_ptr<LedGroup> led;
     bool held = false;                       // commits are
+    Instant linked_at;                       // when the leader elsewhere could last be heard
+    bool cut_off = true;                     // that is longer ago than a lease lasts
     bool proposing = false;                  // to lead, or the floors of a term with loss
     LeaderEpoch floors_of = kNoLeaderEpoch;  // the epoch whose floors are recorded
     std::string complaint;                   // why it is not led, as last said
@@ -106,6 +110,7 @@ class Terms {
   void proposed(kafka::Broker& broker, const std::string& name, const std::string& what,
                 const std::optional<control::Refusal>& refusal);
   void node_changed(kafka::Broker& broker, NodeId node);
+  void look_at_link(const Now& now, Group& group, const control::Leadership& held);
   bool may_commit(const Now& now, const std::string& name, const Group& group) const;
   void ask_for_promises(kafka::Broker& broker);
 

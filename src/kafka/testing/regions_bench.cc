@@ -235,6 +235,7 @@ void RegionsBench::on_partition(Broker& at_hand, PartitionEvent event) {
 void RegionsBench::run() {
   Broker at_hand = broker();
   while (auto event = partitions.next_event()) on_partition(at_hand, std::move(*event));
+  if (produces_.next_deadline() <= now.instant) produces_.tick(at_hand);
   if (fetches.next_deadline() <= now.instant) fetches.tick(at_hand);
   if (groups.next_deadline() <= now.instant) groups.tick(at_hand);
   collect();
