@@ -478,6 +478,29 @@ TEST_P(EngineConformance, GapsOnceExpectedAreNeverTakenForDamage) {
   }
 }
 
+// An epoch may begin where compaction has taken the records before it.
+TEST_P(EngineConformance, ACutMayEndInAGap) {
+  Output out = harness_->out();
+  engine().expect_gaps(now(), out);
+  harness_->settle();
+  for (int i = 0; i < 30; ++i) {
+    append_batch_at(engine().end() + 10, {3}, build({{}, {}}));
+    harness_->settle();
+  }
+  for (const size_t kept : {20u, 7u, 1u}) {
+    const Offset end = record::parse_header(appended_[kept].bytes()).base_offset;
+    cut(end);
+    EXPECT_EQ(read_all({0}, end), appended_);
+    EXPECT_EQ(restart(false).end, end);
+    append_batch_at(end, {3}, build({{}}));
+    harness_->settle();
+    for (const bool orderly : {true, false}) {
+      EXPECT_EQ(restart(orderly).end, end + 1);
+      EXPECT_EQ(read_all({0}, end + 1), appended_);
+    }
+  }
+}
+
 TEST_P(EngineConformance, ALogThatIsCompactedExpectsGaps) {
   harness_->config.may_have_gaps = true;
   restart(true);

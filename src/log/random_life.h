@@ -1,5 +1,6 @@
-// A random life of one log: appends, reads, checkpoints, trims, cuts, failing disks, crashes and
-// restarts in any order, compared step by step with a simple memory of what must be there.
+// A random life of one log, with gaps between offsets or without: appends, reads, checkpoints,
+// trims, cuts, failing disks, crashes and restarts in any order, compared step by step with a
+// simple memory of what must be there.
 //
 // One seed is one life. The first broken rule ends it and is told in words, so that a test can also
 // check that a planted bug is noticed.
@@ -36,7 +37,7 @@ class RandomLife {
   // What there was before the log was begun anew; a crash may bring it back.
   struct Before {
     std::vector<Batch> batches;
-    Offset base;
+    Offset end;
     Offset durable;
     Offset start;
     std::map<int64_t, std::string> saved;
@@ -79,9 +80,9 @@ class RandomLife {
 
   void check_chain(const engine::Read& read, const BufferChain& chain);
   void check_all_readable();
-  Offset model_end() const;
   void forget_from(Offset end);
   void forget_all();
+  const Batch* first_from(Offset offset) const;
   bool is_anew();
 
   Random random_;
@@ -91,7 +92,7 @@ class RandomLife {
   std::vector<Batch> batches_;  // all that were appended and not cut, trimmed ones included
   // Dropped by a failure; a crash may bring them back until a reopen has cut them off.
   std::vector<Batch> ghosts_;
-  Offset base_;     // where the log was begun
+  Offset end_;      // of all that was appended
   Offset durable_;  // reported durable
   Offset start_;    // confirmed by Trimmed or Opened
   Offset asked_start_;

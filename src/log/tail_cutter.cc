@@ -46,6 +46,7 @@ void TailCutter::checkpoint(Step& step, Next next) {
 
 void TailCutter::give_up(Step& step, const Error& error) {
   state_.phase = Phase::kFailed;
+  cut_to_.reset();
   step.tell(engine::Failed{state_.durable_end, error});
 }
 
@@ -112,9 +113,10 @@ void TailCutter::cut_memory(Step& step, Offset end, const std::shared_ptr<Segmen
   if (keep_rest) {
     Segment& active = segments.back();
     active.size = rest->size;
-    active.next = end;
+    active.next = rest->next;
     active.largest = rest->largest;
     active.index = std::move(rest->index);
+    cut_to_ = CutTo{end, state_.start};
   } else if (segments.empty() || segments.back().next < end) {
     segments.emplace_back(end);
   }
@@ -175,6 +177,7 @@ void TailCutter::settle_files(Step& step, Next next) {
       remove_stale_index(shortened, [this, next](Step& indexed) {
         remove_doomed(indexed, [this, next](Step& removed) {
           checkpointer_.set_discard_beyond(false);
+          skip_gap(removed);
           checkpoint(removed, [this, next](Step& last) {
             cutting_ = false;
             next(last);
@@ -183,6 +186,18 @@ void TailCutter::settle_files(Step& step, Next next) {
       });
     });
   });
+}
+
+// A cut may end in a gap. A segment ends with its last batch, so the log goes on in a new one.
+// After a crash before this the log ends where that batch does: no batch is lost or gained by it.
+void TailCutter::skip_gap(Step& step) {
+  const std::optional<CutTo> cut = std::exchange(cut_to_, std::nullopt);
+  Segment& active = state_.active();
+  if (!cut || active.next >= cut->end) return;
+  active.index.seal(active.largest);
+  state_.segments.emplace_back(cut->end);
+  state_.start = std::max(state_.start, cut->start);  // it may lie in the gap
+  appender_.resume(step.now);
 }
 
 void TailCutter::shorten_active(Step& step, Next next) {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/engine.h"
@@ -47,6 +48,7 @@ class TailCutter {
   void empty_memory(Step& step, Offset at);
   void settle_cut(Step& step);
   void settle_files(Step& step, Next next);
+  void skip_gap(Step& step);
   void shorten_active(Step& step, Next next);
   void remove_doomed(Step& step, Next next);
   void remove_files(Step& step, std::vector<port::FileRef> files, Next next);
@@ -67,8 +69,14 @@ class TailCutter {
   LogState& state_;
   Appender& appender_;
   Checkpointer& checkpointer_;
-  uint64_t operation_ = 0;       // number of the cut or reopen that was begun last
-  bool cutting_ = false;         // a cut was begun and its files are not settled yet
+  uint64_t operation_ = 0;  // number of the cut or reopen that was begun last
+  bool cutting_ = false;    // a cut was begun and its files are not settled yet
+  // Of that cut, which may end above the end of the last batch that is left.
+  struct CutTo {
+    Offset end;
+    Offset start;  // of the log, before
+  };
+  std::optional<CutTo> cut_to_;
   std::vector<Segment> doomed_;  // segments that are no longer in the state
 };
 
