@@ -47,18 +47,13 @@ void Journal::append(const State& state, Revision revision, const std::vector<Ch
   effects.add(port::WriteFile{file_, size_, {std::move(record)}, /*sync=*/true, then_});
 }
 
-void Journal::append_copy(const State& state, const std::vector<JournalRecord>& records,
-                          port::Effects& effects) {
-  CHECK(!busy_);
-  if (wants_rewrite()) return replace(encode_journal(cluster_id_, state, store_id_), effects);
-  BufferChain chain;
-  for (const JournalRecord& record : records) {
-    chain.push_back(encode_journal_record(record.revision, record.changes));
-  }
+void Journal::append_copy(const JournalRecord& copied, port::Effects& effects) {
+  CHECK(!busy_ && !wants_rewrite());
+  Buffer record = encode_journal_record(copied.revision, copied.changes);
   busy_ = true;
   replacing_ = false;
-  size_after_ = size_ + size_of(chain);
-  effects.add(port::WriteFile{file_, size_, std::move(chain), /*sync=*/true, then_});
+  size_after_ = size_ + record.size();
+  effects.add(port::WriteFile{file_, size_, {std::move(record)}, /*sync=*/true, then_});
 }
 
 void Journal::rewrite(const State& state, port::Effects& effects) {

@@ -44,10 +44,12 @@ class Journal {
   void append(const State& state, Revision revision, const std::vector<Change>& changes,
               port::Effects& effects);
 
-  // Keeps a copy of what a control store has committed: the records led to `state`, in this order.
-  // REQUIRES: !busy().
-  void append_copy(const State& state, const std::vector<JournalRecord>& records,
-                   port::Effects& effects);
+  // Keeps a copy of what a control store has committed. One record at a time: of several in one
+  // write, power loss can leave a later one and take an earlier one, which is damage.
+  // REQUIRES: !busy() and !wants_rewrite().
+  void append_copy(const JournalRecord& record, port::Effects& effects);
+  // The next write has to be of the whole journal.
+  bool wants_rewrite() const;
   // Whose copy it is; written with the next rewrite().
   void set_store(uint64_t store_id) { store_id_ = store_id; }
 
@@ -63,7 +65,6 @@ class Journal {
 
  private:
   void replace(BufferChain bytes, port::Effects& effects);
-  bool wants_rewrite() const;
 
   port::FileRef file_;
   std::string cluster_id_;

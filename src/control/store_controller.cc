@@ -184,11 +184,12 @@ void StoreController::stop(ControllerOutput& out) {
 void StoreController::write_copy(ControllerOutput& out) {
   const bool waits = retry_at_ != Instant::never() && now_.instant < retry_at_;
   if (journal_.busy() || waits || (!whole_ && unwritten_.empty())) return;
-  if (whole_) {
-    journal_.rewrite(state_, out.effects);
-  } else {
-    journal_.append_copy(state_, unwritten_, out.effects);
+  if (!whole_ && !journal_.wants_rewrite()) {
+    journal_.append_copy(unwritten_.front(), out.effects);
+    unwritten_.pop_front();
+    return;
   }
+  journal_.rewrite(state_, out.effects);
   whole_ = false;
   unwritten_.clear();
 }

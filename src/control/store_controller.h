@@ -165,7 +165,7 @@ class StoreController final : public ClusterController {
   // The copy.
   // Records that wait for the disk; with more the whole journal is written.
   static constexpr size_t kUnwrittenMax = 1'000;
-  std::vector<JournalRecord> unwritten_;
+  std::deque<JournalRecord> unwritten_;
   bool whole_ = false;  // the next write replaces the journal
   std::optional<Error> storage_error_;
   Instant retry_at_ = Instant::never();

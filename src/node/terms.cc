@@ -193,6 +193,7 @@ void Terms::node_changed(kafka::Broker& broker, NodeId node) {
 void Terms::set_lease(kafka::Broker& broker, std::optional<Instant> valid_until) {
   if (!self_) return;
   has_lease_ = valid_until && broker.now.instant < *valid_until;
+  had_lease_ |= has_lease_;
   lease_ends_ = has_lease_ ? *valid_until : Instant{};
   next_expiry_ = has_lease_ ? *valid_until : Instant::never();
   for (auto& [name, group] : groups_) {
@@ -396,6 +397,9 @@ bool Terms::has_floors(kafka::Broker& broker, const std::string& name, Group& gr
 void Terms::lead(kafka::Broker& broker, const std::string& name, Group& group,
                  const Leadership& held) {
   for (const kafka::Route route : group.routes) links_.unfollow_others(route, self_->node);
+  // The node's own copy of the state, with which it may have started, can be older than a term of
+  // its earlier life; until it holds its lease it cannot tell which terms are new.
+  if (!had_lease_) group.not_ours = held.epoch;
   if (held.epoch == group.not_ours) {
     // Also when a disk failed: not before it works again.
     if (can_lead(broker, name, group)) renew(broker, name, group);

@@ -130,6 +130,7 @@ class Terms {
   const Duration lease_;
   Promises promises_;
   bool has_lease_ = false;
+  bool had_lease_ = false;  // at any time in this life
   Instant lease_ends_;
   Instant next_expiry_ = Instant::never();  // of the lease or of promises
   bool follower_moved_ = false;
