@@ -89,16 +89,7 @@ void Brokers::look_again() {
   scene_.queue.after(kPause, [this] { ask(); });
 }
 
-void Brokers::ask_oracle() {
-  asking_ = false;
-  for (const auto& [key, ledger] : topics_.ledgers()) {
-    const auto leader = bootstrap_.oracle(key.first, key.second);
-    if (leader) learn(key.first, key.second, *leader);
-  }
-}
-
 void Brokers::ask() {
-  if (bootstrap_.oracle) return ask_oracle();
   wire::MetadataRequest request;
   request.allow_auto_topic_creation = false;
   const int version = draw_version(random_, wire::ApiKey::kMetadata, 10, 13);
@@ -117,18 +108,19 @@ void Brokers::take(const wire::MetadataResponse& response) {
     for (const auto& partition : topic.partitions) {
       const auto node = nodes.find(partition.leader_id);
       if (node == nodes.end()) continue;
-      learn(*topic.name, partition.partition_index,
-            {node->second, partition.leader_id, partition.leader_epoch});
+      learn(*topic.name, partition.partition_index, {node->second, partition.leader_epoch},
+            partition.leader_id);
     }
   }
 }
 
-void Brokers::learn(const std::string& topic, int32_t partition, const Bootstrap::Told& leader) {
+void Brokers::learn(const std::string& topic, int32_t partition, const Leader& leader,
+                    int32_t node) {
   Leader& known = leaders_[{topic, partition}];
   // A broker that lags behind says what was true once (KIP-320).
   if (leader.epoch < known.epoch) return;
-  known = {leader.address, leader.epoch};
-  topics_.saw_leader(topic, partition, leader.epoch, leader.node);
+  known = leader;
+  topics_.saw_leader(topic, partition, leader.epoch, node);
 }
 
 void Brokers::find_coordinator(const std::string& group) {

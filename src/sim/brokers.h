@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,13 +29,6 @@ struct Bootstrap {
   Duration patience = Duration::seconds(30);
   // Clients stay with one node, the only one.
   bool alone = true;
-  // Instead of metadata: who leads a partition, by node id, and in which epoch.
-  struct Told {
-    NetworkAddress address;
-    int32_t node = -1;
-    int32_t epoch = -1;
-  };
-  std::function<std::optional<Told>(const std::string& topic, int32_t partition)> oracle;
 };
 
 class Brokers {
@@ -73,9 +65,8 @@ class Brokers {
 
   Session& session(const NetworkAddress& address, size_t channel);
   void ask();
-  void ask_oracle();
   void take(const wire::MetadataResponse& response);
-  void learn(const std::string& topic, int32_t partition, const Bootstrap::Told& leader);
+  void learn(const std::string& topic, int32_t partition, const Leader& leader, int32_t node);
   void find_coordinator(const std::string& group);
 
   Scene& scene_;

@@ -33,9 +33,6 @@ Cluster::Cluster(Scene& scene, const RegionKnobs& knobs)
     store_.add_site(region.store);
     regions_.push_back(std::move(region));
   }
-  bootstrap_.oracle = [this](const std::string& topic, int32_t partition) {
-    return leader_of(topic, partition);
-  };
   set_distances();
   for (int i = 0; i < knobs.regions; ++i) add_region(i);
 }
@@ -85,16 +82,6 @@ void Cluster::set_distances() {
       }
     }
   }
-}
-
-std::optional<Bootstrap::Told> Cluster::leader_of(const std::string& topic, int32_t partition) {
-  const control::State now = state();
-  const control::Topic* found = now.find_topic(topic);
-  if (found == nullptr) return std::nullopt;
-  const auto leader = now.leader_of(*found, PartitionIndex{partition});
-  if (!leader) return std::nullopt;
-  const auto place = static_cast<size_t>(leader->node.value - 1);
-  return Bootstrap::Told{bootstrap_.addresses[place], leader->node.value, leader->epoch.value};
 }
 
 Host* Cluster::find(NodeId node) {

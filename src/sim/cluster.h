@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,8 +47,6 @@ class Cluster {
   control::State state() const { return store_.state(kId); }
   // The host of a node; null if there is none.
   Host* find(NodeId node);
-
-  std::optional<Bootstrap::Told> leader_of(const std::string& topic, int32_t partition);
 
   void boot_all();
   // What of this cluster is up and holds its lease.

@@ -212,7 +212,9 @@ void Host::look_at_phase() {
   if (!is_up()) return;
   const node::Phase phase = node_->phase();
   if (phase == node::Phase::kFailed) {
-    if (!scene_.damaged) {
+    // Its former directory still holds the lease, and whoever starts it tries again.
+    const bool early = node_->failure().find("holds its lease") != std::string::npos;
+    if (!scene_.damaged && !early) {
       scene_.violate("G12", "the node refuses undamaged data: " + node_->failure());
     }
     scene_.probe("node_refused_to_start");

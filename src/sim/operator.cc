@@ -49,6 +49,7 @@ void Operator::act_now_and_then() {
 
 void Operator::look_after() {
   scene_.queue.after(kLookPause, [this] {
+    if (scene_.healed && ++looks_ % 5 == 0) settle();
     if (!cluster_.store().is_rolled_back()) {
       for (auto it = switchovers_.begin(); it != switchovers_.end();) {
         const auto here = it++;

@@ -43,6 +43,7 @@ class Operator {
   Random random_;
   std::map<std::string, Switchover> switchovers_;  // by group
   uint64_t operations_ = 0;
+  uint64_t looks_ = 0;
 };
 
 }  // namespace magpie::sim

@@ -77,7 +77,8 @@ void RegionFaults::end_outage(size_t region) {
 bool RegionFaults::is_spare(NodeId node) {
   const control::State state = cluster_.state();
   const control::Node* known = state.find_node(node);
-  if (known == nullptr) return false;
+  // Two losses in a row may meet what the first one has not even told yet.
+  if (known == nullptr || lost_.contains(known->incarnation)) return false;
   for (const auto& [name, group] : state.groups()) {
     const control::Leadership& term = state.leadership(name);
     if (!term.exists()) continue;
@@ -85,9 +86,7 @@ bool RegionFaults::is_spare(NodeId node) {
     if (!control::contains(holders, {node, known->incarnation})) continue;
     const bool elsewhere =
         std::any_of(holders.begin(), holders.end(), [&](const control::Member& holder) {
-          const control::Node* other = state.find_node(holder.node);
-          return holder.node != node && other != nullptr &&
-                 other->incarnation == holder.incarnation;
+          return holder.node != node && !lost_.contains(holder.incarnation);
         });
     if (!elsewhere) return false;
   }
@@ -101,6 +100,8 @@ void RegionFaults::lose_disk() {
   scene_.probe("disk_lost");
   scene_.note("disk lost", region.host->id().value);
   if (region.host->is_up()) region.host->crash(Crash::kPower);
+  const control::State state = cluster_.state();
+  lost_.insert(state.find_node(region.host->id())->incarnation);
   region.disk->files().clear();
   if (disk_lost_) disk_lost_(region.host->id());
 }

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <memory>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -56,6 +58,7 @@ class RegionFaults {
   std::vector<std::unique_ptr<Faults>> nodes_;
   std::function<void(NodeId)> disk_lost_;
   int rollbacks_left_;
+  std::set<Uuid> lost_;  // incarnations whose disks are gone
 };
 
 }  // namespace magpie::sim

@@ -221,7 +221,6 @@ bool RegionWorld::same_logs(const std::string& topic, int32_t partition) {
 bool RegionWorld::converged() {
   if (scene_.now() < last_look_ + Duration::milliseconds(500)) return false;
   last_look_ = scene_.now();
-  operator_.settle();
   const control::State state = cluster_.state();
   for (const auto& [name, group] : state.groups()) {
     const control::Leadership& term = state.leadership(name);
