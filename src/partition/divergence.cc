@@ -35,9 +35,10 @@ Divergence find_divergence(const CopyState& leader, const CopyState& follower) {
   divergence.common_end = find_common_end(leader, follower);
   const bool is_empty = follower.epochs.empty() && follower.end == follower.start;
   if (is_empty) divergence.common_end = follower.end;
-  const bool lacks_the_front = is_empty && leader.start < follower.start;
-  if (lacks_the_front || divergence.common_end < leader.start ||
-      divergence.common_end < follower.start) {
+  // Where the leader has never been. (Had it been there, what lies below was deleted by a leader of
+  // before, and a copy that is complete must not be emptied: it may be promoted meanwhile.)
+  const bool is_beyond = is_empty && leader.end < follower.end;
+  if (is_beyond || divergence.common_end < leader.start || divergence.common_end < follower.start) {
     divergence.restart = true;
     divergence.restart_at = leader.start;
   }

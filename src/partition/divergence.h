@@ -33,9 +33,9 @@ struct CopyState {
 struct Divergence {
   // The follower keeps what lies below.
   Offset common_end;
-  // The leader no longer has the records that follow, or the follower, being empty, lacks the
-  // front: its log must be begun anew at `restart_at`; what lies between is a gap to be counted
-  // (G10).
+  // The leader no longer has the records that follow, or the follower, empty, begins beyond the
+  // leader's end: its log must be begun anew at `restart_at`; what lies between is a gap to be
+  // counted (G10).
   bool restart = false;
   Offset restart_at;
 

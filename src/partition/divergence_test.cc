@@ -59,6 +59,11 @@ TEST(Divergence, AnEmptyCopyThatBeginsTooHighBeginsAnew) {
   const auto found = find_divergence(copy({entry(1, 0)}, 60), copy({}, 100, 100));
   EXPECT_TRUE(found.restart);
   EXPECT_EQ(found.restart_at, Offset{0});
+  // Here it may be complete: a leader of before had deleted what the present one still has.
+  EXPECT_EQ(find_divergence(copy({entry(1, 0)}, 160), copy({}, 100, 100)),
+            (Divergence{.common_end = Offset{100}}));
+  EXPECT_EQ(find_divergence(copy({entry(1, 0)}, 100), copy({}, 100, 100)),
+            (Divergence{.common_end = Offset{100}}));
 }
 
 TEST(Divergence, StrangersShareNothing) {

@@ -124,8 +124,8 @@ struct StorageFailed {
 };
 struct StorageRecovered {};
 // A read met bytes that are damaged or cannot be read. Said once, until a cut or begin_anew(). A
-// leader should give the partition up to a copy that is whole; a follower's copy is repaired by
-// begin_anew() (G12).
+// leader should give the partition up to a copy that is whole. A follower's copy can be repaired by
+// begin_anew(), but only while it is in no sync set: until it has caught up it holds nothing (G12).
 struct Damaged {
   Error error;
 };
