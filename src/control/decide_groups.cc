@@ -111,6 +111,7 @@ MaybeRefusal renew_for_move(const State& state, const std::string& from, const s
   term.open = false;
   term.sync.clear();
   term.joining.reset();
+  term.state = ReplicationState::kDegraded;
   return std::nullopt;
 }
 
