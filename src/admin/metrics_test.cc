@@ -96,6 +96,8 @@ class Metrics : public testing::Test {
       status.led.push_back({.group = "pay", .epoch = LeaderEpoch{4}, .exposed_records = 7});
       status.led.back().members = {{NodeId{2}, true, 5}, {NodeId{3}, false, std::nullopt}};
       status.links = {{NodeId{2}, true, Duration::milliseconds(40)}, {NodeId{3}, false, {}}};
+      status.sent_bytes["pay"] = 900;
+      status.received_bytes["bulk"] = 30;
       return status;
     };
   }

@@ -65,6 +65,18 @@ void regions_metrics(const NodeView& view, MetricsPage& page) {
              [](const LedGroupStatus& led) { return led.exposed_bytes; });
   member_metrics(status, page);
   link_metrics(status, page);
+  page.family("magpie_link_sent_bytes_total", "counter",
+              "Bytes of batches sent to other regions, by failover group.");
+  for (const auto& [group, bytes] : status.sent_bytes) {
+    page.sample(fmt::format("failover_group=\"{}\"", label_value(group)),
+                static_cast<int64_t>(bytes));
+  }
+  page.family("magpie_link_received_bytes_total", "counter",
+              "Bytes of batches received from other regions, by failover group.");
+  for (const auto& [group, bytes] : status.received_bytes) {
+    page.sample(fmt::format("failover_group=\"{}\"", label_value(group)),
+                static_cast<int64_t>(bytes));
+  }
   page.family("magpie_salvaged_records_total", "counter",
               "Records taken out of logs here and kept in salvage.");
   page.sample(static_cast<int64_t>(status.records_kept));

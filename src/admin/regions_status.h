@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +44,9 @@ struct LinkStatus {
 struct RegionsStatus {
   std::vector<LedGroupStatus> led;
   std::vector<LinkStatus> links;
+  // Bytes of batches to and from other regions since the start, by failover group.
+  std::map<std::string, uint64_t, std::less<>> sent_bytes;
+  std::map<std::string, uint64_t, std::less<>> received_bytes;
   uint64_t records_kept = 0;    // in salvage, since the start
   uint64_t missed_offsets = 0;  // that copies here will never hold
 };
