@@ -11,6 +11,7 @@
 #include "admin/regions.h"
 #include "admin/response.h"
 #include "control/decide_operations.h"
+#include "control/keys.h"
 #include "failover/operations.h"
 #include "kafka/cluster_control.h"
 
@@ -91,6 +92,28 @@ json list_operations(const control::State& state) {
 json describe_operation(const control::State& state, const std::string& number) {
   const Operation* operation = find(state, number);
   return operation == nullptr ? json(nullptr) : operation_json(state, *operation);
+}
+
+json list_certificates(const kafka::Broker& broker, const NodeView& view,
+                       const std::string& number) {
+  const control::State& state = broker.control.state();
+  const Operation* operation = find(state, number);
+  if (operation == nullptr) return nullptr;
+  json certificates = json::array();
+  const std::string prefix = control::certificates_prefix(operation->id);
+  for (auto at = state.entries().lower_bound(prefix);
+       at != state.entries().end() && at->first.starts_with(prefix); ++at) {
+    json certificate = json::parse(at->second.value, nullptr, false);
+    if (!certificate.is_object()) continue;  // written by a newer program
+    certificate["cluster"] = broker.config.cluster_id;
+    // Signed is the object in one line with its fields in alphabetical order, as dump() writes it.
+    constexpr auto kReplace = json::error_handler_t::replace;
+    const std::string text = certificate.dump(-1, ' ', false, kReplace);
+    json signature = view.sign ? json(view.sign(text)) : json(nullptr);
+    certificates.push_back(
+        {{"certificate", json::parse(text)}, {"signature", std::move(signature)}});
+  }
+  return {{"certificates", std::move(certificates)}};
 }
 
 void begin_operation(kafka::Broker& broker, const NodeView& view, port::HttpExchangeId exchange,

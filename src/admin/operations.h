@@ -18,6 +18,11 @@ nlohmann::json list_operations(const control::State& state);
 // Null if there is none under this number.
 nlohmann::json describe_operation(const control::State& state, const std::string& number);
 
+// What the moves of an operation's groups have proven: {"certificates": [{"certificate": {…},
+// "signature": "…"}]}; without a key the signature is null. Null if there is no such operation.
+nlohmann::json list_certificates(const kafka::Broker& broker, const NodeView& view,
+                                 const std::string& number);
+
 // Each answers the exchange once, now or later. Begins one, or, with "dry_run", asks what it would
 // do; then the answer comes from answer_preview().
 void begin_operation(kafka::Broker& broker, const NodeView& view, port::HttpExchangeId exchange,

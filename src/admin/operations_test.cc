@@ -118,6 +118,30 @@ TEST_F(OperationRoutes, AFailoverShowsItsLossStatement) {
   EXPECT_EQ(group["fenced"].size(), 2u);
 }
 
+TEST_F(OperationRoutes, CertificatesAreSignedAsTheyAreRead) {
+  cluster();
+  begin({{"kind", "failover"}, {"groups", {"pay"}}, {"from", "r1"}});
+  EXPECT_EQ(bench.get("/v1/operations/1/certificates").body["certificates"], json::array());
+  EXPECT_EQ(code(bench.get("/v1/operations/2/certificates")), "operation_not_found");
+  const control::StepClaim claim{1, 1, member(1), "pay", control::OperationStep::kVerifying};
+  const std::vector<control::HeldPartition> held = {
+      {"orders", {}, PartitionIndex{0}, Offset{5}, Offset{20}, Offset{19}}};
+  commit(control::decide_finish_step(state(), claim, {held, "", ""}, {}));
+  const json unsigned_one = bench.get("/v1/operations/1/certificates").body["certificates"][0];
+  EXPECT_EQ(unsigned_one["signature"], nullptr);
+  EXPECT_EQ(unsigned_one["certificate"]["cluster"], "bench");
+  EXPECT_EQ(unsigned_one["certificate"]["partitions"][0]["log_end"], 20);
+  NodeView view = bench.view();
+  std::string signed_text;
+  view.sign = [&](std::string_view text) {
+    signed_text = text;
+    return "signature";
+  };
+  const json listed = list_certificates(bench.broker(), view, "1");
+  EXPECT_EQ(listed["certificates"][0]["signature"], "signature");
+  EXPECT_EQ(listed["certificates"][0]["certificate"].dump(), signed_text);
+}
+
 TEST_F(OperationRoutes, WhatCannotBeIsRefusedWithTheReason) {
   cluster();
   EXPECT_EQ(code(begin({{"kind", "switchover"}, {"groups", {"mars"}}, {"to", "r2"}})),

@@ -138,6 +138,12 @@ void one_operation(const Call& call) {
   call.answer(200, operation);
 }
 
+void certificates(const Call& call) {
+  const json listed = list_certificates(call.broker, call.view, call.name);
+  if (listed.is_null()) return call.refuse(no_such_operation(call.name));
+  call.answer(200, listed);
+}
+
 void begin(const Call& call) {
   begin_operation(call.broker, call.view, call.request.exchange, call.request.body);
 }
@@ -179,6 +185,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/failover-groups/NAME/partitions", place},
     {"GET", "/v1/operations", operations},
     {"GET", "/v1/operations/NAME", one_operation},
+    {"GET", "/v1/operations/NAME/certificates", certificates},
     {"POST", "/v1/operations", begin},
     {"POST", "/v1/operations/NAME/abandon", abandon},
     {"POST", "/v1/operations/NAME/approve", approve},

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "admin/regions_status.h"
 #include "group/group_coordinator.h"
@@ -22,6 +23,8 @@ struct NodeView {
   const group::GroupCoordinator& coordinator;
   failover::Operations* operations = nullptr;  // null on a node that is alone
   std::function<RegionsStatus()> regions;      // the same; costs a look at every partition
+  // The signature of a text by the cluster's key; none if the node has no key.
+  std::function<std::string(std::string_view)> sign;
 };
 
 }  // namespace magpie::admin

@@ -69,6 +69,17 @@ Decided<Operation> committed(const State& state, Operation operation, Transactio
   return Decision<Operation>{std::move(transaction), std::move(operation)};
 }
 
+HeldTotals totals_of(const std::vector<HeldPartition>& partitions) {
+  HeldTotals totals;
+  for (const HeldPartition& held : partitions) {
+    ++totals.partitions;
+    totals.log_start += held.log_start.value;
+    totals.log_end += held.log_end.value;
+    totals.high_watermark += held.high_watermark.value;
+  }
+  return totals;
+}
+
 // The term that a promotion ends, as the transaction that ends it reads it.
 void keep_old_term(const Leadership& held, OperationGroup& group) {
   group.old_epoch = held.epoch;
@@ -155,6 +166,11 @@ void forget_old(const State& state, Transaction& transaction) {
                                      [&](const Change& each) { return each.key == key; });
     if (changed) continue;
     change_key(state, key, std::nullopt, transaction);
+    const std::string prefix = certificates_prefix(id);
+    for (auto at = state.entries().lower_bound(prefix);
+         at != state.entries().end() && at->first.starts_with(prefix); ++at) {
+      transaction.changes.push_back({at->first, std::nullopt});
+    }
     --over;
   }
 }
@@ -340,7 +356,8 @@ Decided<Operation> decide_finish_step(const State& state, const StepClaim& claim
   if (group.new_epoch == kNoLeaderEpoch) {
     return violation(fmt::format("failover group '{}' has not moved", group.group));
   }
-  group.held = found.held;
+  const std::vector<HeldPartition> held = found.held.value_or(std::vector<HeldPartition>());
+  if (found.held) group.held = totals_of(held);
   group.error = found.contradiction + found.unverified;
   if (!found.contradiction.empty()) {
     group.loss->kind = LossKind::kUnknown;
@@ -349,7 +366,10 @@ Decided<Operation> decide_finish_step(const State& state, const StepClaim& claim
     group.loss->basis = found.contradiction;
   }
   enter(draft->operation, group, OperationStep::kDone, now);
-  return committed(state, std::move(draft->operation), {});
+  Transaction transaction;
+  change_key(state, certificate_key(claim.operation, claim.group),
+             encode_certificate(draft->operation, group, held, now), transaction);
+  return committed(state, std::move(draft->operation), std::move(transaction));
 }
 
 Decided<Operation> decide_fail_step(const State& state, const StepClaim& claim,

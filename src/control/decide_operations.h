@@ -6,10 +6,13 @@
 // never lags behind.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/time.h"
+#include "control/certificate.h"
 #include "control/operation.h"
 #include "control/operation_plan.h"
 #include "control/promotion.h"
@@ -71,12 +74,14 @@ Decided<Operation> decide_note_waiting(const State& state, const StepClaim& clai
 
 // What was found when the new leader's term was open.
 struct Verification {
-  std::optional<HeldTotals> held;  // what the new leader said that it holds
+  // What the new leader said that it holds; nothing if it did not say.
+  std::optional<std::vector<HeldPartition>> held;
   // What contradicts a loss of 0; the statement becomes unknown then. Empty if nothing does.
   std::string contradiction;
   // Why it could not be verified; the statement stays as the transaction made it.
   std::string unverified;
 };
+// Leaves a certificate (certificate.h) beside the record.
 Decided<Operation> decide_finish_step(const State& state, const StepClaim& claim,
                                       const Verification& found, WallTime now);
 

@@ -112,7 +112,22 @@ TEST_F(OperationDecisions, ASwitchoverDrainsPromotesAndIsDone) {
   EXPECT_EQ(at("pay").fenced, (Members{member(1), member(2)}));
   EXPECT_FALSE(decide_fail_step(state_, claim("pay"), "x", {})) << "it cannot be undone";
   EXPECT_FALSE(decide_abandon_operation(state_, 1, "x", {}));
-  commit(decide_finish_step(state_, claim("pay"), {HeldTotals{3, 0, 10, 9}, "", ""}, {4'000}));
+  const std::vector<HeldPartition> held = {
+      {"orders", {}, PartitionIndex{0}, Offset{5}, Offset{20}, Offset{19}}};
+  commit(decide_finish_step(state_, claim("pay"), {held, "", ""}, {4'000}));
+  EXPECT_EQ(at("pay").held, (HeldTotals{1, 5, 20, 19}));
+  EXPECT_EQ(
+      state_.entries().at(certificate_key(1, "pay")).value,
+      R"({"fenced":[{"incarnation":"AQEBAQEBAQEBAQEBAQEBAQ","node":1},{"incarnation":)"
+      R"("AQEBAQEBAQEBAQEBAQEBAQ","node":2}],"group":"pay","kind":"switchover","moved_at":3000,)"
+      R"("new":{"epoch":3,"leader":{"incarnation":"AQEBAQEBAQEBAQEBAQEBAQ","node":2}},)"
+      R"("old":{"epoch":1,"leader":{"incarnation":"AQEBAQEBAQEBAQEBAQEBAQ","node":1}},)"
+      R"("operation":1,"overrides":[],"partitions":[{"high_watermark":19,"log_end":20,)"
+      R"("log_start":5,"partition":0,"topic":"orders","topic_id":"AAAAAAAAAAAAAAAAAAAAAA"}],)"
+      R"("partitions_omitted":0,"requested_by":"test","statement":{"basis":)"
+      R"("node 2 was one of those without whom nothing was acknowledged in epoch 1, as read in )"
+      R"(the transaction that began epoch 3","loss":"zero-proven","records_max":0,)"
+      R"("records_min":0,"time_max_ms":null},"unverified":null,"v":1,"verified_at":4000})");
   EXPECT_EQ(overall_step(last()), "done");
   std::string steps;
   for (const OperationEvent& event : last().timeline) steps += event.what + " ";
@@ -287,10 +302,14 @@ TEST_F(OperationDecisions, NumbersAreNeverGivenOutTwiceAndOldOnesAreForgotten) {
   for (size_t i = 1; i <= kOperationsKept + 5; ++i) {
     commit(begin(switchover({"pay"}, "r2")));
     EXPECT_EQ(last().id, static_cast<OperationId>(i));
+    const std::string key = certificate_key(last().id, "pay");
+    ASSERT_TRUE(state_.apply(state_.revision() + 1, {{key, "x"}}));
     commit(decide_abandon_operation(state_, last().id, "test", {}));
   }
   EXPECT_EQ(state_.operations().size(), kOperationsKept);
   EXPECT_EQ(state_.operations().begin()->first, 6);
+  EXPECT_FALSE(state_.entries().contains(certificate_key(5, "pay")));
+  EXPECT_TRUE(state_.entries().contains(certificate_key(6, "pay")));
 }
 
 // --- the value -----------------------------------------------------------------------------------

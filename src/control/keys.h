@@ -25,6 +25,7 @@ inline constexpr std::string_view kGroupPrefix = "failover_groups/";
 inline constexpr std::string_view kLeadershipPrefix = "leadership/";
 inline constexpr std::string_view kCeilingsPrefix = "ceilings/";
 inline constexpr std::string_view kOperationPrefix = "operations/";
+inline constexpr std::string_view kCertificatePrefix = "certificates/";
 
 inline std::string region_key(std::string_view region) {
   return std::string(kRegionPrefix).append(region);
@@ -52,6 +53,14 @@ inline std::string ceilings_key(std::string_view group, const Uuid& topic) {
 // A switchover or failover, by its number.
 inline std::string operation_key(int64_t id) {
   return std::string(kOperationPrefix) + std::to_string(id);
+}
+
+// certificates/<operation>/<group>: what the move of a group has proven.
+inline std::string certificates_prefix(int64_t operation) {
+  return std::string(kCertificatePrefix) + std::to_string(operation) + "/";
+}
+inline std::string certificate_key(int64_t operation, std::string_view group) {
+  return certificates_prefix(operation).append(group);
 }
 
 inline std::string topic_key(std::string_view topic) {

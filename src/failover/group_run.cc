@@ -480,7 +480,7 @@ void GroupRun::verify(const RunContext& at) {
   // Whoever contradicted before and is silent now is believed.
   if (problem.empty() && !others_answered) problem = contradiction_;
   if (problem.empty() || late) {
-    return finish({totals_of(holdings_[leader]), std::move(problem), ""});
+    return finish({held_by(at.state, holdings_[leader]), std::move(problem), ""});
   }
   contradiction_ = problem;
   // Perhaps a topic is just being created there: ask again.

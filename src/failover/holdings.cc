@@ -105,16 +105,24 @@ LossRange loss_of(const control::State& state, const std::string& group, const H
   return loss;
 }
 
-control::HeldTotals totals_of(const wire::LinkInspectAnswer& answer) {
-  control::HeldTotals totals;
-  for (const Held& partition : answer.partitions) {
-    if (partition.error_code != wire::ErrorCode::kNone) continue;
-    ++totals.partitions;
-    totals.log_start += std::max<int64_t>(0, partition.log_start);
-    totals.log_end += std::max<int64_t>(0, partition.durable_end);
-    totals.high_watermark += std::max<int64_t>(0, partition.high_watermark);
+std::vector<control::HeldPartition> held_by(const control::State& state,
+                                            const wire::LinkInspectAnswer& answer) {
+  std::map<std::pair<std::string, int32_t>, control::HeldPartition> sorted;
+  for (const auto& [place, held] : opened(answer)) {
+    const control::Topic* topic = state.find_topic(place.first);
+    if (topic == nullptr) continue;
+    sorted[{topic->name, place.second}] = {
+        topic->name,
+        topic->id,
+        PartitionIndex{place.second},
+        Offset{std::max<int64_t>(0, held.log_start)},
+        Offset{std::max<int64_t>(0, held.durable_end)},
+        Offset{std::max<int64_t>(0, held.high_watermark)},
+    };
   }
-  return totals;
+  std::vector<control::HeldPartition> partitions;
+  for (auto& [place, held] : sorted) partitions.push_back(std::move(held));
+  return partitions;
 }
 
 std::string contradiction(const control::State& state, const std::string& group,

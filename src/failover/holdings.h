@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "control/operation.h"
+#include "control/certificate.h"
 #include "control/state.h"
 #include "wire/link_inspect_answer.h"
 
@@ -39,7 +39,10 @@ struct LossRange {
 LossRange loss_of(const control::State& state, const std::string& group, const Holdings& holdings,
                   NodeId target);
 
-control::HeldTotals totals_of(const wire::LinkInspectAnswer& answer);
+// What a node says that it holds of topics that exist, by topic and partition; what it cannot open
+// is left out.
+std::vector<control::HeldPartition> held_by(const control::State& state,
+                                            const wire::LinkInspectAnswer& answer);
 
 // What contradicts that `target` holds everything that was acknowledged: a partition it cannot
 // open, or that it does not name, or one of which somebody knows a higher high watermark. Empty if

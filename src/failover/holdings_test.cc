@@ -98,9 +98,13 @@ TEST(Holdings, WhatContradictsALossOfZero) {
   EXPECT_NE(contradiction(state, "default", {}, NodeId{2}), "");
 }
 
-TEST(Holdings, AreSummedUp) {
-  const control::HeldTotals totals = totals_of(answer({{10, 1, 8}, {20, 1, 20}, {5, 1, 5, true}}));
-  EXPECT_EQ(totals, (control::HeldTotals{2, 0, 30, 28}));
+TEST(Holdings, AreListedByTopicAndPartition) {
+  const auto held = held_by(two_partitions(""), answer({{10, 1, 8}, {20, 1, 20, true}, {7}}));
+  ASSERT_EQ(held.size(), 2u);
+  EXPECT_EQ(held[0].topic, "orders");
+  EXPECT_EQ(held[0].log_end, Offset{10});
+  EXPECT_EQ(held[0].high_watermark, Offset{8});
+  EXPECT_EQ(held[1].partition, PartitionIndex{2});
 }
 
 }  // namespace

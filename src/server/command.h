@@ -25,6 +25,7 @@ inline constexpr int kExitNotStarted = 3;  // address in use, directory locked, 
 inline constexpr int kExitDamaged = 4;     // stopped in order; some partitions are damaged
 
 // Each sets `*chosen` when the arguments name it.
+void add_certificate_commands(CLI::App& app, Action* chosen);
 void add_config_command(CLI::App& app, Action* chosen);
 void add_dev_command(CLI::App& app, Action* chosen);
 void add_failover_command(CLI::App& app, Action* chosen);

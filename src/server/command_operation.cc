@@ -71,7 +71,13 @@ void add_operation_command(CLI::App& app, Action* chosen) {
                           chosen, [](const Options& asked) { return change(asked, "abandon"); });
   CLI::App* confirm = add(*command, "approve", "Confirm an operation that waits for it", options,
                           chosen, [](const Options& asked) { return change(asked, "approve"); });
-  for (CLI::App* each : {show, follow, give_up, confirm}) {
+  CLI::App* proof =
+      add(*command, "certificates", "What its moves have proven, signed, as JSON", options, chosen,
+          [](const Options& asked) {
+            return ask_and_show(asked.admin, "GET", target_of(asked) + "/certificates", "",
+                                [](const json& answer) { return answer.dump(2) + "\n"; });
+          });
+  for (CLI::App* each : {show, follow, give_up, confirm, proof}) {
     each->add_option("OPERATION", options->id, "Its number")->required();
   }
   for (CLI::App* each : {give_up, confirm}) {
