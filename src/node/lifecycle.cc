@@ -145,6 +145,7 @@ admin::NodeView Node::Machines::node_view() const {
                        coordinator_};
   if (regions_ == nullptr) return view;
   view.operations = regions_->operations();
+  view.sign = config_.cluster->sign;
   view.regions = [this] { return regions_->status(); };
   return view;
 }

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -67,6 +69,8 @@ struct ClusterConfig {
   std::string build = "unknown";  // version of the program, for the others' logs
   // How long the store keeps this node's lease alive without hearing from it.
   int64_t lease_seconds = 10;
+  // The signature of a text by the cluster's key; none: certificates are not signed.
+  std::function<std::string(std::string_view)> sign;
 };
 
 struct NodeConfig {

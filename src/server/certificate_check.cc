@@ -2,16 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <map>
-#include <span>
-
-#include "log/batch_scan.h"
-#include "log/file_names.h"
 #include "os/signing.h"
+#include "server/stored_log.h"
 
 namespace magpie::server {
 namespace {
@@ -28,39 +20,6 @@ std::vector<json> certificates_in(const json& file) {
   const json list = file.is_object() ? file.value("certificates", json()) : json();
   if (!list.is_array()) return {};
   return {list.begin(), list.end()};
-}
-
-// Segments by their first offset.
-Result<std::map<int64_t, std::string>> segments_in(const std::string& folder) {
-  std::error_code error;
-  std::map<int64_t, std::string> segments;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const auto name = log::parse_segment_file_name(entry.path().filename().string());
-    if (name && name->kind == log::FileKind::kLog) {
-      segments[name->base.value] = entry.path().string();
-    }
-  }
-  if (error) return fail(ErrorKind::kNotFound, fmt::format("{}: {}", folder, error.message()));
-  return segments;
-}
-
-// Adds a segment's batches. False at a batch that is not whole.
-Result<bool> add_segment(const std::string& path, LogExtent& extent) {
-  std::ifstream in(path, std::ios::binary);
-  const std::string content((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in) return fail(ErrorKind::kIo, path + " cannot be read");
-  const auto bytes = std::as_bytes(std::span(content.data(), content.size()));
-  for (size_t at = 0; at < bytes.size();) {
-    const log::BatchLook look = log::look_at_batch(bytes, at, Offset{extent.end});
-    if (look.kind == log::BatchLook::Kind::kShort) return false;
-    if (look.kind == log::BatchLook::Kind::kDamaged) {
-      return fail(ErrorKind::kCorrupt, fmt::format("{} at byte {}: {}", path, at, look.damage));
-    }
-    extent.end = look.header.next_offset().value;
-    extent.records += look.header.record_count;
-    at += look.header.size_bytes();
-  }
-  return true;
 }
 
 std::string place_of(const json& partition) {
@@ -121,25 +80,6 @@ void check_one(const json& entry, const std::string& public_key,
 }
 
 }  // namespace
-
-Result<LogExtent> read_log_extent(const std::string& folder) {
-  const auto segments = segments_in(folder);
-  if (!segments) return fail(segments.error());
-  LogExtent extent;
-  if (!segments->empty()) extent.start = extent.end = segments->begin()->first;
-  for (const auto& [base, path] : *segments) {
-    if (base < extent.end) {
-      return fail(ErrorKind::kCorrupt, fmt::format("{} begins below offset {}", path, extent.end));
-    }
-    extent.end = base;
-    const auto whole = add_segment(path, extent);
-    if (!whole) return fail(whole.error());
-    if (!*whole && base != segments->rbegin()->first) {
-      return fail(ErrorKind::kCorrupt, path + " is cut short, and another segment follows it");
-    }
-  }
-  return extent;
-}
 
 Result<std::vector<CertificateFinding>> check_certificates(
     const json& file, const std::string& public_key,

@@ -33,6 +33,7 @@ void add_failover_group_command(CLI::App& app, Action* chosen);
 void add_group_command(CLI::App& app, Action* chosen);
 void add_operation_command(CLI::App& app, Action* chosen);
 void add_region_command(CLI::App& app, Action* chosen);
+void add_salvage_command(CLI::App& app, Action* chosen);
 void add_serve_command(CLI::App& app, Action* chosen);
 void add_status_command(CLI::App& app, Action* chosen);
 void add_store_command(CLI::App& app, Action* chosen);

@@ -55,6 +55,7 @@ struct StoreSettings {
 struct ClusterSettings {
   control::RegionRole role = control::RegionRole::kData;
   Duration lease = Duration::seconds(10);
+  std::string signing_key_file;
   StoreSettings store;
   LinkSettings link;
 };

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
+#include "os/signing.h"
 #include "server/config_fields.h"
 
 namespace magpie::server {
@@ -51,6 +53,7 @@ class ClusterFinisher {
     check_names();
     check_store();
     check_link();
+    read_signing_key();
     fill_in();
   }
 
@@ -130,6 +133,24 @@ class ClusterFinisher {
     }
   }
 
+  void read_signing_key() {
+    const std::string& path = cluster_.signing_key_file;
+    if (path.empty()) return;
+    const std::string field = "cluster.signing_key_file";
+    const std::string why = unreadable(path);
+    if (!why.empty()) return reporter_.problem(field, fmt::format("{} {}", path, why));
+    std::ifstream file(path);
+    const std::string pem((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    auto key = os::SigningKey::read(pem);
+    if (!key) {
+      return reporter_.problem(
+          field, fmt::format("{} holds no private Ed25519 key in PEM form; make one with: magpie "
+                             "certificate-key FILE",
+                             path));
+    }
+    sign_ = [key = std::move(*key)](std::string_view text) { return key.sign(text); };
+  }
+
   void check_link() {
     const LinkSettings& link = cluster_.link;
     const std::string address = host_port_text(link.listen);
@@ -201,6 +222,7 @@ class ClusterFinisher {
     node.link_listener = {static_cast<uint32_t>(config_.driver.listeners.size())};
     node.links_encrypted = TlsFiles{"", link.tls}.any();
     node.region_role = cluster_.role;
+    node.sign = sign_;
     node.lease_seconds = cluster_.lease.nanos / Duration::seconds(1).nanos;
 
     os::DriverConfig& driver = config_.driver;
@@ -220,6 +242,7 @@ class ClusterFinisher {
   const ClusterSettings& cluster_;
   const ConfigReporter& reporter_;
   std::string password_;
+  std::function<std::string(std::string_view)> sign_;
 };
 
 }  // namespace

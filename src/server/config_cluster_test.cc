@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "os/signing.h"
 #include "os/testing.h"
 #include "server/config.h"
 
@@ -45,6 +46,9 @@ TEST_F(ConfigCluster, FillsInWhatNodeAndDriverNeed) {
                       "cluster:\n"
                       "  role: witness\n"
                       "  lease: 5s\n"
+                      "  signing_key_file: " +
+                      file("signing.key", os::make_signing_keys()->private_key) +
+                      "\n"
                       "  store:\n"
                       "    endpoints: [\"https://10.1.0.5:2379\", \"https://10.2.0.5:2379\"]\n"
                       "    user: magpie\n"
@@ -76,6 +80,7 @@ TEST_F(ConfigCluster, FillsInWhatNodeAndDriverNeed) {
   EXPECT_TRUE(cluster.links_encrypted);
   EXPECT_EQ(cluster.region_role, control::RegionRole::kWitness);
   EXPECT_EQ(cluster.lease_seconds, 5);
+  EXPECT_EQ(cluster.sign("text").size(), 88u);
 
   const os::DriverConfig& driver = reading.config.driver;
   ASSERT_EQ(driver.listeners.size(), 2u);

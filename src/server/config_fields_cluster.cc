@@ -78,6 +78,9 @@ void add_cluster_fields(std::vector<ConfigField>& fields) {
       "How long the store waits for a silent node before another may lead in its place.",
       Duration::seconds(2), Duration::seconds(600),
       [](Config & c) -> auto& { return c.cluster.lease; }));
+  fields.push_back(optional_text(
+      "cluster.signing_key_file", "What certificates of switchovers and failovers are signed with.",
+      [](Config & c) -> auto& { return c.cluster.signing_key_file; }));
   add_store_fields(fields);
   add_link_fields(fields);
 }

@@ -18,6 +18,7 @@
 #include "link/session.h"
 #include "os/certificates.h"
 #include "os/clock.h"
+#include "os/signing.h"
 #include "server/child_process.h"
 
 namespace magpie::server {
@@ -122,6 +123,15 @@ os::CertificateRequest request_for(const std::string& name) {
           .until = {now.millis + 10 * 365 * kDayMillis}};
 }
 
+// What certificates of failovers are signed with; an old key is kept.
+Status write_signing_key(const DevPlan& plan) {
+  const std::string path = certificate_file(plan, "signing.key");
+  if (os::SigningKey::read(read_text(path))) return {};
+  const auto keys = os::make_signing_keys();
+  if (!keys) return fail(keys.error());
+  return os::write_certificate({keys->public_key, keys->private_key}, path + ".pub", path);
+}
+
 Status write_node_certificates(const DevPlan& plan, const os::Certificate& authority) {
   for (const DevNode& node : plan.nodes) {
     const auto certificate = os::make_certificate(
@@ -217,6 +227,7 @@ Status write_dev_certificates(const DevPlan& plan) {
     std::filesystem::create_directories(plan.folder + "/" + name, error);
   }
   for (const DevNode& node : plan.nodes) std::filesystem::create_directories(node.folder, error);
+  if (auto written = write_signing_key(plan); !written) return written;
   const std::string certificate = certificate_file(plan, "authority.pem");
   const std::string key = certificate_file(plan, "authority.key");
   os::Certificate authority{read_text(certificate), read_text(key)};
@@ -234,13 +245,13 @@ std::string node_config_text(const DevPlan& plan, const DevNode& node, const Dev
       "admin:\n  listen: {}\n"
       "listeners:\n  - name: kafka\n    listen: {}\n"
       "groups:\n  initial_rebalance_delay: 0s\n"
-      "cluster:\n  role: {}\n  lease: {}\n  store:\n    endpoints: [{}]\n"
+      "cluster:\n  role: {}\n  lease: {}\n  signing_key_file: {}\n  store:\n    endpoints: [{}]\n"
       "  link:\n    listen: {}\n    certificate_file: {}\n    key_file: {}\n    authority_file: "
       "{}\n",
       node.id, quoted(plan.cluster), quoted(node.name), quoted(node.folder + "/data"),
       host_port_text(node.admin), host_port_text(node.kafka), node.witness ? "witness" : "data",
-      plan.lease, quoted(routes.store), host_port_text(node.link),
-      quoted(certificate_file(plan, node.name + ".pem")),
+      plan.lease, quoted(certificate_file(plan, "signing.key")), quoted(routes.store),
+      host_port_text(node.link), quoted(certificate_file(plan, node.name + ".pem")),
       quoted(certificate_file(plan, node.name + ".key")),
       quoted(certificate_file(plan, "authority.pem")));
   if (routes.links.empty()) return text;

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   magpie::server::add_failover_command(app, &chosen);
   magpie::server::add_operation_command(app, &chosen);
   magpie::server::add_certificate_commands(app, &chosen);
+  magpie::server::add_salvage_command(app, &chosen);
   magpie::server::add_status_command(app, &chosen);
   magpie::server::add_store_command(app, &chosen);
   magpie::server::add_version_command(app, &chosen);
