@@ -249,11 +249,8 @@ Decided<Operation> decide_drain_step(const State& state, const StepClaim& claim,
   auto draft = claimed(state, claim);
   if (!draft) return tl::unexpected<Refusal>(draft.error());
   OperationGroup& group = draft->at();
-  const FailoverGroup* policy = state.find_group(group.group);
-  const bool may_catch_up = overrides_rule(draft->operation, kRuleLag) ||
-                            (policy != nullptr && wanted_copies(*policy, state.regions()) == 0);
   auto draining = decide_begin_draining(state, group.group, std::to_string(claim.operation),
-                                        group.target, may_catch_up);
+                                        group.target, /*may_catch_up=*/true);
   if (!draining) return tl::unexpected<Refusal>(std::move(draining.error()));
   if (claim.step == OperationStep::kDraining) {
     // The leader's next term has forgotten it.

@@ -43,7 +43,7 @@ struct StepClaim {
   OperationStep step = OperationStep::kPlanned;  // where the caller found it
 };
 
-// The leader stops taking writes.
+// The leader stops taking writes. REQUIRES of the caller: the target is in sync, or not far behind.
 Decided<Operation> decide_drain_step(const State& state, const StepClaim& claim, WallTime now);
 
 // Rule (a), and the point of no return: new epoch, new leader, loss 0. In a switchover only once

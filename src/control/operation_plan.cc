@@ -87,16 +87,10 @@ class GroupPlanner {
                       led_.leader.node.value));
     }
     if (!is_alive(state_, planned.target)) {
-      return object(kRuleLastHealthyRegion,
-                    fmt::format("node {} in region '{}' holds no lease; the group would be led by "
-                                "nobody",
-                                planned.target.value, region_of(planned.target)));
-    }
-    const bool in_sync = promotable(planned.target);
-    if (!in_sync && wanted_copies(group_, state_.regions()) > 0) {
-      object(kRuleLag, fmt::format("node {} is not in sync; writes would stop until it has caught "
-                                   "up. Wait until it is",
-                                   planned.target.value));
+      object(kRuleLastHealthyRegion,
+             fmt::format("node {} in region '{}' holds no lease; the group would be led by "
+                         "nobody",
+                         planned.target.value, region_of(planned.target)));
     }
   }
 

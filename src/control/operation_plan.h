@@ -22,7 +22,8 @@ inline constexpr std::string_view kRuleLastHealthyRegion = "last-healthy-region"
 inline constexpr std::string_view kRuleOperationRunning = "operation-running";
 // The group was moved a moment ago.
 inline constexpr std::string_view kRuleCooldown = "cooldown";
-// A switchover would stop writes until a target that is behind has caught up.
+// A switchover would stop writes until a target that is far behind has caught up. How far it is
+// shows when the nodes are asked, so whoever carries the operation out applies it.
 inline constexpr std::string_view kRuleLag = "lag";
 // Somebody else holds everything that was acknowledged, and it would be given up.
 inline constexpr std::string_view kRuleNotInSync = "not-in-sync";

@@ -241,13 +241,7 @@ void GroupRun::plan_switchover(const RunContext& at) {
   }
   if (!led.open) return note(at, "the epoch of the present leader to be opened");
   if (is_promotable(at.state, led, target)) return begin();
-  const control::FailoverGroup* policy = at.state.find_group(at.record.group);
-  const bool wants_copies =
-      policy != nullptr && control::wanted_copies(*policy, at.state.regions()) > 0;
   const bool overridden = control::overrides_rule(at.operation, control::kRuleLag);
-  if (wants_copies && !overridden) {
-    return note(at, fmt::format("node {} to be in sync", target.value));
-  }
   if (overridden || !target_lags(at)) return begin();
 }
 

@@ -52,7 +52,7 @@ bool Operations::look_at_previews(const Now& now, const control::State& state, O
   asked_previews_.clear();
   std::erase_if(previews_, [&](const PreviewRun& run) {
     const bool done = run.done(now.instant, config_.preview_patience);
-    if (done) out.previews.push_back(run.result(state));
+    if (done) out.previews.push_back(run.result(state, config_.switchover_lag_max));
     return done;
   });
   return !previews_.empty();

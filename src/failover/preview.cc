@@ -1,5 +1,7 @@
 #include "failover/preview.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -44,7 +46,7 @@ bool PreviewRun::done(Instant now, Duration patience) const {
   return asked_.empty() || now >= started_ + patience;
 }
 
-Preview PreviewRun::result(const control::State& state) const {
+Preview PreviewRun::result(const control::State& state, int64_t lag_max) const {
   Preview preview{token_, plan_, {}};
   for (const control::PlannedGroup& planned : plan_.groups) {
     GroupPreview group;
@@ -75,6 +77,14 @@ Preview PreviewRun::result(const control::State& state) const {
     } else if (policy != nullptr && policy->max_lag_time && group.range.target_is_ahead) {
       group.loss = control::LossKind::kBounded;
       group.time_max = policy->max_lag_time;
+    }
+    const bool switchover = request_.kind == control::OperationKind::kSwitchover;
+    if (switchover && group.target_lag.value_or(0) > lag_max) {
+      preview.plan.objections.push_back(
+          {std::string(control::kRuleLag), planned.group,
+           fmt::format("failover group '{}': node {} lacks {} records, and writes would stop until "
+                       "it has them",
+                       planned.group, target.value, *group.target_lag)});
     }
     preview.groups.push_back(std::move(group));
   }

@@ -41,7 +41,8 @@ class PreviewRun {
   bool take_answer(uint64_t ticket, const Answer& answer);
   // Everybody has answered, or has been waited for long enough.
   bool done(Instant now, Duration patience) const;
-  Preview result(const control::State& state) const;
+  // A switchover's target that lacks more records is objected to.
+  Preview result(const control::State& state, int64_t lag_max) const;
 
  private:
   struct Asked {
