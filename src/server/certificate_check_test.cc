@@ -138,7 +138,7 @@ TEST_F(CertificateCheck, ByCommand) {
   const CommandResult checked =
       run_magpie({"verify-certificate", file, "--key", key + ".pub", "--data", data()});
   EXPECT_EQ(checked.exit_code, 0) << checked.output;
-  EXPECT_EQ(checked.output.substr(0, 5), "ok  o") << checked.output;
+  EXPECT_EQ(checked.output.substr(0, 7), "ok   op") << checked.output;
   std::ofstream(file) << signed_certificate(99);
   EXPECT_EQ(
       run_magpie({"verify-certificate", file, "--key", key + ".pub", "--data", data()}).exit_code,
