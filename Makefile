@@ -7,6 +7,8 @@ PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 INSTALL := @tools/install_packages.sh
 SEEDS ?= 200
 SECONDS ?= 60
+ROUNDS ?= 20
+SEED ?= 1
 
 .PHONY: help
 help: ## Print this list
@@ -39,6 +41,13 @@ sim: ## Run SEEDS=N simulated clusters with faults (default 200)
 	$(INSTALL) build test
 	@tools/build.sh release magpie_sim_program
 	@build/release/magpie_sim --seeds $(SEEDS)
+
+.PHONY: chaos
+chaos: ## Run ROUNDS=N real clusters with faults from SEED=S on; writes docs/chaos.md
+	$(INSTALL) build test
+	@tools/build.sh release magpie magpie-load
+	@$(PYTHON) test/chaos/run.py --build build/release --rounds $(ROUNDS) --seed $(SEED) \
+	  --page docs/chaos.md
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for SECONDS=N each (default 60)

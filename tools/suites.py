@@ -41,6 +41,8 @@ SUITES = (
     Suite("store", "test", ("test/store/run.py",), minutes=3),
     Suite("power-loss", "test", ("test/power_loss/run.py",), minutes=5),
     Suite("regions", "test", ("test/regions/run.py",), minutes=3),
+    Suite("chaos", "test", ("test/chaos/run.py", "--rounds", "4", "--seed", "4", "--seconds",
+                            "110"), minutes=4),
     Suite("build-release", "clients", ("tools/build.sh", "release", "magpie"), minutes=15,
           step=True),
     Suite("clients", "clients", ("test/clients/run.py",), minutes=35, show=True),

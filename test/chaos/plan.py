@@ -1,0 +1,68 @@
+"""What a round does, drawn from its seed: the same seed draws the same plan.
+
+A plan names no region but by its part ("the leader"), because who leads when a step begins is for
+the round to find out. Times are seconds.
+"""
+
+import random
+from dataclasses import dataclass
+
+# Weight of each fault; `moves` ones give groups another leader.
+WEIGHTS = {
+    "kill-failover": 5,     # kill -9 of the leading region, failover, it returns
+    "silence-failover": 3,  # the leading region is there and heard by clients only; failover
+    "pause-failover": 3,    # the leading region is stopped (SIGSTOP), failover, it goes on
+    "switchover": 4,
+    "kill-leader": 2,       # kill -9, started again, nobody moves anything
+    "restart-leader": 1,    # SIGTERM, started again
+    "pause-leader": 2,
+    "kill-follower": 2,
+    "pause-follower": 1,
+    "erase-follower": 2,    # killed, its data removed, started empty
+    "one-way": 2,           # bytes of one direction between two regions are lost
+    "silence": 2,           # between two regions
+    "flap": 2,              # cut and healed again and again
+    "delay": 1,             # a much longer way between all regions
+    "store-cut": 2,         # nobody reaches the control store
+    "store-kill": 2,
+}
+MOST_STEPS = 3
+# Together at most, so that a round ends within a minute.
+MOST_COST = 22.0
+# About how long a step takes beside its `hold`.
+_COST = {"kill-failover": 8, "silence-failover": 8, "pause-failover": 8, "switchover": 4,
+         "erase-follower": 4}
+_LONGEST_HOLD = {"pause-leader": 5.0, "one-way": 5.0, "silence": 5.0, "store-cut": 8.0,
+                 "store-kill": 6.0}
+
+
+@dataclass(frozen=True)
+class Step:
+    kind: str
+    choice: int    # which of several regions, modulo their number
+    hold: float    # how long the fault lasts, or how long the dead region stays away
+    calm: float    # before the next step
+
+    def __str__(self):
+        return f"{self.kind}({self.hold:.1f})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    seed: int
+    rtt_ms: int
+    steps: tuple
+
+
+def plan_of(seed):
+    drawn = random.Random(seed)
+    steps, cost = [], 0.0
+    for _ in range(drawn.randint(1, MOST_STEPS)):
+        kind = drawn.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        step = Step(kind, drawn.randrange(1000),
+                    drawn.uniform(0.3, _LONGEST_HOLD.get(kind, 3.0)), drawn.uniform(0.2, 2.0))
+        cost += _COST.get(kind, 2) + step.hold + step.calm
+        if steps and cost > MOST_COST:
+            break
+        steps.append(step)
+    return Plan(seed, drawn.choice((4, 10, 20, 40)), tuple(steps))
