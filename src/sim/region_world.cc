@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -105,7 +106,8 @@ void RegionWorld::watch_everything() {
       [this](const store::ImageChanges& changes) { leaderships_.changed(changes); });
   logs_.set_hear([this](const std::string& partition, const LoggedBatch& batch) {
     const size_t dash = partition.rfind('-');
-    const int32_t index = std::stoi(partition.substr(dash + 1));
+    int32_t index = 0;
+    std::from_chars(partition.data() + dash + 1, partition.data() + partition.size(), index);
     leaderships_.written(partition.substr(0, dash), index, batch.last);
   });
   topics_.set_acknowledged([this](const std::string& topic, int32_t partition, int64_t offset) {
