@@ -41,6 +41,7 @@ sim: ## Run SEEDS=N simulated clusters with faults (default 200)
 	$(INSTALL) build test
 	@tools/build.sh release magpie_sim_program
 	@build/release/magpie_sim --seeds $(SEEDS)
+	@build/release/magpie_sim --regions --seeds $(SEEDS)
 
 .PHONY: chaos
 chaos: ## Run ROUNDS=N real clusters with faults from SEED=S on; writes docs/chaos.md

@@ -27,6 +27,19 @@ enum class PlantedBug : uint8_t {
   kTombstoneKeptNot,       // compaction drops tombstones at once
   kCompactionKeepsOldest,  // compaction keeps the first value of a key
   kMetadataBeforeDurable,  // a topic is announced before its record is durable
+  // Of several regions.
+  kAckWithoutMembers,        // what the leader holds is committed, whoever else must hold it
+  kPositionsOutliveEpoch,    // members count before they were compared in the new epoch
+  kAckBeforeOpen,            // a new leader acknowledges before its epoch is open
+  kShrunkStaysPromotable,    // who left the sync set may still take over without loss
+  kBlockIgnored,             // a group that blocks goes on with too few copies
+  kCeilingIgnored,           // offsets are given out that were not reserved
+  kEpochNotCounted,          // a new epoch is not taken from the cluster's counter
+  kPromotionOfStranger,      // anybody may take over without loss
+  kIncarnationIgnored,       // a node that was rebuilt empty counts as the member it was
+  kSpentEpochGoesOn,         // after a failed write the epoch goes on
+  kDivergenceByLength,       // copies are compared by their ends instead of their epochs
+  kFollowersForgetProducers  // a follower keeps no deduplication window
 };
 
 #ifdef MAGPIE_PLANTED_BUGS

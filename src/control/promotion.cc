@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/planted_bug.h"
 #include "control/counters.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -27,6 +28,7 @@ Decided<Leadership> next_term(const State& state, std::string_view group, const 
   if (!epoch) return tl::unexpected<Refusal>(no_epochs_left());
   Leadership next = held;
   next.epoch = *epoch;
+  if (planted(PlantedBug::kEpochNotCounted)) next.epoch = LeaderEpoch{held.epoch.value + 1};
   next.leader = leader;
   if (held.open) next.open_before = held.leader;
   next.open = false;
@@ -180,7 +182,12 @@ Decided<Leadership> decide_promote_without_loss(const State& state, std::string_
     return tl::unexpected<Refusal>(std::move(*refusal));
   }
   const Member member{target, state.find_node(target)->incarnation};
-  if (!contains(held.promotable, member)) {
+  const bool was_promotable =
+      std::any_of(held.promotable.begin(), held.promotable.end(),
+                  [&](const Member& holder) { return holder.node == target; });
+  const bool excused = planted(PlantedBug::kPromotionOfStranger) ||
+                       (planted(PlantedBug::kIncarnationIgnored) && was_promotable);
+  if (!contains(held.promotable, member) && !excused) {
     return violation(
         fmt::format("node {} may lack records of failover group '{}' that were "
                     "acknowledged; choose a node that is in sync",

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted_bug.h"
 #include "control/group_values.h"
 #include "control/keys.h"
 #include "control/transaction_builder.h"
@@ -77,7 +78,12 @@ std::optional<Refusal> too_few(const State& state, const Term& term, const Membe
 }
 
 void set_sync(Members sync, Leadership& leadership) {
-  leadership.promotable = with(sync, leadership.leader);
+  const Members before = std::exchange(leadership.promotable, with(sync, leadership.leader));
+  if (planted(PlantedBug::kShrunkStaysPromotable)) {
+    for (const Member& member : before) {
+      leadership.promotable = with(std::move(leadership.promotable), member);
+    }
+  }
   leadership.sync = std::move(sync);
 }
 
@@ -85,7 +91,7 @@ void set_sync(Members sync, Leadership& leadership) {
 
 std::optional<std::string> blocked_by_policy(const FailoverGroup& group, int32_t copies,
                                              bool failed_over) {
-  if (copies >= group.min) return std::nullopt;
+  if (copies >= group.min || planted(PlantedBug::kBlockIgnored)) return std::nullopt;
   const TooFewCopies rule =
       failed_over ? group.after_failover.value_or(group.below_min) : group.below_min;
   if (rule == TooFewCopies::kDegrade) return std::nullopt;

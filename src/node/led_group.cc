@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "control/failover_group.h"
 #include "kafka/cluster_control.h"
 
@@ -24,7 +25,7 @@ replication::SyncPolicy sync_policy(const State& state, const Leadership& held,
   policy.min = group->min == control::kAllCopies ? policy.copies : group->min;
   const control::TooFewCopies rule =
       held.failed_over ? group->after_failover.value_or(group->below_min) : group->below_min;
-  policy.degrade = rule == control::TooFewCopies::kDegrade;
+  policy.degrade = rule == control::TooFewCopies::kDegrade || planted(PlantedBug::kBlockIgnored);
   policy.timeout = group->timeout;
   policy.max_lag = group->max_lag_time;
   return policy;
@@ -108,7 +109,7 @@ void LedGroup::refresh(kafka::Broker& broker) {
   const State& state = broker.control.state();
   const Leadership& held = state.leadership(term_.group);
   if (held.epoch != term_.epoch) return;
-  if (held.open) {
+  if (held.open || planted(PlantedBug::kAckBeforeOpen)) {
     std::vector<NodeId> required = nodes_of(held.sync);
     if (held.joining) required.push_back(held.joining->node);
     if (!opened_ || required != required_) {

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
+
 namespace magpie::partition {
 
 void Commitment::begin() {
   open_ = false;
   required_.clear();
-  positions_.clear();
+  if (!planted(PlantedBug::kPositionsOutliveEpoch)) positions_.clear();
 }
 
 void Commitment::require(const std::vector<NodeId>& members) {
@@ -37,6 +39,7 @@ Offset Commitment::position(NodeId member) const {
 Offset Commitment::end(Offset leader_durable) const {
   if (!open_) return Offset{-1};
   Offset end = leader_durable;
+  if (planted(PlantedBug::kAckWithoutMembers)) return end;
   for (const NodeId member : required_) end = std::min(end, position(member));
   return end;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/planted_bug.h"
+
 namespace magpie::partition {
 namespace {
 
@@ -20,6 +22,7 @@ std::optional<size_t> find(const CopyState& copy, LeaderEpoch epoch) {
 }
 
 Offset find_common_end(const CopyState& leader, const CopyState& follower) {
+  if (planted(PlantedBug::kDivergenceByLength)) return std::min(leader.end, follower.end);
   for (size_t i = follower.epochs.size(); i-- > 0;) {
     const std::optional<size_t> same = find(leader, follower.epochs[i].epoch);
     if (same) return std::min(end_of(leader, *same), end_of(follower, i));

@@ -92,7 +92,8 @@ void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bo
   if (header.producer_id != kNoProducerId && settle_known(ticket, header, out)) return;
 
   header.base_offset = next_offset();
-  if (blocked_ || header.next_offset() > ceiling_) {
+  const bool reserved = header.next_offset() <= ceiling_ || planted(PlantedBug::kCeilingIgnored);
+  if (blocked_ || !reserved) {
     out.events.emplace_back(Settled{.ticket = ticket, .refusal = Refusal::kBlocked});
     return;
   }
@@ -423,7 +424,8 @@ void Partition::on(const Now& now, engine::Failed& event, Output& out) {
   refuse_waiting(Refusal::kStorage, out);
   if (news) out.events.emplace_back(StorageFailed{std::move(event.error)});
   if (role_ == Role::kFollower) is_reconciled_ = false;
-  if (role_ == Role::kLeader && replicated_ && !std::exchange(spent_, true)) {
+  const bool goes_on = planted(PlantedBug::kSpentEpochGoesOn);
+  if (role_ == Role::kLeader && replicated_ && !goes_on && !std::exchange(spent_, true)) {
     out.events.emplace_back(EpochSpent{});
   }
 }

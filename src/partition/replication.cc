@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "partition/partition.h"
 
 namespace magpie::partition {
@@ -195,7 +196,7 @@ Status Partition::append_copied(const Now& now, Buffer batch, Output& out) {
     }
   }
   epochs_.assign(header.leader_epoch, log_end());
-  producers_.apply(header, now.instant);
+  if (!planted(PlantedBug::kFollowersForgetProducers)) producers_.apply(header, now.instant);
   std::vector<engine::Event> events;
   engine::Output engine_out{out.effects, events};
   engine_->append(now, engine::Append{std::move(batch), header}, engine_out);

@@ -127,6 +127,10 @@ void Operator::fail_over(const std::string& group, const control::State& state) 
   for (const control::Member& member : term.promotable) {
     if (member.node != term.leader.node) targets.push_back(member.node);
   }
+  if (random_.chance(1, 4)) {
+    // Somebody tries a node that may lack records, and has to be refused.
+    targets = {cluster_.region(random_.below(cluster_.size())).host->id()};
+  }
   if (targets.empty()) return;
   ++operations_;
   if (promote(group, targets[random_.below(targets.size())])) {

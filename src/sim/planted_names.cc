@@ -21,6 +21,18 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kTombstoneKeptNot, "tombstone-kept-not", 40},
     {PlantedBug::kCompactionKeepsOldest, "compaction-keeps-oldest", 40},
     {PlantedBug::kMetadataBeforeDurable, "metadata-before-durable", 100},
+    {PlantedBug::kAckWithoutMembers, "ack-without-members", 5, true},
+    {PlantedBug::kPositionsOutliveEpoch, "positions-outlive-epoch", 100, true},
+    {PlantedBug::kAckBeforeOpen, "ack-before-open", 20, true},
+    {PlantedBug::kShrunkStaysPromotable, "shrunk-stays-promotable", 100, true},
+    {PlantedBug::kBlockIgnored, "block-ignored", 20, true},
+    {PlantedBug::kCeilingIgnored, "ceiling-ignored", 20, true},
+    {PlantedBug::kEpochNotCounted, "epoch-not-counted", 5, true},
+    {PlantedBug::kPromotionOfStranger, "promotion-of-stranger", 100, true},
+    {PlantedBug::kIncarnationIgnored, "incarnation-ignored", 100, true},
+    {PlantedBug::kSpentEpochGoesOn, "spent-epoch-goes-on", 100, true},
+    {PlantedBug::kDivergenceByLength, "divergence-by-length", 100, true},
+    {PlantedBug::kFollowersForgetProducers, "followers-forget-producers", 100, true},
 };
 
 }  // namespace

@@ -14,6 +14,8 @@ struct PlantedName {
   const char* name;
   // The simulator must notice it within this many seeds, from seed 1 on.
   int seeds;
+  // Among the runs with several regions.
+  bool regions = false;
 };
 
 std::span<const PlantedName> planted_names();

@@ -14,6 +14,7 @@ namespace magpie::sim {
 namespace {
 
 constexpr uint64_t kShortSuite = 150;
+constexpr uint64_t kRegionSuite = 30;
 
 TEST(Sim, ShortSuiteKeepsEveryGuaranteeAndRepeats) {
   CampaignOptions options;
@@ -24,6 +25,20 @@ TEST(Sim, ShortSuiteKeepsEveryGuaranteeAndRepeats) {
   EXPECT_EQ(campaign.seeds, kShortSuite);
   EXPECT_GT(campaign.acknowledged, kShortSuite * 50) << "an empty run proves nothing";
   for (const std::string_view probe : required_probes()) {
+    EXPECT_TRUE(campaign.probes.contains(std::string(probe))) << probe << " was never reached";
+  }
+}
+
+TEST(Sim, RegionsKeepEveryGuaranteeAndRepeat) {
+  CampaignOptions options;
+  options.last = kRegionSuite;
+  options.regions = true;
+  options.twice = true;
+  options.say = [](const std::string& line) { ADD_FAILURE() << line; };
+  const Campaign campaign = run_campaign(options);
+  EXPECT_EQ(campaign.seeds, kRegionSuite);
+  EXPECT_GT(campaign.acknowledged, kRegionSuite * 50) << "an empty run proves nothing";
+  for (const std::string_view probe : required_region_probes()) {
     EXPECT_TRUE(campaign.probes.contains(std::string(probe))) << probe << " was never reached";
   }
 }
@@ -44,6 +59,7 @@ TEST_P(PlantedBugs, AreCaught) {
   CampaignOptions options;
   options.last = static_cast<uint64_t>(GetParam().seeds);
   options.stop_at_first = true;
+  options.regions = GetParam().regions;
   const Campaign campaign = run_campaign(options);
   plant(PlantedBug::kNone);
   EXPECT_FALSE(campaign.failed.empty())
@@ -66,7 +82,7 @@ TEST(Sim, EveryPlantedBugIsTried) {
     EXPECT_GT(entry.seeds, 0) << entry.name;
     tried.insert(entry.bug);
   }
-  EXPECT_EQ(tried.size(), static_cast<size_t>(PlantedBug::kMetadataBeforeDurable));
+  EXPECT_EQ(tried.size(), static_cast<size_t>(PlantedBug::kFollowersForgetProducers));
 }
 #endif
 
