@@ -11,6 +11,7 @@
 #include "wire/create_topics.h"
 #include "wire/describe_cluster.h"
 #include "wire/find_coordinator.h"
+#include "wire/incremental_alter_configs.h"
 #include "wire/list_groups.h"
 #include "wire/list_offsets.h"
 #include "wire/metadata.h"
@@ -239,6 +240,53 @@ TEST_F(RegionsClients, ALeaderThatIsCutOffServesNothing) {
   world_.join(0, 2);
   EXPECT_TRUE(world_.run_until([&] { return fetch_at(0, 0).error_code == ErrorCode::kNone; }));
   EXPECT_TRUE(world_.run_until([&] { return position_at(0).error_code == ErrorCode::kNone; }));
+}
+
+// --- administration ------------------------------------------------------------------------------
+
+TEST_F(RegionsClients, AnyNodeCreatesTopicsAndSaysWhatIsWrong) {
+  wire::CreateTopicsRequest request;
+  request.timeout_ms = 5'000;
+  request.topics.push_back({.name = "u", .num_partitions = 1, .replication_factor = -1});
+  request.topics[0].configs.push_back({"magpie.failover.group", "nobody"});
+  const auto refused = ask<wire::CreateTopicsResponse>(1, request, 5).topics.at(0);
+  EXPECT_EQ(refused.error_code, ErrorCode::kInvalidConfig);
+  EXPECT_NE(refused.error_message.value_or("").find("nobody"), std::string::npos);
+
+  request.topics[0].configs.clear();
+  request.topics[0].num_partitions = -1;
+  request.topics[0].assignments.push_back({0, {3, 9}});
+  EXPECT_EQ(ask<wire::CreateTopicsResponse>(1, request, 5).topics.at(0).error_code,
+            ErrorCode::kInvalidReplicaAssignment);
+  request.topics[0].assignments[0].broker_ids = {3, 1};
+  EXPECT_EQ(ask<wire::CreateTopicsResponse>(1, request, 5).topics.at(0).error_code,
+            ErrorCode::kNone);
+}
+
+TEST_F(RegionsClients, ATopicMovesToAnotherFailoverGroupByItsConfig) {
+  make_bulk();
+  wire::IncrementalAlterConfigsRequest request;
+  auto& resource = request.resources.emplace_back();
+  resource.resource_type = 2;
+  resource.resource_name = "t";
+  resource.configs.push_back(
+      {.name = "magpie.failover.group", .config_operation = 0, .value = "nobody"});
+  const auto alter = [&] {
+    return ask<wire::IncrementalAlterConfigsResponse>(2, request, 1).responses.at(0);
+  };
+  EXPECT_EQ(alter().error_code, ErrorCode::kInvalidConfig);
+  EXPECT_NE(alter().error_message.value_or("").find("nobody"), std::string::npos);
+  const int before = metadata(0, "t").topics.at(0).partitions.at(0).leader_epoch;
+  resource.configs[0].value = "default";
+  EXPECT_EQ(alter().error_code, ErrorCode::kNone);
+  EXPECT_TRUE(world_.run_until([&] {
+    const auto partition = metadata(1, "t").topics.at(0).partitions.at(0);
+    return partition.leader_epoch > before && partition.leader_id == 1;
+  })) << "in a new epoch, which never was another group's";
+  EXPECT_TRUE(world_.run_until([&] {
+    return produce_at(0, "x").responses.at(0).partition_responses.at(0).error_code ==
+           ErrorCode::kNone;
+  }));
 }
 
 // --- leadership moves ----------------------------------------------------------------------------
