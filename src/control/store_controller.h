@@ -120,6 +120,7 @@ class StoreController final : public ClusterController {
               store::LeaseId lease, ControllerOutput& out);
   bool land(ControllerOutput& out);
   void decide_again(Flight flight, ControllerOutput& out);
+  bool may_serve_copy() const;
   void become_ready(ControllerOutput& out);
   void refuse_waiting(RefusalCode code, const std::string& message, ControllerOutput& out);
   void fail_start(Error error, ControllerOutput& out);

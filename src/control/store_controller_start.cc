@@ -119,7 +119,7 @@ void StoreController::tick(const Now& now, ControllerOutput& out) {
     if (turned_away) {
       return fail_start(Error{ErrorKind::kInvalidArgument, *registration_problem_}, out);
     }
-    if (phase_ == Phase::kJoining && has_copy_) become_ready(out);
+    if (phase_ == Phase::kJoining && may_serve_copy()) become_ready(out);
   }
   advance(out);
 }
@@ -219,7 +219,7 @@ void StoreController::freeze(std::string message, ControllerOutput& out) {
   frozen_ = std::move(message);
   refuse_waiting(RefusalCode::kUnavailable, *frozen_, out);
   if (phase_ != Phase::kJoining) return;
-  if (has_copy_) return become_ready(out);
+  if (may_serve_copy()) return become_ready(out);
   fail_start(Error{ErrorKind::kInvalidArgument, *frozen_}, out);
 }
 
@@ -259,6 +259,12 @@ bool StoreController::announce(ControllerOutput& out) {
   announcing_ = lease_;
   submit(Errand::kAnnounce, {}, transaction, lease_, out);
   return true;
+}
+
+// A copy that knows this node with another data directory speaks of partitions that are not here.
+bool StoreController::may_serve_copy() const {
+  const Node* known = state_.find_node(identity_.node_id);
+  return has_copy_ && known != nullptr && known->incarnation == identity_.incarnation;
 }
 
 void StoreController::become_ready(ControllerOutput& out) {

@@ -274,5 +274,27 @@ TEST_F(RegionsTest, ARegionThatWasRebuiltEmptyBecomesACopyAgain) {
   EXPECT_EQ(values_at(1), (std::vector<std::string>{"one", "two"}));
 }
 
+// Found by the simulator: its copy of the state told of the partitions of the directory before.
+TEST_F(RegionsTest, ARebuiltNodeDoesNotServeFromACopyThatKnowsTheOldDirectory) {
+  start();
+  create(0);
+  world_.run_for(Duration::seconds(2));
+  ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
+  world_.lose(2);
+  world_.boot(2);  // turned away: the old directory's lease is still held
+  world_.run_for(Duration::seconds(2));
+  world_.crash(2);
+  world_.cut_store(2);
+  world_.boot(2);
+  world_.run_for(Duration::seconds(30));
+  EXPECT_FALSE(world_.node(2).has_logged("partition_offline"));
+  world_.join_store(2);
+  world_.run_for(Duration::seconds(30));
+  const json moved = operate(
+      0, {{"kind", "switchover"}, {"groups", {"default"}}, {"to", "c"}, {"overrides", {"lag"}}});
+  EXPECT_EQ(moved["step"], "done") << moved.dump(1);
+  EXPECT_EQ(values_at(2), (std::vector<std::string>{"one"}));
+}
+
 }  // namespace
 }  // namespace magpie::node::testing
