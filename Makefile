@@ -16,10 +16,16 @@ help: ## Print this list
 	  while IFS='|' read -r target text; do printf '%-22s%s\n' "$$target" "$$text"; done
 
 .PHONY: demo
-demo: ## Pull a node's plug under load, three times, and show that nothing is missing
+demo: ## Kill the leading region of three under load, and count what is missing
+	$(INSTALL) build demo
+	@tools/build.sh release magpie magpie-load
+	@$(PYTHON) tools/demo.py
+
+.PHONY: demo-power-loss
+demo-power-loss: ## Pull a node's plug under load, three times, and show that nothing is missing
 	$(INSTALL) build demo
 	@tools/build.sh release magpie magpie-load magpie_power_loss
-	@$(PYTHON) tools/demo.py
+	@$(PYTHON) tools/demo_power_loss.py
 
 .PHONY: build
 build: ## Build the release binary, build/release/magpie

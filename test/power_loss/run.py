@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Real processes lose their power: what `make demo` shows, and that it can fail.
+"""Real processes lose their power: what `make demo-power-loss` shows, and that it can fail.
 
 The second run syncs nothing, so the same cuts must make acknowledged records disappear; if they do
 not, the first run proved nothing.
@@ -18,7 +18,7 @@ def demo(build, *arguments):
     """Exit code and output of the demo; its files go."""
     folder = tempfile.mkdtemp(prefix="magpie-power-loss-")
     try:
-        done = subprocess.run([TOP / "tools" / "demo.py", "--build", build, *arguments],
+        done = subprocess.run([TOP / "tools" / "demo_power_loss.py", "--build", build, *arguments],
                               env={"PATH": "/usr/bin:/bin", "TMPDIR": folder}, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return done.returncode, done.stdout

@@ -64,8 +64,7 @@ def story(cluster, producer, consumer):
     cluster.tell("start bj")
     cluster.wait_for_state("bj", "ready")
     cluster.wait(lambda: in_sync(cluster, "sh"), "the group is in sync again")
-    cluster.magpie("sh", "switchover", GROUP, "--to", "bj", "--override", "cooldown",
-                   "--override", "lag", seconds=60)
+    cluster.magpie("sh", "switchover", GROUP, "--to", "bj", "--override", "cooldown", seconds=60)
     cluster.wait(lambda: leads(cluster, "sh", "bj"), "bj leads again")
     more(producer, 1000, "the producer after the switchover home")
     more(consumer, 1000, "the consumer after the switchover home")
