@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <set>
 #include <sstream>
 
@@ -27,6 +28,7 @@ namespace {
 constexpr size_t kNodesMax = 16;
 constexpr size_t kNameBytes = 32;
 constexpr uint16_t kPortsPerNode = 10;
+constexpr int kPortAttempts = 100;
 constexpr int64_t kDayMillis = 24ll * 3'600'000;
 
 std::vector<std::string> split(const std::string& text) {
@@ -63,9 +65,23 @@ class Ports {
 
   // `wanted` 0: any. Error: names the port and what it was for.
   Result<HostPort> take(uint32_t wanted, const std::string& purpose) {
+    if (wanted != 0) return bind(wanted, purpose, true);
+    // Not those that the kernel gives to outgoing connections (net.ipv4.ip_local_port_range): one
+    // of them might be gone before the process that is to listen there has started.
+    std::uniform_int_distribution<uint32_t> below_those(12'000, 32'000);
+    for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
+      if (auto taken = bind(below_those(source_), purpose, false)) return taken;
+    }
+    return bind(0, purpose, false);
+  }
+
+ private:
+  // `reuse`: also a port on which connections have just ended. Two sockets that reuse could both
+  // have one port while neither listens.
+  Result<HostPort> bind(uint32_t wanted, const std::string& purpose, bool reuse) {
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockets_.push_back(socket);
-    const int yes = 1;
+    const int yes = reuse ? 1 : 0;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -82,7 +98,7 @@ class Ports {
     return HostPort{"127.0.0.1", ntohs(address.sin_port)};
   }
 
- private:
+  std::random_device source_;
   std::vector<int> sockets_;
 };
 
