@@ -10,17 +10,21 @@
 namespace magpie::node {
 namespace {
 
-constexpr Duration kAskInterval = Duration::seconds(2);
+constexpr Duration kAskIntervalMax = Duration::seconds(2);
 // Taken off every promise.
 constexpr Duration kMargin = Duration::milliseconds(500);
 
 }  // namespace
 
+Promises::Promises(const control::State& state, Links& links, Duration lease)
+    : state_(state), links_(links), time_(std::min(lease, replication::kPromiseMax)) {}
+
 void Promises::ask(const Now& now, const std::string& group, LeaderEpoch epoch,
                    port::Effects& effects) {
   Group& asked = groups_[group];
   if (asked.epoch != epoch) asked = {epoch, {}, {}};
-  if (asked.asked_at != Instant{} && now.instant < asked.asked_at + kAskInterval) return;
+  const Duration pause = std::min(kAskIntervalMax, Duration::nanoseconds(time_.nanos / 3));
+  if (asked.asked_at != Instant{} && now.instant < asked.asked_at + pause) return;
   asked.asked_at = now.instant;
   // What was not answered within a promise's time says nothing any more.
   std::erase_if(questions_, [&](const auto& entry) {
@@ -33,7 +37,7 @@ void Promises::ask(const Now& now, const std::string& group, LeaderEpoch epoch,
       question.number = next_number_++;
       question.group = group;
       question.epoch = epoch.value;
-      question.duration_ms = static_cast<int32_t>(replication::kPromiseMax.to_milliseconds());
+      question.duration_ms = static_cast<int32_t>(time_.to_milliseconds());
       if (!links_.ask(id, question, effects)) continue;
       questions_[question.number] = {group, site, epoch, id, now.instant};
       break;
@@ -48,8 +52,7 @@ void Promises::answered(NodeId node, const wire::LinkPromiseAnswer& answer) {
   questions_.erase(found);
   const auto group = groups_.find(question.group);
   if (group == groups_.end() || group->second.epoch != question.epoch || !answer.granted) return;
-  const Duration time =
-      std::clamp(Duration::milliseconds(answer.duration_ms), Duration{}, replication::kPromiseMax);
+  const Duration time = std::clamp(Duration::milliseconds(answer.duration_ms), Duration{}, time_);
   if (time <= kMargin) return;
   Instant& until = group->second.promised[question.site];
   until = std::max(until, question.sent_at + (time - kMargin));

@@ -28,8 +28,9 @@ namespace magpie::node {
 
 class Promises {
  public:
-  // `state` and `links` must outlive this object.
-  Promises(const control::State& state, Links& links) : state_(state), links_(links) {}
+  // `state` and `links` must outlive this object. A promise is asked for as long as a lease lasts:
+  // that is what a failover with loss has to wait for, too.
+  Promises(const control::State& state, Links& links, Duration lease);
 
   // Asks the other sites for the group that this node leads in `epoch`, if it is time again.
   void ask(const Now& now, const std::string& group, LeaderEpoch epoch, port::Effects& effects);
@@ -56,6 +57,7 @@ class Promises {
 
   const control::State& state_;
   Links& links_;
+  const Duration time_;
   std::map<std::string, Group> groups_;
   std::map<int64_t, Question> questions_;
   int64_t next_number_ = 1;

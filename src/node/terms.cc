@@ -30,7 +30,7 @@ Terms::Terms(const State& state, kafka::PartitionTable& partitions, Links& links
       partitions_(partitions),
       links_(links),
       lease_(lease),
-      promises_(state, links) {}
+      promises_(state, links, lease) {}
 
 void Terms::start(kafka::Broker& broker, const control::Member& self) {
   CHECK(!self_);
@@ -223,10 +223,11 @@ bool Terms::may_commit(const Now& now, const std::string& name, const Group& gro
   return group.led && now.instant < promises_.valid_until(name, group.led->epoch());
 }
 
-// In time, so that nothing stops when the lease ends.
+// In time, so that nothing stops when the lease ends; not while it is renewed as it should be,
+// which leaves more than half of it, because a failover with loss has to wait for promises.
 void Terms::ask_for_promises(kafka::Broker& broker) {
-  const Duration half = Duration::nanoseconds(lease_.nanos / 2);
-  if (has_lease_ && broker.now.instant + half < lease_ends_) return;
+  const Duration third = Duration::nanoseconds(lease_.nanos / 3);
+  if (has_lease_ && broker.now.instant + third < lease_ends_) return;
   for (auto& [name, group] : groups_) {
     const bool ours = group.led && state_.leadership(name).epoch == group.led->epoch();
     if (ours) promises_.ask(broker.now, name, group.led->epoch(), broker.effects);
