@@ -47,9 +47,17 @@ std::vector<NodeId> followers(const State& state, std::string_view name, NodeId 
   return nodes;
 }
 
-std::vector<NodeId> nodes_of(const control::Members& members) {
+// What a node's new directory holds must not count for the one that the sync set names: that member
+// is gone, and stands under a number that no node has.
+NodeId counted_as(const State& state, const control::Member& member) {
+  const control::Node* known = state.find_node(member.node);
+  const bool there = known != nullptr && known->incarnation == member.incarnation;
+  return there ? member.node : NodeId{-2 - member.node.value};
+}
+
+std::vector<NodeId> nodes_of(const State& state, const control::Members& members) {
   std::vector<NodeId> nodes;
-  for (const control::Member& member : members) nodes.push_back(member.node);
+  for (const control::Member& member : members) nodes.push_back(counted_as(state, member));
   return nodes;
 }
 
@@ -110,8 +118,8 @@ void LedGroup::refresh(kafka::Broker& broker) {
   const Leadership& held = state.leadership(term_.group);
   if (held.epoch != term_.epoch) return;
   if (held.open || planted(PlantedBug::kAckBeforeOpen)) {
-    std::vector<NodeId> required = nodes_of(held.sync);
-    if (held.joining) required.push_back(held.joining->node);
+    std::vector<NodeId> required = nodes_of(state, held.sync);
+    if (held.joining) required.push_back(counted_as(state, *held.joining));
     if (!opened_ || required != required_) {
       opened_ = true;
       required_ = std::move(required);
@@ -127,8 +135,8 @@ void LedGroup::refresh(kafka::Broker& broker) {
   replication::Term term;
   term.epoch = held.epoch;
   term.open = held.open;
-  term.sync = nodes_of(held.sync);
-  if (held.joining) term.joining = held.joining->node;
+  term.sync = nodes_of(state, held.sync);
+  if (held.joining) term.joining = counted_as(state, *held.joining);
   term.members = followers(state, term_.group, term_.leader.node);
   members_ = term.members;
   leader_.set_term(broker.now.instant, term, sync_policy(state, held, term_.group),
@@ -245,14 +253,14 @@ void LedGroup::carry_out(kafka::Broker& broker, const replication::Wish& wish) {
   }
   if (const auto* abandon = std::get_if<replication::AbandonJoining>(&wish)) {
     const auto& joining = now_held.leadership(term.group).joining;
-    if (!joining || joining->node != abandon->member) return;
+    if (!joining || counted_as(now_held, *joining) != abandon->member) return;
     return propose(broker, [term, now, joining = *joining](const State& state) {
       return control::decide_shrink_sync(state, term, joining, now);
     });
   }
   const auto in_sync = [&](NodeId node) {
     for (const control::Member& each : now_held.leadership(term.group).sync) {
-      if (each.node == node) return each;
+      if (counted_as(now_held, each) == node) return each;
     }
     return member(node);
   };

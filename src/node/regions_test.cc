@@ -296,5 +296,34 @@ TEST_F(RegionsTest, ARebuiltNodeDoesNotServeFromACopyThatKnowsTheOldDirectory) {
   EXPECT_EQ(values_at(2), (std::vector<std::string>{"one"}));
 }
 
+// What a member's former directory held says nothing of the new one, which must enter the sync set
+// itself: until then it cannot be promoted, so nothing may be acknowledged on its word.
+TEST_F(RegionsTest, AMemberThatWasRebuiltEntersTheSyncSetAnew) {
+  start();
+  create(0);
+  ask(0, "POST", "/v1/failover-groups", R"({"name":"pay","preset":"critical"})");
+  ASSERT_TRUE(world_.run_until([&] { return is_open("pay") && sync_set("pay").size() == 1; }));
+  ask(0, "POST", "/v1/failover-groups/pay/partitions", R"({"topic":"t"})");
+  world_.run_for(Duration::seconds(2));
+  ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
+  ASSERT_EQ(sync_set("pay"), std::vector<int>{2});
+  const json before = leadership("pay")["sync"][0];
+  // Nobody else can take its place.
+  world_.crash(2);
+  world_.lose(1);
+  world_.run_for(Duration::seconds(15));
+  world_.boot(1);
+  ASSERT_TRUE(world_.run_until([&] { return produce_at(0, "two") == ErrorCode::kNone; }));
+  ASSERT_EQ(sync_set("pay"), std::vector<int>{2}) << leadership("pay").dump();
+  EXPECT_NE(leadership("pay")["sync"][0], before) << leadership("pay").dump();
+
+  world_.cut(0, 1);
+  world_.crash(0);
+  const json moved = operate(1, {{"kind", "failover"}, {"from", "a"}, {"groups", {"pay"}}});
+  ASSERT_TRUE(moved.contains("id")) << moved.dump(1);
+  EXPECT_EQ(moved["groups"][0]["loss"]["statement"], "zero-proven") << moved.dump(1);
+  EXPECT_EQ(leader("pay"), 2);
+}
+
 }  // namespace
 }  // namespace magpie::node::testing
