@@ -108,6 +108,11 @@ MaybeRefusal renew_for_move(const State& state, const std::string& from, const s
   std::set_intersection(giving.promotable.begin(), giving.promotable.end(), term.promotable.begin(),
                         term.promotable.end(), std::back_inserter(both));
   term.promotable = std::move(both);
+  if (term.open) {
+    // It goes on without loss, and can acknowledge in the term before until it hears of this one.
+    term.opened_with = OpenedWith::kLossless;
+    term.open_before = term.leader;
+  }
   term.open = false;
   term.sync.clear();
   term.joining.reset();

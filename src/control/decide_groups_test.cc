@@ -170,6 +170,28 @@ TEST_F(Groups, PartitionsMoveOnlyBetweenGroupsOfOneLeader) {
             std::string::npos);
 }
 
+// The same leader goes on, so nothing was lost, and it can still acknowledge in the term before.
+TEST_F(Groups, AMoveBeginsATermThatLosesNothing) {
+  three_regions();
+  create_group("a", {"bj", "sh", "gz"});
+  create_group("b", {"bj", "sh", "gz"});
+  create_topic("orders", "a");
+  for (const char* group : {"a", "b"}) {
+    commit(decide_take_leadership(state_, group, member(1), {}, false));
+    commit(decide_open_epoch(state_, {group, state_.leadership(group).epoch, member(1)},
+                             {member(2)}, {}));
+  }
+  Leadership lossy = state_.leadership("b");
+  lossy.opened_with = OpenedWith::kLossy;
+  ASSERT_TRUE(
+      state_.apply(state_.revision() + 1, {{leadership_key("b"), encode_leadership(lossy)}}));
+  commit(decide_place_in_group(state_, {"orders", {}, "b"}));
+  const Leadership& led = state_.leadership("b");
+  EXPECT_EQ(led.opened_with, OpenedWith::kLossless);
+  ASSERT_TRUE(led.open_before);
+  EXPECT_EQ(*led.open_before, member(1));
+}
+
 TEST_F(Groups, AlteringAConfigIsAMoveToo) {
   three_regions();
   create_group("a", {"bj", "sh", "gz"});
