@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "control/keys.h"
 #include "control/transaction_builder.h"
@@ -10,7 +12,8 @@
 namespace magpie::control {
 
 Decided<PartitionsMarked> decide_mark_created(const State& state, NodeId node, const Uuid& topic,
-                                              int32_t partitions) {
+                                              int32_t partitions,
+                                              const std::vector<int32_t>& absent) {
   const Topic* found = state.find_topic(topic);
   if (found == nullptr) {
     return refuse(RefusalCode::kUnknownTopicId,
@@ -20,12 +23,21 @@ Decided<PartitionsMarked> decide_mark_created(const State& state, NodeId node, c
   Decision<PartitionsMarked> decision;
   const int32_t held = state.created_partitions(node, topic);
   decision.answer.partitions = std::max(held, partitions);
-  if (partitions <= held) return decision;
+  CreatedPartitions created{decision.answer.partitions, std::nullopt, {}};
+  bool changed = partitions > held;
+  for (int32_t i = 0; i < created.partitions; ++i) {
+    const bool existed = state.is_created(node, topic, i);
+    const bool looked_at = i < partitions;
+    const bool exists =
+        existed || (looked_at && !std::binary_search(absent.begin(), absent.end(), i));
+    if (!exists) created.absent.push_back(i);
+    changed = changed || exists != existed;
+  }
+  if (!changed) return decision;
   const std::string key = created_key(node, topic);
   decision.transaction.compares = {{topic_key(found->name), state.modified(topic_key(found->name))},
                                    {key, state.modified(key)}};
   const Node* known = state.find_node(node);
-  CreatedPartitions created{partitions, std::nullopt};
   if (known != nullptr) {
     created.incarnation = known->incarnation;
     compare_key(state, node_key(node), decision.transaction);

@@ -5,12 +5,13 @@
 // created (create it now) from one whose files are gone (refuse to serve it: G12). So a node
 // commits this fact when the files exist, and only then lets anyone write to the partition.
 //
-// At a start, partitions below State::created_partitions() are opened as known ones; the others are
+// At a start, partitions for which State::is_created() are opened as known ones; the others are
 // created, after removing what an interrupted attempt left behind: nothing was ever acknowledged
-// there.
+// there. Those that belong to other nodes are recorded as absent: one of them may move here later.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/uuid.h"
@@ -23,10 +24,11 @@ struct PartitionsMarked {
   int32_t partitions = 0;
 };
 
-// Records that the first `partitions` partitions of the topic exist on `node`; partitions placed on
-// other nodes count as existing here. Refused with kUnknownTopicId if the topic is gone. Never
-// lowers the number. REQUIRES: 1 <= partitions <= those of the topic.
+// Records that the first `partitions` partitions of the topic exist on `node`, without those in
+// `absent`, which is in ascending order. Refused with kUnknownTopicId if the topic is gone. What
+// exists once stays so. REQUIRES: 1 <= partitions <= those of the topic.
 Decided<PartitionsMarked> decide_mark_created(const State& state, NodeId node, const Uuid& topic,
-                                              int32_t partitions);
+                                              int32_t partitions,
+                                              const std::vector<int32_t>& absent = {});
 
 }  // namespace magpie::control

@@ -271,6 +271,15 @@ TEST_F(DecideTopic, MarksPartitionsThatExistOnDisk) {
   EXPECT_TRUE(decide_mark_created(state_, NodeId{1}, id, 1)->transaction.empty());
   EXPECT_EQ(decide_mark_created(state_, NodeId{1}, Uuid{}, 1).error().code,
             RefusalCode::kUnknownTopicId);
+  // Those of other nodes do not exist here before they come; what exists stays so.
+  commit(decide_mark_created(state_, NodeId{3}, id, 3, {0, 2})->transaction);
+  EXPECT_FALSE(state_.is_created(NodeId{3}, id, 0));
+  EXPECT_TRUE(state_.is_created(NodeId{3}, id, 1));
+  EXPECT_TRUE(decide_mark_created(state_, NodeId{3}, id, 3, {0, 2})->transaction.empty());
+  commit(decide_mark_created(state_, NodeId{3}, id, 3, {1, 2})->transaction);
+  EXPECT_TRUE(state_.is_created(NodeId{3}, id, 0));
+  EXPECT_TRUE(state_.is_created(NodeId{3}, id, 1));
+  EXPECT_FALSE(state_.is_created(NodeId{3}, id, 2));
   const auto late = decide_mark_created(state_, NodeId{1}, id, 3);
   commit(decide_delete_topic(state_, {"a", std::nullopt})->transaction);
   EXPECT_FALSE(state_.allows(late->transaction)) << "the topic is gone";

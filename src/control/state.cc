@@ -82,7 +82,8 @@ Result<State::Meaning> State::decode(const Change& change) {
   if (without_prefix(key, kCreatedPrefix)) {
     auto partitions = decode_created(key, value);
     if (!partitions) return fail(partitions.error());
-    return Meaning(Created{partitions->partitions, partitions->incarnation});
+    return Meaning(
+        Created{partitions->partitions, partitions->incarnation, std::move(partitions->absent)});
   }
   return decode_regional(change);
 }
@@ -232,6 +233,12 @@ int32_t State::created_partitions(NodeId node, const Uuid& topic) const {
   const auto& incarnation = found->second.incarnation;
   const bool other = known != nullptr && incarnation && *incarnation != known->incarnation;
   return other ? 0 : found->second.partitions;
+}
+
+bool State::is_created(NodeId node, const Uuid& topic, int32_t index) const {
+  if (index >= created_partitions(node, topic)) return false;
+  const std::vector<int32_t>& absent = created_partitions_.at(created_key(node, topic)).absent;
+  return !std::binary_search(absent.begin(), absent.end(), index);
 }
 
 int64_t State::partition_count(NodeId node) const {

@@ -153,9 +153,11 @@ class State {
   int64_t partition_count() const { return partition_count_; }
   int64_t partition_count(NodeId node) const;
 
-  // How many of a topic's partitions, from the first on, exist on a node's disk
-  // (created_partitions.h). None on the disk of another incarnation than the node has now.
+  // How many of a topic's partitions, from the first on, were looked at when it was recorded which
+  // exist on a node's disk (created_partitions.h); and whether one of them does. None does on the
+  // disk of another incarnation than the node has now.
   int32_t created_partitions(NodeId node, const Uuid& topic) const;
+  bool is_created(NodeId node, const Uuid& topic, int32_t index) const;
 
   // Regions, nodes and failover groups by name. The groups `default` and `system` are always there.
   const Regions& regions() const { return regions_; }
@@ -203,6 +205,7 @@ class State {
   struct Created {
     int32_t partitions;
     std::optional<Uuid> incarnation;
+    std::vector<int32_t> absent;
   };
   struct Alive {
     Uuid incarnation;

@@ -72,9 +72,26 @@ Result<int64_t> decode_counter(std::string_view key, std::string_view value) {
   return *next;
 }
 
+namespace {
+
+std::optional<std::vector<int32_t>> absent_field(const Json& list, int32_t partitions) {
+  if (!list.is_array()) return std::nullopt;
+  std::vector<int32_t> absent;
+  for (const Json& element : list) {
+    const int64_t lowest = absent.empty() ? 0 : int64_t{absent.back()} + 1;
+    const std::optional<int64_t> index = integer_of(element, lowest, partitions - 1);
+    if (!index) return std::nullopt;
+    absent.push_back(static_cast<int32_t>(*index));
+  }
+  return absent;
+}
+
+}  // namespace
+
 std::string encode_created(const CreatedPartitions& created) {
   Json value = {{"partitions", created.partitions}};
   if (created.incarnation) value["incarnation"] = to_string(*created.incarnation);
+  if (!created.absent.empty()) value["absent"] = created.absent;
   return dump_value(std::move(value));
 }
 
@@ -87,7 +104,16 @@ Result<CreatedPartitions> decode_created(std::string_view key, std::string_view 
     return malformed(key, fmt::format("field 'partitions' must be a number from 1 to {}",
                                       limits::kPartitionsPerTopic));
   }
-  CreatedPartitions created{static_cast<int32_t>(*partitions), std::nullopt};
+  CreatedPartitions created{static_cast<int32_t>(*partitions), std::nullopt, {}};
+  if (json->contains("absent")) {
+    auto absent = absent_field((*json)["absent"], created.partitions);
+    if (!absent) {
+      return malformed(key,
+                       "field 'absent' must be an ascending list of partitions below "
+                       "'partitions'");
+    }
+    created.absent = std::move(*absent);
+  }
   if (json->contains("incarnation")) {
     created.incarnation = uuid_field(*json, "incarnation");
     if (!created.incarnation) {

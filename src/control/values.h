@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "control/topic.h"
@@ -24,10 +25,12 @@ Result<ConfigValues> decode_configs(std::string_view key, std::string_view value
 std::string encode_counter(int64_t next);
 Result<int64_t> decode_counter(std::string_view key, std::string_view value);
 
+// The first `partitions` of a topic, without those in `absent`, which is in ascending order.
 // `incarnation`: of the data directory they are in, where the node has announced it.
 struct CreatedPartitions {
   int32_t partitions = 0;
   std::optional<Uuid> incarnation;
+  std::vector<int32_t> absent;
 
   bool operator==(const CreatedPartitions&) const = default;
 };

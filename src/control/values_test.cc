@@ -24,7 +24,11 @@ TEST(Values, ComeBackAsTheyWere) {
   EXPECT_EQ(*decode_configs("k", encode_configs(configs)), configs);
   EXPECT_EQ(*decode_counter("k", encode_counter(INT64_MAX)), INT64_MAX);
   EXPECT_EQ(*decode_created("k", encode_created({10'000, Uuid{1}})),
-            (CreatedPartitions{10'000, Uuid{1}}));
+            (CreatedPartitions{10'000, Uuid{1}, {}}));
+  const CreatedPartitions some{4, Uuid{1}, {0, 3}};
+  EXPECT_EQ(*decode_created("k", encode_created(some)), some);
+  EXPECT_FALSE(decode_created("k", R"({"absent":[3,0],"partitions":4,"v":1})"));
+  EXPECT_FALSE(decode_created("k", R"({"absent":[4],"partitions":4,"v":1})"));
 }
 
 TEST(Values, IgnoreFieldsTheyDoNotKnow) {

@@ -1,11 +1,13 @@
 // Several nodes together: who leads, what is copied, what survives which loss.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "node/testing/regions_world.h"
 #include "node/testing/topics.h"
 #include "wire/create_topics.h"
+#include "wire/delete_topics.h"
 
 namespace magpie::node::testing {
 namespace {
@@ -88,6 +90,28 @@ class RegionsTest : public ::testing::Test {
       values.push_back(value);
     }
     return values;
+  }
+
+  void create_group(const std::string& name, const std::vector<std::string>& regions) {
+    ask(0, "POST", "/v1/failover-groups",
+        json{{"name", name}, {"preset", "standard"}, {"regions", regions}}.dump());
+    ASSERT_TRUE(world_.run_until([&] { return is_open(name); }));
+  }
+  // A topic `t` of two partitions, in these groups.
+  void create_spread(const std::string& groups) {
+    wire::CreateTopicsRequest request;
+    request.timeout_ms = 5'000;
+    request.topics.push_back({.name = "t", .num_partitions = 2, .replication_factor = -1});
+    request.topics.back().configs.push_back({"magpie.failover.group", groups});
+    world_.client(0).send(request, 5);
+    world_.run_for(Duration::seconds(5));
+  }
+  size_t files_at(size_t index, const std::string& prefix) {
+    size_t count = 0;
+    for (const auto& [path, content] : world_.node(index).disk.files()) {
+      count += path.starts_with(prefix) ? 1 : 0;
+    }
+    return count;
   }
 
   RegionsWorld world_{{"a", "b", "c"}};
@@ -323,6 +347,76 @@ TEST_F(RegionsTest, AMemberThatWasRebuiltEntersTheSyncSetAnew) {
   ASSERT_TRUE(moved.contains("id")) << moved.dump(1);
   EXPECT_EQ(moved["groups"][0]["loss"]["statement"], "zero-proven") << moved.dump(1);
   EXPECT_EQ(leader("pay"), 2);
+}
+
+// The node hosted another partition of the topic before.
+TEST_F(RegionsTest, ARegionThatIsAddedToAGroupCopiesItsPartitions) {
+  start();
+  create_group("east", {"b", "c"});
+  create_spread("default,east");
+  ASSERT_EQ(files_at(0, "topics/t-1/"), 0u);
+  ask(0, "PATCH", "/v1/failover-groups/east", R"({"regions":["b","c","a"]})");
+  world_.run_for(Duration::seconds(20));
+  EXPECT_FALSE(world_.node(0).has_logged("partition_offline"));
+  EXPECT_GT(files_at(0, "topics/t-1/"), 0u);
+  world_.crash(0);
+  world_.boot(0);
+  world_.run_for(Duration::seconds(20));
+  EXPECT_FALSE(world_.node(0).has_logged("partition_offline"));
+}
+
+// One that came takes the place of one that went: their number is the same.
+TEST_F(RegionsTest, PartitionsThatChangeGroupsInTurnAreOpenedWhereTheyBelong) {
+  start();
+  create_group("ab", {"b", "a"});
+  create_group("bc", {"b", "c"});
+  create_spread("ab,bc");
+  ask(0, "POST", "/v1/failover-groups/bc/partitions", R"({"topic":"t","partitions":[0]})");
+  world_.run_for(Duration::seconds(5));
+  ask(0, "POST", "/v1/failover-groups/ab/partitions", R"({"topic":"t","partitions":[1]})");
+  world_.run_for(Duration::seconds(10));
+  EXPECT_FALSE(world_.node(0).has_logged("partition_offline"));
+  EXPECT_GT(files_at(0, "topics/t-1/"), 0u) << "it belongs to a group of this region now";
+}
+
+// The disk refuses to keep the tail, and then the topic is deleted.
+TEST_F(RegionsTest, ATailOfADeletedTopicIsNotKeptForEver) {
+  start();
+  create(0);
+  ask(0, "POST", "/v1/failover-groups", R"({"name":"bulk","preset":"bulk"})");
+  ASSERT_TRUE(world_.run_until([&] { return is_open("bulk"); }));
+  ask(0, "POST", "/v1/failover-groups/bulk/partitions", R"({"topic":"t"})");
+  world_.run_for(Duration::seconds(2));
+  world_.cut(0, 1);
+  world_.cut(0, 2);
+  ASSERT_EQ(produce_at(0, "only there"), ErrorCode::kNone);
+  world_.crash(0);
+  const json moved =
+      operate(1, {{"kind", "failover"}, {"from", "a"}, {"groups", {"bulk"}}, {"allow_loss", true}});
+  ASSERT_EQ(moved["step"], "done") << moved.dump(1);
+  world_.boot(0);
+  world_.run_for(Duration::seconds(5));
+  world_.node(0).disk.set_write_error(Error{ErrorKind::kNoSpace, "full"});
+  world_.join(0, 1);
+  world_.join(0, 2);
+  world_.run_for(Duration::seconds(5));
+  ASSERT_TRUE(world_.node(0).has_logged("tail_not_kept"));
+  wire::DeleteTopicsRequest request;
+  request.timeout_ms = 5'000;
+  request.topics.push_back({.name = "t"});
+  world_.client(1).send(request, 6);
+  ASSERT_TRUE(world_.run_until(
+      [&] { return world_.client(1).take<wire::DeleteTopicsResponse>(6).has_value(); }));
+  world_.node(0).disk.set_write_error(std::nullopt);
+  world_.run_for(Duration::seconds(5));
+  const auto said = [&] {
+    const auto& lines = world_.node(0).lines;
+    return std::count_if(lines.begin(), lines.end(),
+                         [](const port::LogLine& line) { return line.code == "tail_not_kept"; });
+  };
+  const auto before = said();
+  world_.run_for(Duration::seconds(20));
+  EXPECT_EQ(said(), before);
 }
 
 }  // namespace

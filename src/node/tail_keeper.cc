@@ -35,10 +35,17 @@ void TailKeeper::keep(kafka::Broker& broker, const kafka::HostedPartition& hoste
   begin(broker, hosted.route, tail);
 }
 
+void TailKeeper::forget(kafka::Route route) {
+  const auto found = exports_.find(route);
+  if (found == exports_.end()) return;
+  by_number_.erase(found->second.number);
+  exports_.erase(found);
+}
+
 void TailKeeper::begin(kafka::Broker& broker, kafka::Route route, const salvage::Tail& tail) {
   const uint64_t number = next_number_++;
   const std::string folder = salvage::folder_of(tail);
-  exports_.erase(route);
+  forget(route);
   Export& one = exports_
                     .emplace(route, Export{tail,
                                            {tail, file_in(files_, folder, salvage::kRecordsName),
@@ -52,6 +59,7 @@ void TailKeeper::begin(kafka::Broker& broker, kafka::Route route, const salvage:
 }
 
 void TailKeeper::go_on(kafka::Broker& broker, kafka::Route route, Export& one) {
+  if (broker.partitions.find(route) == nullptr) return forget(route);  // its topic was deleted
   if (one.work.error()) {
     if (one.retry_at == Instant::never()) {
       broker.effects.add(port::LogLine{
@@ -127,7 +135,11 @@ void TailKeeper::tick(kafka::Broker& broker) {
   for (auto& [route, one] : exports_) {
     if (one.retry_at > broker.now.instant) continue;
     by_number_.erase(one.number);
-    again.emplace_back(route, one.tail);
+    salvage::Tail tail = one.tail;
+    // What retention has taken meanwhile cannot be kept, and need not.
+    const kafka::HostedPartition* hosted = broker.partitions.find(route);
+    if (hosted != nullptr) tail.from = std::max(tail.from, hosted->partition->log_start());
+    again.emplace_back(route, std::move(tail));
   }
   for (const auto& [route, tail] : again) begin(broker, route, tail);
 }

@@ -33,7 +33,7 @@ class TailKeeper {
   void keep(kafka::Broker& broker, const kafka::HostedPartition& hosted, const std::string& group,
             const link::TailDiffers& differs);
   // Nothing of this partition is to be kept any more.
-  void forget(kafka::Route route) { exports_.erase(route); }
+  void forget(kafka::Route route);
 
   // True if the read was made here.
   bool read_done(kafka::Broker& broker, const partition::ReadDone& done);

@@ -139,7 +139,7 @@ bool TopicStorage::settled(const std::string& topic) const {
 // False for a partition in which nobody may have written yet: the state does not know that it
 // exists, and the next start would create it anew.
 bool TopicStorage::is_created(const Uuid& topic, int32_t index) const {
-  return index < state_->created_partitions(config_.node_id, topic);
+  return state_->is_created(config_.node_id, topic, index);
 }
 
 kafka::HostedPartition TopicStorage::make_partition(const std::string& topic, const Uuid& id,
@@ -163,14 +163,26 @@ bool TopicStorage::is_hosted(const control::Topic& topic, int32_t index) const {
                      [&](const control::Place& place) { return place.node == config_.node_id; });
 }
 
+std::vector<int32_t> TopicStorage::absent_partitions(const control::Topic& topic) const {
+  std::set<int32_t> present;
+  for (const auto* hosted : partitions_.of_topic(topic.name)) present.insert(hosted->index.value);
+  std::vector<int32_t> absent;
+  for (int32_t i = 0; i < topic.partition_count(); ++i) {
+    if (!present.contains(i)) absent.push_back(i);
+  }
+  return absent;
+}
+
 // Partitions that belong here and are not here yet.
 void TopicStorage::add_missing(kafka::Broker& broker) {
   // A node that is alone hosts everything from the start.
   if (epoch_ != kNoLeaderEpoch) return;
   for (const auto& [name, topic] : state_->topics()) {
-    size_t wanted = 0;
-    for (int32_t i = 0; i < topic.partition_count(); ++i) wanted += is_hosted(topic, i) ? 1 : 0;
-    if (wanted > partitions_.of_topic(name).size()) add_topic(broker, topic, 0);
+    // Not by their number: one that does not belong here any more stays.
+    const std::vector<int32_t> absent = absent_partitions(topic);
+    const bool missing = std::any_of(absent.begin(), absent.end(),
+                                     [&](int32_t index) { return is_hosted(topic, index); });
+    if (missing) add_topic(broker, topic, 0);
   }
 }
 
@@ -270,7 +282,10 @@ void TopicStorage::bring_on(kafka::Broker& broker, TopicEntry entry) {
   publish(entry->first, up.topic_id);
   if (up.retrying > 0 || up.mark_again) return;
   const control::Topic* topic = state_->find_topic(up.topic_id);
-  const bool all = topic == nullptr || is_created(up.topic_id, topic->partition_count() - 1);
+  const auto here = partitions_.of_topic(entry->first);
+  const bool all = topic == nullptr || std::all_of(here.begin(), here.end(), [&](auto* hosted) {
+                     return is_created(up.topic_id, hosted->index.value);
+                   });
   if (up.created && !all) return mark_created(broker, entry);
   bringing_up_.erase(entry);
 }
@@ -279,11 +294,13 @@ void TopicStorage::mark_created(kafka::Broker& broker, TopicEntry entry) {
   entry->second.marking = true;
   ++marking_;
   const Uuid id = entry->second.topic_id;
-  const int32_t count = state_->find_topic(id)->partition_count();
+  const control::Topic& found = *state_->find_topic(id);
+  const int32_t count = found.partition_count();
   kafka::propose<control::PartitionsMarked>(
       broker,
-      [node = config_.node_id, id, count](const control::State& state) {
-        return control::decide_mark_created(state, node, id, count);
+      [node = config_.node_id, id, count,
+       absent = absent_partitions(found)](const control::State& state) {
+        return control::decide_mark_created(state, node, id, count, absent);
       },
       [this, topic = entry->first, id](
           kafka::Broker& late,

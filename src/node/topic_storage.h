@@ -104,6 +104,8 @@ class TopicStorage {
     kFolderRemoved,
   };
 
+  // Of the topic's partitions those that are not here.
+  std::vector<int32_t> absent_partitions(const control::Topic& topic) const;
   bool is_hosted(const control::Topic& topic, int32_t index) const;
   void add_topic(kafka::Broker& broker, const control::Topic& topic, int32_t first);
   void add_missing(kafka::Broker& broker);
