@@ -65,6 +65,13 @@ fuzz: ## Run every fuzz target for SECONDS=N each (default 60)
 bench: build ## Compare Magpie with Apache Kafka on this machine; writes docs/benchmarks.md
 	$(INSTALL) bench
 	@$(PYTHON) bench/run.py
+	@$(MAKE) bench-regions
+
+.PHONY: bench-regions
+bench-regions: ## Measure several regions, beside MirrorMaker 2; writes docs/benchmarks-regions.md
+	$(INSTALL) build bench demo
+	@tools/build.sh release magpie magpie-load magpie-relay
+	@$(PYTHON) bench/regions.py
 
 .PHONY: tidy
 tidy: ## Run clang-tidy over src/, tests excepted

@@ -16,13 +16,12 @@ import json
 import pathlib
 import shlex
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from harness import cases, document, experiment, peers, shared  # noqa: E402
+from harness import cases, document, driver, experiment, peers, shared  # noqa: E402
 
 BENCH = shared.REPOSITORY / "bench"
 RESULTS = BENCH / "results"
@@ -63,19 +62,6 @@ def _plan(options):
     return plan
 
 
-def _client(options):
-    """The benchmark client, built if no other was named."""
-    if options.driver:
-        return pathlib.Path(options.driver).resolve()
-    build = shared.BUILD / "bench" / "client"
-    subprocess.run(["cmake", "--preset", "release", "-B", build, "-DMAGPIE_BENCHMARKS=ON",
-                    "-DMAGPIE_ONLY=base"], cwd=shared.REPOSITORY, check=True,
-                   stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", build, "magpie-bench-driver"], check=True,
-                   stdout=subprocess.DEVNULL)
-    return build / "bench" / "magpie-bench-driver"
-
-
 def _prepare(options):
     """Returns the peers that can be measured here; says why one cannot."""
     if options.magpie:
@@ -108,7 +94,7 @@ def main(argv):
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = _prepare(options)
-    client = _client(options)
+    client = driver.program(options.driver)
     peers.raise_file_limit()
     run = experiment.Experiment(_plan(options), names, client, options.work,
                                 lambda text: print(text, flush=True))

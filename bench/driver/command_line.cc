@@ -41,6 +41,7 @@ void add_production(CLI::App& app, Settings& settings) {
       ->capture_default_str();
   app.add_option("--stick-bytes", settings.stick_bytes,
                  "bytes to one partition before the next; 0: a batch");
+  app.add_option("--rate", settings.rate, "messages per second; 0: as fast as possible");
 }
 
 CLI::App* add_mode(CLI::App& app, Settings& settings, Mode mode, const char* description) {
@@ -52,7 +53,7 @@ CLI::App* add_mode(CLI::App& app, Settings& settings, Mode mode, const char* des
 
 void define(CLI::App& app, Settings& settings) {
   app.require_subcommand(1);
-  CLI::App* produce = add_mode(app, settings, Mode::kProduce, "produce as fast as possible");
+  CLI::App* produce = add_mode(app, settings, Mode::kProduce, "produce");
   add_production(*produce, settings);
   produce->add_option("--mock-brokers", settings.mock_brokers,
                       "use mock brokers in this process instead of --brokers");
@@ -61,7 +62,8 @@ void define(CLI::App& app, Settings& settings) {
   CLI::App* follow =
       add_mode(app, settings, Mode::kFollow, "produce and consume together, end-to-end latency");
   add_production(*follow, settings);
-  follow->add_option("--rate", settings.rate, "messages per second; 0: as fast as possible");
+  follow->add_option("--consumer-brokers", settings.consumer_brokers,
+                     "bootstrap.servers of the consumer, if it reads a copy in another cluster");
   CLI::App* create = add_mode(app, settings, Mode::kCreate, "create the topic");
   create->add_option("--topic-property", settings.topic_properties, "name=value");
   add_mode(app, settings, Mode::kDelete, "delete the topic");

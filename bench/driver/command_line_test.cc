@@ -39,7 +39,8 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   EXPECT_FALSE(parse({}));
   EXPECT_FALSE(parse({"steal"}));
   EXPECT_FALSE(parse({"produce", "--partitions", "0"}));
-  EXPECT_FALSE(parse({"produce", "--rate", "5"}));
+  EXPECT_FALSE(parse({"consume", "--rate", "5"}));
+  EXPECT_FALSE(parse({"produce", "--consumer-brokers", "127.0.0.1:1"}));
   // Too small for the stamp of a follow run.
   EXPECT_FALSE(parse({"follow", "--message-bytes", "7"}));
 }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -42,11 +43,16 @@ class Consumer {
   const std::string& failure() const { return failure_; }
   int64_t last_message_at() const { return last_message_at_; }
   const Histogram& latency() const { return latency_; }
+  // From the time at which the broker appended a record, where the topic keeps that
+  // (message.timestamp.type=LogAppendTime). Kafka's timestamps are whole milliseconds, rounded
+  // down, so a value is up to one too high. Needs the broker to be on this machine.
+  const Histogram& latency_from_append() const { return latency_from_append_; }
 
  private:
   Consumer(const Settings& settings, Until until) : settings_(settings), until_(until) {}
   Status begin();
   bool done() const;
+  size_t receive(std::span<rd_kafka_message_t*> messages);
   void take(const rd_kafka_message_t& message, int64_t now, int64_t record_from);
 
   const Settings& settings_;
@@ -65,6 +71,8 @@ class Consumer {
   std::string failure_;
   int64_t last_message_at_ = 0;
   Histogram latency_;
+  Histogram latency_from_append_;
+  int64_t wall_ahead_ = 0;  // of the monotonic clock, nanoseconds
 };
 
 }  // namespace magpie::bench

@@ -95,8 +95,9 @@ Result<Handle> make_producer(const Settings& settings, DeliveryCallback callback
 }
 
 Result<Handle> make_consumer(const Settings& settings, bool end_events) {
+  const bool elsewhere = !settings.consumer_brokers.empty();
   auto properties = make_properties(
-      settings, {{"bootstrap.servers", settings.brokers},
+      settings, {{"bootstrap.servers", elsewhere ? settings.consumer_brokers : settings.brokers},
                  {"client.id", "magpie-bench"},
                  {"enable.partition.eof", end_events ? "true" : "false"},
                  {"socket.nagle.disable", "true"},

@@ -234,6 +234,7 @@ Result<Report> measure_follow(const Settings& settings) {
   report.messages = (*consumer)->messages() - before;
   report.seconds = seconds_between(from, (*consumer)->last_message_at());
   report.end_to_end_latency.merge((*consumer)->latency());
+  report.append_to_consumer_latency.merge((*consumer)->latency_from_append());
   add_producers(*producers, report);
   return checked(std::move(report));
 }

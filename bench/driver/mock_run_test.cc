@@ -51,6 +51,30 @@ TEST(MockRun, WhatWasFollowedIsThereToBeConsumed) {
   EXPECT_EQ(consumed->messages, 2'000u);
 }
 
+TEST(MockRun, AtALowRateEveryAcknowledgementIsTimed) {
+  Settings settings = small_run();
+  settings.byte_budget = 100 * settings.message_bytes;
+  settings.rate = 1'000;
+  const auto report = measure_produce(settings);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->messages, 100u);
+  EXPECT_EQ(report->acknowledgement_latency.count(), 100u);
+}
+
+TEST(MockRun, AtARateNothingThatWasFollowedIsMissed) {
+  Settings settings = small_run();
+  settings.byte_budget = 200 * settings.message_bytes;
+  settings.rate = 2'000;
+  auto mock = MockCluster::start(settings);
+  ASSERT_TRUE(mock) << mock.error().message;
+  settings.brokers = settings.consumer_brokers = mock->addresses();
+  settings.mock_brokers = 0;
+  const auto report = measure_follow(settings);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->end_to_end_latency.count(), 200u);
+  EXPECT_EQ(report->append_to_consumer_latency.count(), 0u) << "the mock keeps no such time";
+}
+
 TEST(MockRun, ABudgetThatEndsInTheWarmupIsRefused) {
   Settings settings = small_run();
   settings.byte_budget = 1'000;

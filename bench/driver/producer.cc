@@ -16,7 +16,10 @@ constexpr size_t kPoolBytes = 1 << 20;
 constexpr uint64_t kMessagesPerPoll = 256;
 // The acknowledgement time of every message would cost a clock reading each.
 constexpr uint64_t kDeliveriesPerSample = 16;
+// Up to this many per second it does not matter, and every one counts for a percentile.
+constexpr double kRateOfEverySample = 2'000;
 constexpr int64_t kShortestSleep = 50'000;
+constexpr int64_t kMillisecond = 1'000'000;
 
 void sleep_until(int64_t when) {
   const timespec target{.tv_sec = when / 1'000'000'000, .tv_nsec = when % 1'000'000'000};
@@ -36,6 +39,8 @@ Producer::Producer(const Settings& settings, int32_t index, bool stamped)
       stamped_(stamped),
       payloads_(settings.message_bytes),
       stamped_payload_(settings.message_bytes),
+      deliveries_per_sample_(
+          settings.rate > 0 && settings.rate <= kRateOfEverySample ? 1 : kDeliveriesPerSample),
       partition_(index * settings.partitions / std::max(settings.producers, 1)) {}
 
 Result<std::unique_ptr<Producer>> Producer::make(const Settings& settings, int32_t index,
@@ -69,7 +74,8 @@ void Producer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void*
   }
   // Only this thread writes, so a plain store does.
   self->acknowledged_.store(self->acknowledged() + 1, std::memory_order_relaxed);
-  if (++self->deliveries_ % kDeliveriesPerSample == 0 && self->polled_at_ >= self->measured_from_) {
+  if (++self->deliveries_ % self->deliveries_per_sample_ == 0 &&
+      self->polled_at_ >= self->measured_from_) {
     self->latency_.record(rd_kafka_message_latency(message) * 1'000);
   }
 }
@@ -117,9 +123,13 @@ void Producer::send(int64_t intended, int64_t end) {
 }
 
 void Producer::wait_until(int64_t when) {
-  const int64_t now = monotonic_nanoseconds();
-  if (when - now < kShortestSleep) return;
+  int64_t left = when - monotonic_nanoseconds();
+  if (left < kShortestSleep) return;
   poll(0);
+  // An acknowledgement is timed when it is taken, so a long wait is spent waiting for one.
+  while ((left = when - monotonic_nanoseconds()) >= 2 * kMillisecond) {
+    poll(static_cast<int>(left / kMillisecond) - 1);
+  }
   sleep_until(when);
 }
 

@@ -76,6 +76,7 @@ class Producer {
   const bool stamped_;
   Payloads payloads_;
   std::vector<uint8_t> stamped_payload_;
+  const uint64_t deliveries_per_sample_;
   int32_t partition_;
   uint64_t stick_left_ = 0;
 

@@ -63,6 +63,9 @@ std::string to_json(const Settings& settings, const Report& report) {
     json["end_to_end_latency"] = latency_json(report.end_to_end_latency);
     json["behind_messages"] = report.behind;
   }
+  if (report.append_to_consumer_latency.count() != 0) {
+    json["append_to_consumer_latency"] = latency_json(report.append_to_consumer_latency);
+  }
   return json.dump();
 }
 

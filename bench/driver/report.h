@@ -19,6 +19,7 @@ struct Report {
   std::string first_failure;
   Histogram acknowledgement_latency;
   Histogram end_to_end_latency;
+  Histogram append_to_consumer_latency;  // where the topic keeps the time of the append
   // Follow runs: messages acknowledged but not yet consumed when the producers stopped.
   uint64_t behind = 0;
   double client_cpu_seconds = 0;  // with mock brokers: theirs too

@@ -8,7 +8,7 @@
 namespace magpie::bench {
 
 enum class Mode {
-  kProduce,  // as fast as acknowledgements come back
+  kProduce,  // as fast as acknowledgements come back, or at a rate
   kConsume,  // from offset 0 to the end of every partition, then stop
   kFollow,   // producers and one consumer together: end-to-end latency, or the peak of both
   kCreate,   // create the topic and wait until every partition has a leader
@@ -37,6 +37,9 @@ struct Settings {
 
   // Messages per second over all producers; 0 means as fast as possible.
   double rate = 0;
+
+  // Follow runs: where the consumer reads, if that is another cluster, to which records are copied.
+  std::string consumer_brokers;
 
   std::string acks = "all";
   bool idempotent = false;

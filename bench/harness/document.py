@@ -29,13 +29,13 @@ def write(found, docs):
     page.write_text(insert(page.read_text(), markdown(found) + "\n\n" + "\n\n".join(drawn)))
 
 
-def insert(page, generated):
+def insert(page, generated, markers=(BEGIN, END)):
     """`page` with everything between the markers replaced. ValueError without markers."""
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    head, begin, rest = page.partition(markers[0])
+    _, end, tail = rest.partition(markers[1])
     if not begin or not end:
         raise ValueError("the page lacks the marker comments")
-    return f"{head}{BEGIN}\n\n{generated.strip()}\n\n{END}{tail}"
+    return f"{head}{begin}\n\n{generated.strip()}\n\n{end}{tail}"
 
 
 def markdown(found):
@@ -46,7 +46,8 @@ def markdown(found):
     return "\n\n".join(part for part in parts if part)
 
 
-def _table(header, rows):
+def table(header, rows):
+    """A Markdown table."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
@@ -84,13 +85,13 @@ def _about(found, summary):
                      f"{summary.noise():.2f} cores used by kernel threads and others"))
     if not found["complete"]:
         rows.append(("**incomplete**", "the time was up before every case had run"))
-    return "### The run\n\n" + _table(("", ""), rows)
+    return "### The run\n\n" + table(("", ""), rows)
 
 
 def _targets(summary):
     rows = [(target.goal, target.fsync, target.figure or _NONE, target.verdict,
              target.limit or _NONE) for target in targets.judge(summary)]
-    return "### Targets\n\n" + _table(
+    return "### Targets\n\n" + table(
         ("target", "fsync", "figure", "verdict", "what limits it"), rows)
 
 
@@ -135,7 +136,7 @@ def _produce(summary):
                          _value(summary.throughput("ceiling", "none", case)),
                          f"{rate.median:,.0f}" if rate else _NONE,
                          _value(cpu), _value(their_cpu), _ratio(cpu, their_cpu)))
-    return "### Producing, acks=all\n\n" + _table(
+    return "### Producing, acks=all\n\n" + table(
         ("case", "settings", "fsync", "Magpie MB/s", "Kafka MB/s", "ratio", "mock broker MB/s",
          "Magpie messages/s", "Magpie CPU-s/GB", "Kafka CPU-s/GB", "ratio"), rows)
 
@@ -151,7 +152,7 @@ def _consume(summary):
         rows.append((f"16 partitions of 1 KiB records, {names.get(case, case)}", "never",
                      _value(ours), _value(theirs), _ratio(ours, theirs), _value(cpu),
                      _value(their_cpu), _ratio(cpu, their_cpu)))
-    return "### Consuming from the beginning\n\n" + _table(
+    return "### Consuming from the beginning\n\n" + table(
         ("case", "fsync", "Magpie MB/s", "Kafka MB/s", "ratio", "Magpie CPU-s/GB",
          "Kafka CPU-s/GB", "ratio"), rows)
 
@@ -170,7 +171,7 @@ def _follow(summary):
                              *percentiles, _value(summary.broker_cpu(peer, fsync, case, "follow"))))
     return ("### End to end: produced, acknowledged, consumed at the tail\n\n"
             "1 KiB records, 16 partitions, one producer, one consumer, milliseconds from the "
-            "intended time of sending.\n\n" + _table(
+            "intended time of sending.\n\n" + table(
                 ("load", "fsync", "broker", "messages/s", "p50", "p99", "p99.9", "max",
                  "CPU-s/GB"), rows))
 
@@ -194,7 +195,7 @@ def _memory(summary):
     return (f"### Start and memory\n\nStart after a clean stop with {cases.START_PARTITIONS} "
             "partitions that hold records; ready means that every partition has a leader in the "
             "broker's metadata. Loaded is the highest resident size of any run, either policy.\n\n"
-            + _table(("broker", "fsync", "accepts, ms", "ready, ms", "at rest, new, MiB",
+            + table(("broker", "fsync", "accepts, ms", "ready, ms", "at rest, new, MiB",
                       f"at rest, {cases.START_PARTITIONS} partitions, MiB", "the same as PSS, MiB",
                       "loaded, MiB"), rows))
 
@@ -204,7 +205,7 @@ def _failures(summary):
             for peer, fsync, kind, case, why in summary.failures()]
     if not rows:
         return ""
-    return "### Runs that failed\n\n" + _table(("broker", "fsync", "kind", "case", "why"), rows)
+    return "### Runs that failed\n\n" + table(("broker", "fsync", "kind", "case", "why"), rows)
 
 
 def charts(summary):

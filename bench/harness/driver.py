@@ -1,6 +1,7 @@
 """Calls the benchmark client, one process per run."""
 
 import json
+import pathlib
 import subprocess
 
 from harness import machine, shared
@@ -8,6 +9,19 @@ from harness import machine, shared
 
 class RunFailed(Exception):
     """The client could not do its run; the message is what it said."""
+
+
+def program(named=None):
+    """Path of the benchmark client: `named`, or one that is built now."""
+    if named:
+        return pathlib.Path(named).resolve()
+    build = shared.BUILD / "bench" / "client"
+    subprocess.run(["cmake", "--preset", "release", "-B", build, "-DMAGPIE_BENCHMARKS=ON",
+                    "-DMAGPIE_ONLY=base"], cwd=shared.REPOSITORY, check=True,
+                   stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", build, "magpie-bench-driver"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return build / "bench" / "magpie-bench-driver"
 
 
 class Driver:

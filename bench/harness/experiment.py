@@ -77,7 +77,7 @@ class Experiment:
             "rounds": self._plan.rounds,
             "machine": machine.describe(self._work),
             "versions": {name: peers.PEERS[name].version() for name in self._names},
-            "client": _client_version(),
+            "client": client_version(),
             "latency_rates": self.rates,
             "calibrations": self.calibrations,
             "records": self.records,
@@ -150,6 +150,7 @@ class Experiment:
             self._say(f"fsync {fsync}: latency at {self.rates[fsync]:,.0f} messages/s")
 
 
-def _client_version():
+def client_version():
+    """Name and version of the client library."""
     answer = shared.processes.run(["pkg-config", "--modversion", "rdkafka"], 10)
     return f"librdkafka {answer.output.strip()}" if answer.ok else "librdkafka"

@@ -100,7 +100,7 @@ def calibrate(directory):
                 file.write(block)
             write = 256 * _MEGABYTE / (time.perf_counter() - begin)
             os.fdatasync(file.fileno())
-            syncs = [_timed_sync(file, block[:16_384]) for _ in range(100)]
+            syncs = [timed_sync(file, block[:16_384]) for _ in range(100)]
     finally:
         path.unlink(missing_ok=True)
     begin = time.perf_counter()
@@ -114,7 +114,8 @@ def calibrate(directory):
     }
 
 
-def _timed_sync(file, block):
+def timed_sync(file, block):
+    """Seconds that appending `block` takes until it is on the disk."""
     begin = time.perf_counter()
     file.write(block)
     os.fdatasync(file.fileno())

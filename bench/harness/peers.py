@@ -24,7 +24,8 @@ class DidNotStart(Exception):
     """The broker under test did not become ready."""
 
 
-def _free_port():
+def free_port():
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -43,7 +44,7 @@ class Peer:
     def __init__(self, root, fsync):
         self.fsync = fsync
         self._root = pathlib.Path(root)
-        self.port = _free_port()
+        self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.data = None
         self.process = None
@@ -118,7 +119,7 @@ class Magpie(Peer):
     binary = shared.BUILD / "release" / "magpie"
 
     def prepare(self):
-        self.admin = f"127.0.0.1:{_free_port()}"
+        self.admin = f"127.0.0.1:{free_port()}"
         self._config = self.data / "magpie.yaml"
         self._config.write_text(
             f"node:\n  data: {self.data / 'data'}\n"
@@ -156,7 +157,7 @@ class Kafka(Peer):
         cls.jars = shared.toolchain.kafka_jars(shared.KAFKA_VERSION)
 
     def prepare(self):
-        controller = f"127.0.0.1:{_free_port()}"
+        controller = f"127.0.0.1:{free_port()}"
         listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}"
         settings = {
             "process.roles": "broker,controller",
@@ -187,6 +188,7 @@ class Kafka(Peer):
         }
         if self.fsync == "always":
             settings["log.flush.interval.messages"] = 1
+        settings.update(self.more_settings(settings))
         self._config = self.data / "kraft.properties"
         self._config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         tool = ["kafka.tools.StorageTool", "format", "-c", self._config, "--standalone",
@@ -194,6 +196,10 @@ class Kafka(Peer):
         done = shared.processes.run([*self._java(), *tool], 120)
         if not done.ok:
             raise DidNotStart(f"Kafka's storage tool failed: {done.tail()}")
+
+    def more_settings(self, settings):
+        """What differs from `settings`, for a broker with a part in something larger."""
+        return {}
 
     def _java(self):
         return [self.java, *_KAFKA_JVM, "-cp", f"{self.jars}/*"]

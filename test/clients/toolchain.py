@@ -106,28 +106,43 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
+def _copy_jars(piece, wanted, *options):
+    """The artifacts and what they need at run time, into the piece's folder jars."""
+    maven = need("mvn", "maven")
+    pom = piece.path / "pom.xml"
+    pom.write_text(_POM.format(dependencies="".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+        f"<version>{number}</version></dependency>" for group, artifact, number in wanted)))
+    plugin = paths.VERSIONS["maven_dependency_plugin"]
+    _must(f"{piece.path.name} jars", [
+        maven, "-B", "-q", "-f", pom,
+        f"org.apache.maven.plugins:maven-dependency-plugin:{plugin}:copy-dependencies",
+        f"-DoutputDirectory={piece.path / 'jars'}", "-DincludeScope=runtime", *options], 600)
+
+
 def kafka_jars(version):
     """Directory of the jars of Apache Kafka `version`: broker, tools, clients."""
     java = need("java", "openjdk-17-jre-headless")
     recipe = {"kafka": version, "slf4j": paths.VERSIONS["slf4j"], "java": java, "recipe": 2}
     with Piece(f"kafka-{version}", recipe) as piece:
         if piece.missing:
-            maven = need("mvn", "maven")
             _say(f"Apache Kafka {version} jars")
-            wanted = [("org.apache.kafka", "kafka_2.13", version),
-                      ("org.apache.kafka", "kafka-tools", version),
-                      ("org.slf4j", "slf4j-simple", paths.VERSIONS["slf4j"])]
-            pom = piece.path / "pom.xml"
-            pom.write_text(_POM.format(dependencies="".join(
-                f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
-                f"<version>{number}</version></dependency>" for group, artifact, number in wanted)))
-            plugin = paths.VERSIONS["maven_dependency_plugin"]
-            _must(f"Apache Kafka {version} jars", [
-                maven, "-B", "-q", "-f", pom,
-                f"org.apache.maven.plugins:maven-dependency-plugin:{plugin}:copy-dependencies",
-                f"-DoutputDirectory={piece.path / 'jars'}", "-DincludeScope=runtime"], 600)
+            _copy_jars(piece, [("org.apache.kafka", "kafka_2.13", version),
+                               ("org.apache.kafka", "kafka-tools", version),
+                               ("org.slf4j", "slf4j-simple", paths.VERSIONS["slf4j"])])
             for second_binding in (piece.path / "jars").glob("slf4j-reload4j-*.jar"):
                 second_binding.unlink()
+    return piece.path / "jars"
+
+
+def kafka_mirror_jars(version):
+    """Directory of what MirrorMaker 2 of that version needs beside kafka_jars()."""
+    with Piece(f"kafka-mirror-{version}", {"kafka": version, "recipe": 1}) as piece:
+        if piece.missing:
+            _say(f"Apache Kafka {version} MirrorMaker jars")
+            _copy_jars(piece, [("org.apache.kafka", "connect-mirror", version),
+                               ("org.apache.kafka", "connect-mirror-client", version)],
+                       "-DexcludeTransitive=true")
     return piece.path / "jars"
 
 

@@ -1,0 +1,205 @@
+"""Switchovers and failovers under load: how long nothing is acknowledged, and in which phase."""
+
+import time
+
+from regional import cluster, figures, plan
+from regional.cluster import Watcher, milliseconds
+from regional.shared import Trouble, account_of
+
+_GROUP = "orders"
+_PARTITIONS = 4
+_TROUBLES = (Trouble, OSError, KeyError, ValueError, StopIteration)
+_PATIENCE = 60
+_CALM_SECONDS = 1.0
+# After the kill, until the command: somebody has to notice.
+_NOTICE_SECONDS = 1.0
+_OVERRIDES = ["cooldown"]
+# A librdkafka client that looks for the new leader at once, so that the broker's part shows: by
+# default it asks for leaders every 250 ms and waits 100 ms before it sends again.
+EAGER = ("topic.metadata.refresh.fast.interval.ms=10", "retry.backoff.ms=10",
+         "reconnect.backoff.ms=10", "reconnect.backoff.max.ms=50")
+
+
+def _cluster(lab, name):
+    return cluster.Cluster(lab.folder(name), "--lease", f"{plan.LEASE_SECONDS}s")
+
+
+def _settings(values):
+    return [part for value in values for part in ("--set", value)]
+
+
+def _more(client, count, what):
+    if client.wait_for_more(count, _PATIENCE) is None:
+        raise Trouble(f"no acknowledgements {what}: {client.errors_file.read_text()[-300:]}")
+
+
+def _account(lab, magpie, topic, producer, partitions):
+    """Ends the producer, reads everything, and compares."""
+    trouble = producer.finish()
+    if trouble:
+        raise Trouble(f"the producer ended: {trouble}")
+    reader = lab.client(magpie.folder, "read", magpie.bootstrap(), topic,
+                        "--partitions", partitions)
+    trouble = reader.finish()
+    if trouble:
+        raise Trouble(f"{topic} cannot be read: {trouble}")
+    account = account_of(producer, reader, reader)
+    return {"acknowledged_records": account.acknowledged, "lost": len(account.lost),
+            "repeated": account.repeated, "unordered": account.unordered,
+            "failed": account.failed}
+
+
+def switchovers(lab):
+    """One group goes back and forth between two regions while an idempotent producer writes."""
+    if lab.clock.over():
+        return
+    case = {"rtt_ms": plan.RTT_MS}
+    try:
+        with _cluster(lab, "switchover") as magpie:
+            lab.record("switchover", "magpie", case, _switchovers(lab, magpie))
+    except _TROUBLES as cause:
+        lab.failed("switchover", "magpie", case, cause)
+
+
+def _switchovers(lab, magpie):
+    magpie.create_group(_GROUP, "critical", plan.REGIONS)
+    magpie.create_topic(_GROUP, _PARTITIONS, _GROUP)
+    magpie.wait_for_sync(_GROUP)
+    producer = lab.client(magpie.folder, "produce", magpie.bootstrap(), _GROUP, "--partitions",
+                          _PARTITIONS, "--rate", lab.plan.move_rate)
+    commands = []
+    try:
+        _more(producer, 1_000, "at the start")
+        for number in range(lab.plan.switchovers):
+            target = (plan.TARGET, plan.SOURCE)[number % 2]
+            begin, _, operation = magpie.move(
+                plan.SOURCE, {"kind": "switchover", "groups": [_GROUP], "to": target,
+                              "overrides": _OVERRIDES})
+            commands.append(begin)
+            magpie.finish_operation(plan.SOURCE, operation)
+            magpie.wait_for_sync(_GROUP)
+            time.sleep(_CALM_SECONDS)
+            if lab.clock.over():
+                break
+        end = milliseconds()
+        found = _account(lab, magpie, _GROUP, producer, _PARTITIONS)
+    finally:
+        producer.kill()
+    stalls = figures.stalls([event[:2] for event in producer.events("acked")], commands, end)
+    return {"stalls_ms": stalls, "p50_ms": figures.percentile(stalls, 50),
+            "p99_ms": figures.percentile(stalls, 99), "count": len(stalls), **found}
+
+
+def failovers(lab):
+    """The leading region is killed; the time from the command on, by phase."""
+    for count, scopes in ((lab.plan.few, ("group", "region")), (lab.plan.many, ("group",))):
+        if lab.clock.over():
+            return
+        case = {"partitions": count}
+        try:
+            with _cluster(lab, f"failover-{count}") as magpie:
+                _Failovers(lab, magpie, count).run(scopes)
+        except _TROUBLES as cause:
+            lab.failed("failover", "magpie", case, cause)
+
+
+class _Failovers:
+    """Failovers of one group with so many partitions, one after the other."""
+
+    def __init__(self, lab, magpie, count):
+        self.lab, self.magpie, self.count = lab, magpie, count
+        self.producers = {}
+
+    def run(self, scopes):
+        self._create()
+        try:
+            for scope in scopes:
+                for _ in range(self.lab.plan.failovers):
+                    if self.lab.clock.over():
+                        return
+                    self._once(scope)
+            self._check()
+        finally:
+            for producer in self.producers.values():
+                producer.kill()
+
+    def _create(self):
+        """Two small topics that are written to, and one with the rest of the partitions."""
+        magpie = self.magpie
+        magpie.create_group(_GROUP, "critical", plan.REGIONS)
+        written = self.count // 4 if self.count < 20 else _PARTITIONS
+        for topic in ("eager", "default"):
+            magpie.create_topic(topic, written, _GROUP)
+        if self.count > 2 * written:
+            magpie.create_topic("rest", self.count - 2 * written, _GROUP)
+        self.written = written
+        magpie.wait_for_sync(_GROUP)
+        for topic, settings in (("eager", EAGER), ("default", ())):
+            self.producers[topic] = self.lab.client(
+                magpie.folder, "produce", magpie.bootstrap(), topic, "--partitions", written,
+                "--rate", self.lab.plan.move_rate, *_settings(settings))
+        for producer in self.producers.values():
+            _more(producer, 500, "at the start")
+
+    def _once(self, scope):
+        magpie = self.magpie
+        leader = self._lead_everything_from_one(scope)
+        held = magpie.leadership(_GROUP, next(name for name in plan.REGIONS if name != leader))
+        # Whoever could lead without loss: with one copy that is one region besides the leader.
+        target = next(member["region"] for member in held["promotable"]
+                      if member["region"] != leader)
+        magpie.tell(f"kill {leader}")
+        magpie.wait_for_state(leader, "ended")
+        time.sleep(_NOTICE_SECONDS)
+        body = {"kind": "failover", "from": leader, "overrides": _OVERRIDES}
+        if scope == "group":
+            body["groups"] = [_GROUP]
+        with Watcher(magpie, target, _GROUP) as watcher:
+            begin, accepted, operation = magpie.move(target, body)
+            for producer in self.producers.values():
+                _more(producer, 200, "after a failover")
+        told = magpie.finish_operation(target, operation)
+        found = figures.phases(begin, accepted, watcher.looks, self._acks("eager", begin),
+                               held["epoch"])
+        default = figures.phases(begin, accepted, watcher.looks, self._acks("default", begin),
+                                 held["epoch"])
+        statement = next(group for group in told["groups"] if group["group"] == _GROUP)["loss"]
+        self.lab.record("failover", "magpie", {"partitions": self.count, "scope": scope},
+                        {**found, "default_client": default["acknowledged"],
+                         "statement": statement["statement"],
+                         "link_rtt_ms": plan.RTT_MS})
+        self._return(leader, target)
+
+    def _acks(self, topic, since):
+        """Times of acknowledgements after `since`."""
+        return [event[0] for event in self.producers[topic].events("acked") if event[0] >= since]
+
+    def _lead_everything_from_one(self, scope):
+        """The region that leads the group; with scope region it leads every other group, too."""
+        leader = self.magpie.leadership(_GROUP, plan.REGIONS[2])["leader"]["region"]
+        others = [name for name in ("system", "default") if scope == "region" and
+                  self._led_elsewhere(name, leader)]
+        if others:
+            _, _, operation = self.magpie.move(
+                leader, {"kind": "switchover", "groups": others, "to": leader,
+                         "overrides": _OVERRIDES})
+            self.magpie.finish_operation(leader, operation)
+        return leader
+
+    def _led_elsewhere(self, name, leader):
+        held = self.magpie.leadership(name, plan.REGIONS[2])
+        return held is not None and held["leader"]["region"] != leader
+
+    def _return(self, region, via):
+        self.magpie.tell(f"start {region}")
+        self.magpie.wait_for_state(region, "ready", _PATIENCE)
+        for group in (_GROUP, "system"):
+            self.magpie.wait(lambda group=group: self.magpie.in_sync(group, via),
+                             f"{group} is in sync", _PATIENCE)
+        time.sleep(_CALM_SECONDS)
+
+    def _check(self):
+        """Nothing acknowledged is missing after all of them."""
+        for topic, producer in self.producers.items():
+            found = _account(self.lab, self.magpie, topic, producer, self.written)
+            self.lab.record("moved", "magpie", {"partitions": self.count, "client": topic}, found)

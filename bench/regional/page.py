@@ -1,0 +1,211 @@
+"""A result as Markdown, and its place in docs/benchmarks-regions.md."""
+
+import statistics
+
+from harness.chart import short
+from harness.document import insert, table
+from regional import targets
+from regional.figures import of_rounds, select
+
+MARKERS = ("<!-- bench-regions: begin (written by bench/regions.py, do not edit) -->",
+           "<!-- bench-regions: end -->")
+_NONE = "–"
+
+
+def write(found, docs):
+    """Renews the generated part of docs/benchmarks-regions.md."""
+    page = docs / "benchmarks-regions.md"
+    page.write_text(insert(page.read_text(), markdown(found), MARKERS))
+
+
+def markdown(found):
+    """The tables of a result."""
+    parts = [_about(found), _targets(found), _commits(found), _lags(found), _throughput(found),
+             _switchovers(found), _failovers(found), _losses(found), _failures(found)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _value(spread, scale=1.0):
+    if spread is None:
+        return _NONE
+    text = short(spread["median"] * scale)
+    if spread["count"] > 1:
+        text += f" ({short(spread['low'] * scale)}–{short(spread['high'] * scale)})"
+    return text
+
+
+def _cases(found, kind, *keys):
+    """The different cases of a kind that were measured, in order, as tuples of these keys."""
+    seen = {}
+    for record in found["records"]:
+        if record["kind"] == kind and "error" not in record["figures"]:
+            seen[tuple(record["case"].get(key) for key in keys)] = True
+    return list(seen)
+
+
+def _about(found):
+    machine, plan = found["machine"], found["plan"]
+    rows = [
+        ("date", found["date"]),
+        ("machine", f"{machine['cores']} × {machine['processor']}, "
+                    f"{machine['memory_bytes'] / 2**30:.0f} GiB, {machine['file_system']}"),
+        ("system", f"{machine['distribution']}, {machine['kernel']}"),
+        ("Magpie", f"{found['versions']['magpie']}; fsync always, links encrypted"),
+        ("MirrorMaker 2", found["versions"].get("mirror-maker", "not measured")),
+        ("clients", found["client"]),
+        ("command", f"`{found['command']}` ({found['minutes']} minutes)"),
+        ("rounds", f"{plan['rounds']}; figures are median (lowest–highest)"),
+    ]
+    calibrations = found["calibrations"]
+    if calibrations:
+        syncs = [one["fdatasync_16k_p50_ms"] for one in calibrations]
+        spins = [one["spin_ms"] for one in calibrations]
+        rows.append(("steadiness", f"fdatasync of 16 KiB {min(syncs)}–{max(syncs)} ms (median "
+                                   f"{statistics.median(syncs)}), same loop {min(spins)}–"
+                                   f"{max(spins)} ms"))
+    if not found["complete"]:
+        rows.append(("**incomplete**", "the time was up before everything had run"))
+    return "### The run\n\n" + table(("", ""), rows)
+
+
+def _targets(found):
+    rows = [(target.goal, target.figure or _NONE, target.verdict, target.limit or _NONE)
+            for target in targets.judge(found)]
+    return "### Targets\n\n" + table(("target", "figure", "verdict", "what limits it"), rows)
+
+
+def _commits(found):
+    rows = []
+    for copies, rtt in _cases(found, "commit", "copies", "rtt_ms"):
+        case = {"copies": copies, "rtt_ms": rtt}
+
+        def get(metric, case=case):
+            return of_rounds(found["records"], "commit", metric, **case)
+
+        p50 = get("acknowledgement.p50_ms")
+        rows.append((copies, str(rtt), _value(p50), _value(get("acknowledgement.p99_ms")),
+                     short(p50["median"] / rtt) if copies != "0" else _NONE,
+                     _value(get("link_rtt_ms")), _value(get("fsync.p50_ms")),
+                     _value(get("fsync.p99_ms"))))
+    if not rows:
+        return ""
+    plan = found["plan"]
+    return ("### A commit against the round trip\n\n"
+            f"One idempotent producer, acks=all, {plan['commit_rate']} records of 1 KiB per "
+            "second, no linger; milliseconds from handing a record to librdkafka until its "
+            "acknowledgement. The last columns are 2 KiB appended to a file of the same disk and "
+            "synced, just before.\n\n" + table(
+                ("copies", "RTT", "p50", "p99", "p50 in RTTs", "RTT as the link measures it",
+                 "fdatasync p50", "p99"), rows))
+
+
+def _lags(found):
+    records, rows = found["records"], []
+    for copies, fsync, rtt in _cases(found, "lag", "copies", "fsync", "rtt_ms"):
+        case = {"copies": copies, "fsync": fsync, "rtt_ms": rtt}
+        values = [_value(of_rounds(records, "lag", metric, **case)) for metric in (
+            "lag.p50_ms", "lag.p99_ms", "p50_rtts", "p99_rtts", "end_to_end.p50_ms",
+            "end_to_end.p99_ms", "megabytes_per_second")]
+        if copies is None:
+            who = f"MirrorMaker 2, brokers fsync {fsync}"
+            values[2:4] = [_NONE, _NONE]
+        else:
+            who = f"Magpie, copies {copies}"
+        rows.append((who, str(rtt), *values))
+    if not rows:
+        return ""
+    return ("### Lag in the other region\n\n"
+            f"Half of what the link carries ({found['plan']['lag_link'] / 1e6:g} MB/s). Lag: from "
+            "the leader's append (whole milliseconds, rounded down) until a consumer that reads "
+            "the copy in the other region has the record. End to end: from when the record should "
+            "have been sent. With one copy a record may be read once it is acknowledged, which "
+            "is a round trip after its append.\n\n" + table(
+                ("what", "RTT, ms", "lag p50, ms", "p99, ms", "p50, RTTs", "p99, RTTs",
+                 "end to end p50, ms", "p99, ms", "MB/s"), rows))
+
+
+def _throughput(found):
+    records, rows = found["records"], []
+    for fsync, in _cases(found, "throughput", "fsync"):
+        values = [_value(of_rounds(records, "throughput", metric, fsync=fsync))
+                  for metric in ("megabytes_per_second", "share_of_link",
+                                 "cpu_seconds_per_gigabyte")]
+        rows.append(("Magpie, fsync always, TLS" if fsync is None else
+                     f"MirrorMaker 2, brokers fsync {fsync}", *values))
+    if not rows:
+        return ""
+    plan = found["plan"]
+    return ("### Replicating a backlog\n\n"
+            f"{plan['backlog'] / 1e6:g} MB in 8 partitions over a link of "
+            f"{plan['fast_link'] / 1e6:g} MB/s and one connection, while nobody produces or "
+            "consumes. CPU is user and system time of everything that takes part, for each 10⁹ "
+            "bytes in the target's log: both nodes of Magpie; both brokers and MirrorMaker.\n\n"
+            + table(("what", "MB/s", "share of window/RTT", "CPU-s/GB"), rows))
+
+
+def _switchovers(found):
+    rows = []
+    for record in found["records"]:
+        figures = record["figures"]
+        if record["kind"] == "switchover" and "error" not in figures:
+            rows.append((str(record["case"]["rtt_ms"]), str(figures["count"]),
+                         short(figures["p50_ms"]), short(figures["p99_ms"]),
+                         f"{figures['acknowledged_records']:,}", str(figures["lost"]),
+                         str(figures["repeated"])))
+    if not rows:
+        return ""
+    return ("### Switchovers\n\nThe longest time, in any partition, without an acknowledgement; "
+            "one idempotent producer with librdkafka's defaults.\n\n" + table(
+                ("RTT, ms", "switchovers", "stall p50, ms", "p99, ms", "acknowledged", "lost",
+                 "repeated"), rows))
+
+
+def _failovers(found):
+    records, rows = found["records"], []
+    for partitions, scope in _cases(found, "failover", "partitions", "scope"):
+        case = {"partitions": partitions, "scope": scope}
+        what = "one group" if scope == "group" else "all of the region"
+        rows.append((f"{partitions:,}", what,
+                     *(_value(of_rounds(records, "failover", metric, **case)) for metric in (
+                         "accepted", "fenced", "open", "acknowledged", "default_client")),
+                     str(len(select(records, "failover", "acknowledged", **case)))))
+    if not rows:
+        return ""
+    return ("### Failovers, from the command on\n\nThe leading region was killed one second "
+            "before. Milliseconds after the command was sent until: it is accepted; the new "
+            "leader sees the transaction that fences the old one; its epoch is open; the first "
+            "new acknowledgement has reached a client that looks for leaders all the time, and "
+            "one with librdkafka's defaults.\n\n" + table(
+                ("partitions", "what moves", "accepted", "fenced", "open", "acknowledged",
+                 "default client", "failovers"), rows))
+
+
+def _losses(found):
+    records, rows = found["records"], []
+    for copies, fsync in _cases(found, "loss", "copies", "fsync"):
+        case = {"copies": copies, "fsync": fsync}
+        who = (f"Magpie, copies {copies}" if fsync is None else
+               f"MirrorMaker 2, brokers fsync {fsync}")
+        said = sorted(set(select(records, "loss", "statement", **case)))
+        rows.append((who, *(_value(of_rounds(records, "loss", metric, **case)) for metric in (
+            "acknowledged_records", "lost", "lost_ms", "moved", "repeated", "again", "unseen")),
+            ", ".join(said)))
+    if not rows:
+        return ""
+    return ("### The source is killed under load\n\n"
+            f"{found['plan']['loss_rate']:,} records of 1 KiB per second and topic; kill -9 at a "
+            "random moment. *Moved*: acknowledged at one offset and stored at another. "
+            "*Repeated*: stored twice. *Again*, *unseen*: given to the same consumer group twice, "
+            "and never, though stored.\n\n" + table(
+                ("what", "acknowledged", "lost", "the same in ms of load", "moved", "repeated",
+                 "again", "unseen", "loss statement"), rows))
+
+
+def _failures(found):
+    rows = [(record["kind"], record["peer"],
+             ", ".join(f"{key} {value}" for key, value in record["case"].items()) or _NONE,
+             record["figures"]["error"].replace("|", "/").replace("\n", " ")[:300])
+            for record in found["records"] if "error" in record["figures"]]
+    if not rows:
+        return ""
+    return "### What could not be measured\n\n" + table(("what", "of", "case", "why"), rows)

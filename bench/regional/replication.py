@@ -1,0 +1,150 @@
+"""Magpie between regions while nothing is wrong: commits, lag, and a backlog that is caught up."""
+
+import time
+
+from regional import cluster, figures, plan
+from regional.lab import watch_growth
+from regional.shared import Trouble, driver
+
+# With one other region its loss leaves no copy: writes go on then.
+_TWO = (plan.SOURCE, plan.TARGET)
+_PARTITIONS = 8
+_TROUBLES = (Trouble, OSError, driver.RunFailed, KeyError, ValueError)
+_SETTLE_SECONDS = 1.0
+
+
+def run(lab):
+    """One round of all three on one cluster."""
+    with cluster.Cluster(lab.folder("replication")) as magpie:
+        for name, preset, regions, options in _groups():
+            magpie.create_group(name, preset, regions, *options)
+        commits(lab, magpie)
+        lags(lab, magpie)
+        throughput(lab, magpie)
+
+
+def _groups():
+    """The failover groups of these measurements: (name, preset, regions, further options)."""
+    yield "copies-0", "bulk", plan.REGIONS, ()
+    yield "copies-1", "critical", plan.REGIONS, ()
+    yield "copies-all", "critical", plan.REGIONS, ("--copies", "all")
+    yield "pair-0", "bulk", _TWO, ()
+    yield "pair-1", "standard", _TWO, ("--consistency", "prefix")
+
+
+def commits(lab, magpie):
+    """How long a producer waits for an acknowledgement, by copies and round trip."""
+    for copies in plan.COPIES:
+        magpie.create_topic(f"commit-{copies}", 1, f"copies-{copies}")
+    client = lab.driver(magpie.bootstrap())
+    for rtt in lab.plan.rtts:
+        magpie.tell(f"wan all rtt={rtt}ms")
+        for copies in plan.COPIES:
+            case = {"copies": copies, "rtt_ms": rtt}
+            if lab.clock.over():
+                return
+            try:
+                magpie.wait_for_sync(f"copies-{copies}")
+                lab.record("commit", "magpie", case, _commit(lab, magpie, client, copies))
+            except _TROUBLES as cause:
+                lab.failed("commit", "magpie", case, cause)
+
+
+def _commit(lab, magpie, client, copies):
+    fsync = cluster.fsync_cost(magpie.folder)
+    warmup = lab.plan.warmup_seconds
+    found = client.run("produce", [
+        "--topic", f"commit-{copies}", "--partitions", 1, "--message-bytes", plan.MESSAGE,
+        "--rate", lab.plan.commit_rate, "--idempotent", "--linger-ms", 0, "--batch-bytes", 16_384,
+        "--warmup-seconds", warmup], lab.plan.commit_seconds + warmup)
+    if not magpie.in_sync(f"copies-{copies}"):
+        raise Trouble(f"copies-{copies} did not stay in sync")
+    return {"acknowledgement": found["acknowledgement_latency"], "fsync": fsync,
+            "link_rtt_ms": magpie.measured_rtt_ms(), "failed": found["failed"]}
+
+
+def lags(lab, magpie):
+    """From the append at the leader until a consumer in the other region has the record."""
+    link = lab.plan.lag_link
+    for rtt in lab.plan.rtts:
+        magpie.tell(f"wan all rtt={rtt}ms rate={link}B")
+        for copies in ("0", "1"):
+            if lab.clock.over():
+                return
+            case = {"copies": copies, "rtt_ms": rtt}
+            try:
+                lab.record("lag", "magpie", case, _lag(lab, magpie, copies, rtt, link))
+            except _TROUBLES as cause:
+                lab.failed("lag", "magpie", case, cause)
+
+
+def follow_options(lab, topic, link):
+    """Arguments of the client that produces half of what the link carries, and consumes it."""
+    return ["--topic", topic, "--partitions", _PARTITIONS, "--message-bytes", plan.MESSAGE,
+            "--rate", round(link / 2 / plan.MESSAGE, 1), "--linger-ms", 1,
+            "--batch-bytes", 131_072, "--byte-budget", 10**12,
+            "--warmup-seconds", lab.plan.warmup_seconds]
+
+
+def _lag(lab, magpie, copies, rtt, link):
+    topic = f"lag-{lab.round}-{copies}-{rtt}"
+    magpie.create_topic(topic, _PARTITIONS, f"pair-{copies}",
+                        "message.timestamp.type=LogAppendTime")
+    magpie.wait_for_sync(f"pair-{copies}")
+    time.sleep(_SETTLE_SECONDS)
+    sent_before = magpie.metric(plan.SOURCE, "magpie_fetches_sent_to_followers_total")
+    found = lab.driver(magpie.bootstrap()).run(
+        "follow", [*follow_options(lab, topic, link), "-X", f"client.rack={plan.TARGET}"],
+        lab.plan.lag_seconds + lab.plan.warmup_seconds)
+    if magpie.metric(plan.SOURCE, "magpie_fetches_sent_to_followers_total") == sent_before:
+        raise Trouble("the consumer was not sent to the copy in its own region")
+    lag = found["append_to_consumer_latency"]
+    return {"lag": lag, "end_to_end": found["end_to_end_latency"],
+            "p50_rtts": lag["p50_ms"] / rtt, "p99_rtts": lag["p99_ms"] / rtt,
+            "megabytes_per_second": found["megabytes_per_second"], "link_bytes_per_second": link,
+            "link_rtt_ms": magpie.measured_rtt_ms()}
+
+
+def throughput(lab, magpie):
+    """A backlog of the source is replicated as fast as it goes, while nobody produces."""
+    case = {"rtt_ms": plan.RTT_MS}
+    if lab.clock.over():
+        return
+    try:
+        magpie.tell(f"wan all rtt={plan.RTT_MS}ms rate={lab.plan.fast_link}B")
+        lab.record("throughput", "magpie", case, _throughput(lab, magpie))
+    except _TROUBLES as cause:
+        lab.failed("throughput", "magpie", case, cause)
+
+
+def backlog_options(topic, count):
+    """Arguments of the client that produces a backlog of `count` bytes."""
+    return ["--topic", topic, "--partitions", _PARTITIONS, "--message-bytes", plan.MESSAGE,
+            "--byte-budget", count]
+
+
+def _throughput(lab, magpie):
+    topic = f"backlog-{lab.round}"
+    magpie.create_topic(topic, _PARTITIONS, "pair-0")
+    magpie.wait_for_sync("pair-0")
+    time.sleep(_SETTLE_SECONDS)
+    client = lab.driver(magpie.bootstrap())
+    client.run("produce", backlog_options(topic, lab.plan.backlog), 60)
+    whole = magpie.log_bytes(plan.SOURCE, topic)
+    samples = watch_growth(lambda: magpie.log_bytes(plan.TARGET, topic),
+                           lambda: magpie.cpu_seconds(plan.SOURCE, plan.TARGET),
+                           lambda count: count >= whole, 10, 2 * lab.plan.backlog_seconds)
+    if samples[-1][1] != whole:
+        raise Trouble(f"{samples[-1][1]} of {whole} bytes were replicated")
+    return growth_figures(samples, lab.plan.fast_link)
+
+
+def growth_figures(samples, link):
+    """What a record of a replicated backlog says."""
+    grown = figures.growth(samples)
+    if grown is None:
+        raise Trouble("the backlog was replicated before it could be watched, or not at all")
+    seconds, count, cpu = grown
+    return {"megabytes_per_second": count / seconds / plan.MEGABYTE,
+            "share_of_link": count / seconds / link, "cpu_seconds_per_gigabyte": cpu / count * 1e9,
+            "bytes": count, "seconds": seconds, "link_bytes_per_second": link}

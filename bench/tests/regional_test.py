@@ -1,0 +1,193 @@
+"""The pure parts of the benchmark of regions: arithmetic, verdicts, the page."""
+
+import dataclasses
+import unittest
+
+from harness import targets as harness_targets
+from regional import figures, page, plan, targets
+
+
+def _record(kind, case, round_number=0, peer="magpie", **found):
+    return {"kind": kind, "peer": peer, "round": round_number, "case": case, "figures": found}
+
+
+def _document(records):
+    return {
+        "name": "sample", "date": "2026-01-01T00:00:00+00:00", "command": "bench/regions.py",
+        "minutes": 1.0, "complete": True,
+        "machine": {"processor": "Abacus", "cores": 2, "memory_bytes": 2**34,
+                    "kernel": "Linux 6.1", "distribution": "Debian 12", "file_system": "ext4"},
+        "versions": {"magpie": "magpie 0.1.0"}, "client": "librdkafka 2.0.2",
+        "plan": dataclasses.asdict(plan.FULL), "records": records,
+        "calibrations": [{"spin_ms": 40.0, "fdatasync_16k_p50_ms": 0.2}],
+    }
+
+
+def _latency(p50, p99):
+    return {"p50_ms": p50, "p99_ms": p99}
+
+
+def _commit(copies, rtt, p50, fsync=0.5):
+    return _record("commit", {"copies": copies, "rtt_ms": rtt}, failed=0,
+                   acknowledgement=_latency(p50, 2 * p50), fsync=_latency(fsync, 1.0),
+                   link_rtt_ms=rtt + 0.2)
+
+
+def _lag(copies, rtt, p99):
+    return _record("lag", {"copies": copies, "rtt_ms": rtt}, lag=_latency(p99 * rtt / 2, p99 * rtt),
+                   end_to_end=_latency(p99 * rtt, p99 * rtt), p50_rtts=p99 / 2, p99_rtts=p99,
+                   megabytes_per_second=10.0)
+
+
+def _throughput(cpu, share, fsync=None):
+    case = {"rtt_ms": 40} if fsync is None else {"rtt_ms": 40, "fsync": fsync}
+    return _record("throughput", case, peer="magpie" if fsync is None else "mirror-maker",
+                   cpu_seconds_per_gigabyte=cpu, share_of_link=share, megabytes_per_second=share)
+
+
+def _failover(partitions, acknowledged, scope="group"):
+    return _record("failover", {"partitions": partitions, "scope": scope}, accepted=45.0,
+                   fenced=40.0, open=100.0, acknowledged=acknowledged, default_client=400.0,
+                   statement="zero-proven")
+
+
+def _switchover(stalls, lost=0):
+    return _record("switchover", {"rtt_ms": 40}, stalls_ms=stalls, p50_ms=stalls[0],
+                   p99_ms=max(stalls), count=len(stalls), acknowledged_records=1000, lost=lost,
+                   repeated=0, unordered=0, failed=0)
+
+
+def _loss(lost, **case):
+    return _record("loss", case, acknowledged_records=10, lost=lost, lost_ms=lost / 2, moved=0,
+                   repeated=0, again=3, unseen=0, statement="unknown")
+
+
+def _whole():
+    return [_commit("1", 40, 42.0), _commit("0", 40, 1.0), _lag("0", 40, 0.7),
+            _throughput(3.0, 0.95), _throughput(40.0, 0.5, "never"), _failover(10, 200.0),
+            _failover(10_000, 210.0), _switchover([150, 300]), _loss(0, copies="1"),
+            _loss(90, copies="0"), _loss(200, fsync="never")]
+
+
+class Arithmetic(unittest.TestCase):
+    def test_percentiles_are_values_that_were_there(self):
+        values = [5, 1, 4, 2, 3]
+        self.assertEqual([figures.percentile(values, share) for share in (0, 50, 99, 100)],
+                         [1, 3, 5, 5])
+        self.assertIsNone(figures.percentile([], 50))
+
+    def test_a_stall_is_the_longest_gap_of_any_partition(self):
+        acknowledged = [(0, 0), (10, 0), (200, 0), (210, 0), (0, 1), (10, 1), (150, 1), (210, 1)]
+        self.assertEqual(figures.stalls(acknowledged, [12], 220), [190])
+
+    def test_a_gap_that_ended_before_the_command_is_not_its_doing(self):
+        acknowledged = [(0, 0), (500, 0), (505, 0), (540, 0), (545, 0)]
+        self.assertEqual(figures.stalls(acknowledged, [502], 550), [35])
+
+    def test_each_command_has_a_stall_of_its_own(self):
+        acknowledged = [(0, 0), (100, 0), (110, 0), (310, 0), (320, 0)]
+        self.assertEqual(figures.stalls(acknowledged, [5, 115], 330), [100, 200])
+
+    def test_phases_are_counted_from_the_command(self):
+        looks = [(90, 4, True), (110, 4, True), (140, 5, False), (190, 5, True)]
+        self.assertEqual(figures.phases(100, 145, looks, [230, 220], 4),
+                         {"accepted": 45, "fenced": 40, "open": 90, "acknowledged": 120})
+
+    def test_what_was_never_seen_is_none(self):
+        found = figures.phases(100, 145, [(110, 4, True)], [], 4)
+        self.assertEqual((found["fenced"], found["open"], found["acknowledged"]),
+                         (None, None, None))
+
+    def test_growth_ends_when_nearly_all_is_there(self):
+        samples = [(10.0, 0, 1.0), (11.0, 50, 1.5), (12.0, 96, 2.0), (19.0, 100, 9.0)]
+        self.assertEqual(figures.growth(samples), (2.0, 96, 1.0))
+        self.assertIsNone(figures.growth([(1.0, 7, 0.0), (2.0, 7, 0.5)]))
+
+    def test_a_case_is_told_from_another_by_what_it_lacks_too(self):
+        records = [_throughput(3.0, 0.9), _throughput(40.0, 0.5, "never")]
+        self.assertEqual(figures.select(records, "throughput", "share_of_link", fsync=None), [0.9])
+        self.assertEqual(figures.select(records, "throughput", "share_of_link", fsync="never"),
+                         [0.5])
+
+    def test_rounds_become_a_median_with_its_spread(self):
+        records = [_commit("1", 40, value) for value in (44, 41, 42)]
+        found = figures.of_rounds(records, "commit", "acknowledgement.p50_ms", copies="1")
+        self.assertEqual(found, {"median": 42, "low": 41, "high": 44, "count": 3})
+
+
+class Verdicts(unittest.TestCase):
+    def _judge(self, *records):
+        return targets.judge(_document(list(records)))
+
+    def _verdicts(self, *records):
+        return {target.verdict for target in self._judge(*records)} - {harness_targets.UNKNOWN}
+
+    def test_without_records_nothing_is_claimed(self):
+        self.assertEqual({target.verdict for target in self._judge()}, {harness_targets.UNKNOWN})
+
+    def test_a_failed_measurement_is_no_measurement(self):
+        self.assertEqual(self._verdicts(_record("commit", {"copies": "1", "rtt_ms": 40},
+                                                error="it broke")), set())
+
+    def test_the_worst_round_trip_decides(self):
+        good = _commit("1", 40, 44.0)
+        self.assertEqual(self._verdicts(good), {harness_targets.MET})
+        self.assertEqual(self._verdicts(good, _commit("1", 10, 12.0)), {harness_targets.MISSED})
+
+    def test_limits_are_met_at_the_limit_and_missed_beyond(self):
+        for at, beyond in (
+                ([_lag("0", 40, 1.0)], [_lag("0", 40, 1.01)]),
+                ([_throughput(1.0, 0.9)], [_throughput(1.0, 0.89)]),
+                ([_failover(10, 260.0)], [_failover(10, 261.0)]),
+                ([_switchover([1_000])], [_switchover([1_001])]),
+                ([_switchover([100])], [_switchover([100], lost=1)]),
+                ([_loss(0, copies="all")], [_loss(1, copies="all")])):
+            self.assertEqual(self._verdicts(*at), {harness_targets.MET}, at)
+            self.assertEqual(self._verdicts(*beyond), {harness_targets.MISSED}, beyond)
+
+    def test_processor_time_is_compared_by_policy(self):
+        ours = _throughput(5.0, 0.95)
+        self.assertEqual(self._verdicts(ours, _throughput(40.0, 0.5, "never")),
+                         {harness_targets.MET})
+        self.assertEqual(self._verdicts(ours, _throughput(39.0, 0.5, "always")),
+                         {harness_targets.MET, harness_targets.MISSED})
+
+    def test_many_partitions_are_compared_with_few(self):
+        def verdict(milliseconds):
+            return self._judge(_failover(10, 200.0), _failover(10_000, milliseconds))[8].verdict
+        self.assertEqual((verdict(240.0), verdict(241.0)),
+                         (harness_targets.MET, harness_targets.MISSED))
+
+    def test_a_loss_without_copies_breaks_no_promise(self):
+        self.assertEqual(self._verdicts(_loss(90, copies="0"), _loss(90, fsync="never")), set())
+
+
+class Page(unittest.TestCase):
+    def test_rows_are_as_wide_as_their_header(self):
+        width = None
+        for line in page.markdown(_document(_whole())).splitlines():
+            if not line.startswith("|"):
+                width = None
+                continue
+            width = width or line.count("|")
+            self.assertEqual(line.count("|"), width, line)
+
+    def test_everything_that_was_measured_is_shown(self):
+        text = page.markdown(_document(_whole()))
+        for title in ("A commit against", "Lag in the other", "Replicating a backlog",
+                      "Switchovers", "Failovers", "killed under load"):
+            self.assertIn(title, text)
+        self.assertNotIn("could not be measured", text)
+
+    def test_what_failed_is_listed(self):
+        text = page.markdown(_document([_record("lag", {"copies": "0"}, error="a | b\nc")]))
+        self.assertIn("a / b c", text)
+
+    def test_the_page_has_its_markers(self):
+        once = page.insert(f"a\n{page.MARKERS[0]}\nold\n{page.MARKERS[1]}\nb", "new", page.MARKERS)
+        self.assertIn("new", once)
+        self.assertNotIn("old", once)
+
+
+if __name__ == "__main__":
+    unittest.main()
