@@ -13,7 +13,7 @@ import time
 from regional import cluster, plan
 from regional.shared import KAFKA_VERSION, RELAY, Trouble, peers, processes, toolchain, wire
 
-_PATIENCE = 90
+_PATIENCE = 180
 _TOPICS = "bench.*"
 # What connect-mirror-maker.sh of the release gives the JVM.
 _JVM = ("-Xms256M", "-Xmx2G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",

@@ -155,7 +155,10 @@ class _Failovers:
         if scope == "group":
             body["groups"] = [_GROUP]
         with Watcher(magpie, target, _GROUP) as watcher:
+            cpu = magpie.cpu_seconds(target)
             begin, accepted, operation = magpie.move(target, body)
+            _more(self.producers["eager"], 1, "after a failover")
+            cpu = magpie.cpu_seconds(target) - cpu
             for producer in self.producers.values():
                 _more(producer, 200, "after a failover")
         told = magpie.finish_operation(target, operation)
@@ -166,8 +169,7 @@ class _Failovers:
         statement = next(group for group in told["groups"] if group["group"] == _GROUP)["loss"]
         self.lab.record("failover", "magpie", {"partitions": self.count, "scope": scope},
                         {**found, "default_client": default["acknowledged"],
-                         "statement": statement["statement"],
-                         "link_rtt_ms": plan.RTT_MS})
+                         "leader_cpu_ms": cpu * 1e3, "statement": statement["statement"]})
         self._return(leader, target)
 
     def _acks(self, topic, since):

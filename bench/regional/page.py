@@ -167,7 +167,8 @@ def _failovers(found):
         what = "one group" if scope == "group" else "all of the region"
         rows.append((f"{partitions:,}", what,
                      *(_value(of_rounds(records, "failover", metric, **case)) for metric in (
-                         "accepted", "fenced", "open", "acknowledged", "default_client")),
+                         "accepted", "fenced", "open", "acknowledged", "default_client",
+                         "leader_cpu_ms")),
                      str(len(select(records, "failover", "acknowledged", **case)))))
     if not rows:
         return ""
@@ -175,9 +176,10 @@ def _failovers(found):
             "before. Milliseconds after the command was sent until: it is accepted; the new "
             "leader sees the transaction that fences the old one; its epoch is open; the first "
             "new acknowledgement has reached a client that looks for leaders all the time, and "
-            "one with librdkafka's defaults.\n\n" + table(
+            "one with librdkafka's defaults. Beside it the processor time that the new leader's "
+            "node used until then.\n\n" + table(
                 ("partitions", "what moves", "accepted", "fenced", "open", "acknowledged",
-                 "default client", "failovers"), rows))
+                 "default client", "leader's CPU", "failovers"), rows))
 
 
 def _losses(found):

@@ -125,10 +125,18 @@ def _many(found, few, many):
         return Target(goal, "", UNKNOWN, "")
     opened = [_median(found, "failover", "open", partitions=count, scope="group")
               for count in (few, many)]
-    limit = ("the epoch is open after " + " and ".join(f"{value:.0f}" for value in opened) + " ms"
-             if all(opened) else "")
+    used = [_median(found, "failover", "leader_cpu_ms", partitions=count, scope="group")
+            for count in (few, many)]
+    limit = _two("the epoch is open after", opened)
+    if None not in used:
+        limit += "; " + _two("the new leader's node used", used) + " of processor time until then"
     return _judged(goal, f"{ours[1] / ours[0]:.2f} × ({ours[1]:.0f} and {ours[0]:.0f} ms)",
                    ours[1] <= 1.2 * ours[0], limit)
+
+
+def _two(what, values):
+    return f"{what} " + " and ".join(f"{value:.0f} ms" if value is not None else "?"
+                                     for value in values)
 
 
 def _switchover(found):

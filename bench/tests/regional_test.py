@@ -48,7 +48,7 @@ def _throughput(cpu, share, fsync=None):
 def _failover(partitions, acknowledged, scope="group"):
     return _record("failover", {"partitions": partitions, "scope": scope}, accepted=45.0,
                    fenced=40.0, open=100.0, acknowledged=acknowledged, default_client=400.0,
-                   statement="zero-proven")
+                   leader_cpu_ms=20.0, statement="zero-proven")
 
 
 def _switchover(stalls, lost=0):
