@@ -4,6 +4,7 @@
     bench/run.py                 the full comparison, at most 40 minutes
     bench/run.py --quick         a sanity run, under 3 minutes; writes no documents
     bench/run.py --render FILE   writes docs/benchmarks.md again from a result
+    bench/run.py --latency-of FILE   measures only latency again, at the rates of a result
 
 Both brokers run one after the other on loopback with fresh data directories, driven by the same
 client with the same settings. The result goes to bench/results/, the tables and plots to
@@ -21,7 +22,7 @@ from dataclasses import replace
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from harness import cases, document, driver, experiment, peers, shared  # noqa: E402
+from harness import cases, document, driver, experiment, peers, shared, summary  # noqa: E402
 
 BENCH = shared.REPOSITORY / "bench"
 RESULTS = BENCH / "results"
@@ -42,6 +43,8 @@ def _arguments(argv):
     parser.add_argument("--output", default=None, type=pathlib.Path, help="directory for the JSON")
     parser.add_argument("--render", metavar="FILE", type=pathlib.Path,
                         help="only write the documents from this result")
+    parser.add_argument("--latency-of", metavar="FILE", type=pathlib.Path,
+                        help="measure latency again, at the rates of this result and in its place")
     options = parser.parse_args(argv)
     options.peers = options.peers.split(",")
     unknown = set(options.peers) - set(peers.PEERS)
@@ -98,11 +101,14 @@ def main(argv):
     peers.raise_file_limit()
     run = experiment.Experiment(_plan(options), names, client, options.work,
                                 lambda text: print(text, flush=True))
+    before = json.loads(options.latency_of.read_text()) if options.latency_of else None
     try:
-        run.run()
+        run.run_latency(before["latency_rates"]) if before else run.run()
     except KeyboardInterrupt:
         print("interrupted; keeping what was measured", flush=True)
     found = run.document(options.name, shlex.join(["bench/run.py", *argv]))
+    if before:
+        found = summary.with_latency(before, found)
     _write(found, options)
     print(document.markdown(found))
     if not options.quick and not options.output:

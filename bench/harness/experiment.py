@@ -52,11 +52,21 @@ class Experiment:
         self.calibrations = []
         self.rates = {}  # fsync -> messages per second of the latency runs
 
-    def run(self):
-        """Everything. The records are kept also when a peer fails."""
+    def run_latency(self, rates):
+        """Step 3 alone, at rates that are known from an earlier run."""
+        self._begin()
+        self.rates = rates
+        for number in range(self._plan.rounds):
+            self._round(number, self._latency)
+
+    def _begin(self):
         self._work.mkdir(parents=True, exist_ok=True)
         touched = machine.touch_memory(self._plan.touch)
         self._say(f"memory touched: {touched / cases.GIGABYTE:.1f} GB")
+
+    def run(self):
+        """Everything. The records are kept also when a peer fails."""
+        self._begin()
         for number in range(self._plan.ceiling_rounds):
             self._ceiling(number)
         for number in range(self._plan.rounds):

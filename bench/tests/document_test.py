@@ -5,7 +5,7 @@ import xml.etree.ElementTree
 
 import sample
 from harness import cases, chart, document, targets
-from harness.summary import Spread, Summary
+from harness.summary import Spread, Summary, with_latency
 
 
 def _judged(records):
@@ -29,6 +29,18 @@ class Summaries(unittest.TestCase):
         summary = Summary(sample.document(records))
         self.assertIsNone(summary.throughput("magpie", "never", "1k-p16"))
         self.assertIn("it broke", document.markdown(sample.document(records)))
+
+
+    def test_latency_that_was_measured_again_takes_the_place_of_the_old(self):
+        found = sample.document([sample.produce("magpie", "never", "1k-p16", 100),
+                                 sample.follow("magpie", "never", cases.PEAK.name, 50),
+                                 sample.follow("magpie", "never", cases.HALF.name, 20)])
+        again = sample.document([sample.follow("magpie", "never", cases.HALF.name, 3)])
+        summary = Summary(with_latency(found, again))
+        self.assertEqual(summary.latency("magpie", "never", cases.HALF.name, "p99").median, 3)
+        self.assertEqual(summary.latency("magpie", "never", cases.PEAK.name, "p99").median, 50)
+        self.assertEqual(summary.throughput("magpie", "never", "1k-p16").median, 100)
+        self.assertEqual(summary.found["command"], "bench/run.py; bench/run.py")
 
 
 class Targets(unittest.TestCase):
