@@ -14,7 +14,6 @@ import argparse
 import datetime
 import json
 import pathlib
-import shlex
 import shutil
 import signal
 import sys
@@ -102,7 +101,7 @@ def main(argv):
         measured.run()
     except KeyboardInterrupt:
         print("interrupted; keeping what was measured", flush=True)
-    found = measured.document(options.name, shlex.join(["bench/regions.py", *argv]))
+    found = measured.document(options.name, shared.command("bench/regions.py", argv))
     _write(found, options)
     print(page.markdown(found))
     if not options.quick and not options.output:

@@ -15,7 +15,6 @@ import argparse
 import datetime
 import json
 import pathlib
-import shlex
 import signal
 import sys
 from dataclasses import replace
@@ -106,7 +105,7 @@ def main(argv):
         run.run_latency(before["latency_rates"]) if before else run.run()
     except KeyboardInterrupt:
         print("interrupted; keeping what was measured", flush=True)
-    found = run.document(options.name, shlex.join(["bench/run.py", *argv]))
+    found = run.document(options.name, shared.command("bench/run.py", argv))
     if before:
         found = summary.with_latency(before, found)
     _write(found, options)

@@ -4,6 +4,7 @@ Both live in test/clients, which downloads each version of Kafka once for the tw
 """
 
 import pathlib
+import shlex
 import sys
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -16,4 +17,12 @@ import toolchain  # noqa: E402
 
 KAFKA_VERSION = paths.VERSIONS["kafka"]
 
-__all__ = ["BUILD", "KAFKA_VERSION", "REPOSITORY", "processes", "toolchain"]
+
+
+def command(program, arguments):
+    """The command line as it is published: of absolute paths only the last part."""
+    return shlex.join([program, *(pathlib.PurePath(text).name if text.startswith("/") else text
+                                  for text in arguments)])
+
+
+__all__ = ["BUILD", "KAFKA_VERSION", "REPOSITORY", "command", "processes", "toolchain"]

@@ -21,7 +21,7 @@ class Spread:
 
 
 def with_latency(found, again):
-    """The result `found` with the latency of `again` in place of its own; says so in its command."""
+    """The result `found` with the latency of `again` in place of its own; its command says so."""
     def is_latency(record):
         return record["kind"] == "follow" and record["case"] in (cases.LIGHT.name,
                                                                  cases.HALF.name)

@@ -3,7 +3,7 @@
 import sys
 
 from harness import driver, machine, peers, wire
-from harness.shared import BUILD, KAFKA_VERSION, REPOSITORY, processes, toolchain
+from harness.shared import BUILD, KAFKA_VERSION, REPOSITORY, command, processes, toolchain
 
 sys.path.append(str(REPOSITORY / "test" / "regions"))
 
@@ -16,5 +16,5 @@ LOAD = RELEASE / "test" / "load" / "magpie-load"
 RELAY = RELEASE / "test" / "relay" / "magpie-relay"
 
 __all__ = ["BUILD", "DevCluster", "KAFKA_VERSION", "LOAD", "LoadClient", "RELAY", "RELEASE",
-           "REPOSITORY", "Trouble", "account_of", "driver", "machine", "peers", "processes",
-           "toolchain", "wire"]
+           "REPOSITORY", "Trouble", "account_of", "command", "driver", "machine", "peers",
+           "processes", "toolchain", "wire"]

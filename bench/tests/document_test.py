@@ -4,7 +4,7 @@ import unittest
 import xml.etree.ElementTree
 
 import sample
-from harness import cases, chart, document, targets
+from harness import cases, chart, document, shared, targets
 from harness.summary import Spread, Summary, with_latency
 
 
@@ -80,6 +80,10 @@ class Targets(unittest.TestCase):
 
 
 class Documents(unittest.TestCase):
+    def test_a_command_names_no_folder_of_the_machine(self):
+        self.assertEqual(shared.command("bench/run.py", ["--magpie", "/some/where/magpie", "-x/y"]),
+                         "bench/run.py --magpie magpie -x/y")
+
     def test_every_table_of_figures_has_an_fsync_column(self):
         records = [sample.produce("magpie", "never", "1k-p16", 100),
                    sample.follow("magpie", "never", "light", 2)]
