@@ -99,7 +99,8 @@ TEST_F(Groups, RefusesPoliciesThatCannotHold) {
   expect(said("standard", [](G& g) { g.mode = GroupMode::kDualActive; }), "two standby groups");
   expect(said("standard", [](G& g) { g.failover = FailoverBy::kAutomatic; }), "semi-automatic");
   expect(said("standard", [](G& g) { g.view = View::kLocal; }), "choose leader");
-  expect(said("standard", [](G& g) { g.max_lag_records = 1; }), "set copies to 0");
+  expect(said("standard", [](G& g) { g.max_lag_time = Duration::seconds(1); }), "set copies to 0");
+  expect(said("bulk", [](G& g) { g.max_lag_records = 1; }), "Set max_lag_ms");
   expect(said("bulk", [](G& g) { g.consistency = Consistency::kStrong; }), "Raise copies");
   expect(said("bulk", [](G& g) { g.consistency = Consistency::kCausal; }), "strong or prefix");
   expect(said("bulk", [](G& g) { g.regions = {"mars"}; }), "no region 'mars'");

@@ -323,13 +323,12 @@ Decided<Operation> decide_promote_with_loss_step(const State& state, const StepC
   loss.records_max = estimate.records_max;
   loss.basis = estimate.basis;
   const FailoverGroup* policy = state.find_group(group.group);
-  const bool bounds = policy != nullptr && (policy->max_lag_time || policy->max_lag_records);
+  const bool bounds = policy != nullptr && policy->max_lag_time;
   // Members of the old sync set held more than max_lag demands, and are given up.
   const bool nobody_given_up = without(held.promotable, held.leader).empty();
   if (bounds && estimate.knows_all && nobody_given_up) {
     loss.kind = LossKind::kBounded;
-    loss.time_max = policy->max_lag_time;
-    if (policy->max_lag_records) loss.records_max = policy->max_lag_records;
+    loss.time_max = loss_time_max(*policy);
   }
   group.loss = std::move(loss);
   enter(draft->operation, group, OperationStep::kVerifying, now);

@@ -190,6 +190,9 @@ TEST_F(OperationDecisions, OnlyMaxLagBoundsALoss) {
   };
   EXPECT_EQ(kind(true), LossKind::kBounded);
   EXPECT_EQ(kind(false), LossKind::kUnknown) << "another node may have been further";
+  estimate.knows_all = true;
+  commit(decide_promote_with_loss_step(state_, claim("logs"), NodeId{3}, estimate, {}));
+  EXPECT_EQ(at("logs").loss->time_max, Duration::seconds(6)) << "a leader looks only now and then";
 }
 
 TEST_F(OperationDecisions, SafetyRulesRefuseAndCanBeOverriddenByName) {

@@ -11,6 +11,8 @@ namespace {
 using Problem = std::optional<std::string>;
 
 constexpr size_t kLabelBytesMax = 63;
+// A leader looks at its members several times a second and not at each acknowledgement.
+constexpr Duration kLookMargin = Duration::seconds(1);
 
 // Settings that this version has no machinery for.
 Problem not_offered(const FailoverGroup& group) {
@@ -89,16 +91,15 @@ Problem consistency_problem(const FailoverGroup& group) {
 }
 
 Problem numbers_problem(const FailoverGroup& group) {
-  const bool lag = group.max_lag_time || group.max_lag_records;
-  if (lag && group.copies != 0) {
+  if (group.max_lag_records) {
+    return "a limit in records cannot be kept yet. Set max_lag_ms instead";
+  }
+  if (group.max_lag_time && group.copies != 0) {
     return "max_lag bounds the loss of asynchronous groups; with copies of 1 or more nothing that "
            "was acknowledged is behind. Leave it out, or set copies to 0";
   }
   if (group.max_lag_time && *group.max_lag_time < Duration::milliseconds(1)) {
     return "max_lag must be at least 1 millisecond";
-  }
-  if (group.max_lag_records && *group.max_lag_records < 1) {
-    return "max_lag must be at least 1 record";
   }
   if (group.timeout < Duration::milliseconds(100) || group.timeout > Duration::seconds(3'600)) {
     return "timeout must be between 100 milliseconds and 1 hour";
@@ -164,6 +165,10 @@ std::optional<std::string> group_problem(const FailoverGroup& group, const Regio
   if (auto problem = consistency_problem(group)) return problem;
   if (auto problem = copies_problem(group, regions)) return problem;
   return numbers_problem(group);
+}
+
+Duration loss_time_max(const FailoverGroup& group) {
+  return *group.max_lag_time + kLookMargin;
 }
 
 std::optional<std::string> label_problem(std::string_view label) {

@@ -76,7 +76,7 @@ Preview PreviewRun::result(const control::State& state, int64_t lag_max) const {
       group.range = {0, 0, true};
     } else if (policy != nullptr && policy->max_lag_time && group.range.target_is_ahead) {
       group.loss = control::LossKind::kBounded;
-      group.time_max = policy->max_lag_time;
+      group.time_max = control::loss_time_max(*policy);
     }
     const bool switchover = request_.kind == control::OperationKind::kSwitchover;
     if (switchover && group.target_lag.value_or(0) > lag_max) {

@@ -32,7 +32,7 @@ void TailKeeper::keep(kafka::Broker& broker, const kafka::HostedPartition& hoste
   tail.from = differs.from;
   tail.to = differs.to;
   tail.cut_at = broker.now.wall.millis;
-  begin(broker, hosted.route, tail);
+  begin(broker, hosted.route, tail, "");
 }
 
 void TailKeeper::forget(kafka::Route route) {
@@ -42,7 +42,8 @@ void TailKeeper::forget(kafka::Route route) {
   exports_.erase(found);
 }
 
-void TailKeeper::begin(kafka::Broker& broker, kafka::Route route, const salvage::Tail& tail) {
+void TailKeeper::begin(kafka::Broker& broker, kafka::Route route, const salvage::Tail& tail,
+                       std::string complaint) {
   const uint64_t number = next_number_++;
   const std::string folder = salvage::folder_of(tail);
   forget(route);
@@ -52,6 +53,7 @@ void TailKeeper::begin(kafka::Broker& broker, kafka::Route route, const salvage:
                                             file_in(files_, folder, salvage::kAboutName),
                                             kTailKeeperOwner, number},
                                            number,
+                                           std::move(complaint),
                                            Instant::never()})
                     .first->second;
   by_number_[number] = route;
@@ -61,13 +63,14 @@ void TailKeeper::begin(kafka::Broker& broker, kafka::Route route, const salvage:
 void TailKeeper::go_on(kafka::Broker& broker, kafka::Route route, Export& one) {
   if (broker.partitions.find(route) == nullptr) return forget(route);  // its topic was deleted
   if (one.work.error()) {
-    if (one.retry_at == Instant::never()) {
+    if (one.complaint != one.work.error()->message) {
       broker.effects.add(port::LogLine{
           port::Severity::kError, "tail_not_kept",
           fmt::format("records {} to {} of {}-{} must be kept before they are cut, and cannot be: "
                       "{}. Nothing is cut; it is tried again every second",
                       one.tail.from.value, one.tail.to.value, one.tail.topic,
                       one.tail.partition.value, one.work.error()->message)});
+      one.complaint = one.work.error()->message;
     }
     one.retry_at = broker.now.instant + kRetryDelay;
     return;
@@ -131,7 +134,12 @@ void TailKeeper::step(kafka::Broker& broker, const port::DiskDone& done) {
 }
 
 void TailKeeper::tick(kafka::Broker& broker) {
-  std::vector<std::pair<kafka::Route, salvage::Tail>> again;
+  struct Again {
+    kafka::Route route;
+    salvage::Tail tail;
+    std::string complaint;
+  };
+  std::vector<Again> again;
   for (auto& [route, one] : exports_) {
     if (one.retry_at > broker.now.instant) continue;
     by_number_.erase(one.number);
@@ -139,9 +147,9 @@ void TailKeeper::tick(kafka::Broker& broker) {
     // What retention has taken meanwhile cannot be kept, and need not.
     const kafka::HostedPartition* hosted = broker.partitions.find(route);
     if (hosted != nullptr) tail.from = std::max(tail.from, hosted->partition->log_start());
-    again.emplace_back(route, std::move(tail));
+    again.push_back({route, std::move(tail), std::move(one.complaint)});
   }
-  for (const auto& [route, tail] : again) begin(broker, route, tail);
+  for (Again& one : again) begin(broker, one.route, one.tail, std::move(one.complaint));
 }
 
 Instant TailKeeper::next_deadline() const {

@@ -50,10 +50,13 @@ class TailKeeper {
     salvage::Tail tail;  // as asked
     salvage::TailExport work;
     uint64_t number = 0;
+    std::string complaint;  // the error that was logged last
     Instant retry_at = Instant::never();
   };
 
-  void begin(kafka::Broker& broker, kafka::Route route, const salvage::Tail& tail);
+  // `complaint`: what was logged about an attempt before.
+  void begin(kafka::Broker& broker, kafka::Route route, const salvage::Tail& tail,
+             std::string complaint);
   // Whatever comes next.
   void go_on(kafka::Broker& broker, kafka::Route route, Export& one);
 

@@ -46,14 +46,18 @@ std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitio
     for (size_t i = 0; i < ends.size(); ++i) positions[i] = partitions.position(i, member);
     MemberProgress& progress = progress_[member];
     progress.look(now, ends, positions);
-    exposure_ = std::min(exposure_, progress.behind(now));
+    exposure_ = std::min(exposure_, progress.exposed(now));
     all_caught_up_ = all_caught_up_ && progress.has_caught_up();
   }
+  // While nobody has caught up, records of earlier terms may be here only, and their age is not
+  // known.
+  const bool may_lose_too_much = policy_.max_lag && exposure_ > *policy_.max_lag;
+  exposure_ = std::min(exposure_, now - since_);
   blocked_ = false;
   // Partitions came or went: the ends remembered are those of others now. Today's ask for more.
   if (!term_.open && opening_ends_.size() != ends.size()) opening_ends_ = ends;
   if (!term_.open) return open(now, partitions);
-  if (policy_.max_lag && exposure_ > *policy_.max_lag) blocked_ = true;
+  if (may_lose_too_much) blocked_ = true;
   if (term_.joining) return join(now, partitions);
   return replace(now);
 }

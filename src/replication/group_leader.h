@@ -103,7 +103,8 @@ class GroupLeader {
 
   // As of the last look: new writes could not be committed, or not within max_lag.
   bool blocked() const { return blocked_; }
-  // How long something acknowledged here has not been at any other member.
+  // How old the oldest record may be that no other member holds; at most the age of this term,
+  // because what was here before is not known until a member has caught up.
   Duration exposure() const { return exposure_; }
   // Every member of the group keeps up, so compaction may drop what all have passed.
   bool all_caught_up() const { return all_caught_up_; }

@@ -188,6 +188,20 @@ TEST_F(GroupLeaderTest, TheLossThatIsPossibleIsBounded) {
   EXPECT_EQ(leader.exposure(), Duration{});
 }
 
+TEST_F(GroupLeaderTest, UntilSomebodyHasCaughtUpAnythingMayBeLost) {
+  begin({.open = true}, {.copies = 0, .min = 0, .max_lag = Duration::seconds(2)});
+  look();
+  EXPECT_TRUE(leader.blocked());
+  EXPECT_EQ(leader.exposure(), Duration{});
+  logs.hold_all(kGz);
+  look(Duration::seconds(1));
+  EXPECT_FALSE(leader.blocked());
+  // Compared anew: how much the member holds is open again.
+  logs.positions[kGz] = {{-1}, {50}};
+  look();
+  EXPECT_TRUE(leader.blocked());
+}
+
 TEST_F(GroupLeaderTest, TombstonesWaitForTheSlowestMember) {
   begin({.open = true, .sync = {kGz}});
   logs.hold_all(kGz);

@@ -1,5 +1,7 @@
 #include "replication/member_progress.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace magpie::replication {
@@ -10,6 +12,11 @@ bool covers(const std::vector<Offset>& positions, const std::vector<Offset>& mar
     if (positions[i] < mark[i]) return false;
   }
   return true;
+}
+
+bool are_compared(const std::vector<Offset>& positions) {
+  return std::all_of(positions.begin(), positions.end(),
+                     [](Offset held) { return held >= Offset{0}; });
 }
 
 }  // namespace
@@ -23,21 +30,29 @@ void MemberProgress::look(Instant now, const std::vector<Offset>& ends,
     mark_ = ends;
     marked_ = true;
     reached_ = caught_up_ = false;
+    held_until_.reset();
   }
   if (!covers(positions, mark_)) {
     // A position that went back belongs to a log that is compared again.
+    if (reached_ || !are_compared(positions)) held_until_.reset();
     if (reached_) marked_at_ = now;
     reached_ = caught_up_ = false;
     return;
   }
   caught_up_ = true;
   reached_ = covers(positions, ends);
+  held_until_ = reached_ ? now : marked_at_;
   mark_ = ends;
   marked_at_ = now;
 }
 
 Duration MemberProgress::behind(Instant now) const {
   return !marked_ || reached_ ? Duration{} : now - marked_at_;
+}
+
+Duration MemberProgress::exposed(Instant now) const {
+  if (!held_until_) return Duration::max();
+  return reached_ ? Duration{} : now - *held_until_;
 }
 
 }  // namespace magpie::replication

@@ -6,6 +6,7 @@
 // logs have grown meanwhile; when it has reached the mark, the next one is set.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/ids.h"
@@ -22,12 +23,17 @@ class MemberProgress {
 
   // For how long the member has not reached the mark; 0 if it has, or has nothing to reach.
   Duration behind(Instant now) const;
+  // How old the oldest record may be that it lacks: everything older it holds. 0 if it holds all;
+  // Duration::max() before it has caught up once, because then nobody can say.
+  Duration exposed(Instant now) const;
   // It holds everything that was there when the mark was set; false before it did so once.
   bool has_caught_up() const { return caught_up_; }
 
  private:
   std::vector<Offset> mark_;
   Instant marked_at_;
+  // It holds everything that was appended before this.
+  std::optional<Instant> held_until_;
   bool marked_ = false;
   bool reached_ = false;
   bool caught_up_ = false;

@@ -70,7 +70,7 @@ void add_group_options(CLI::App& command, GroupOptions& options) {
   command.add_option("--max-lag", options.max_lag,
                      "Without copies: how long records may be in one region only, or none");
   command.add_option("--max-lag-records", options.max_lag_records,
-                     "The same as a number of records, or none");
+                     "Reserved: a limit in records cannot be kept yet");
   command.add_option("--failover", options.failover, "manual or semi-automatic");
   command.add_option("--view", options.view, "leader");
   command.add_option("--consistency", options.consistency, "strong or prefix");
