@@ -14,6 +14,13 @@ bool is_write(const port::Effect& effect) {
   return std::holds_alternative<port::WriteFile>(effect);
 }
 
+// Reads and plain writes need not wait for a sync.
+bool may_overtake(const port::Effect& later, const port::Effect& earlier) {
+  if (!std::holds_alternative<port::SyncFile>(earlier)) return false;
+  const auto* write = std::get_if<port::WriteFile>(&later);
+  return std::holds_alternative<port::ReadFile>(later) || (write != nullptr && !write->sync);
+}
+
 Status failure(const std::optional<Error>& error) {
   return fail(*error);
 }
@@ -61,6 +68,7 @@ void FakeDisk::submit(port::Effects& effects) {
 
 bool FakeDisk::is_ready(size_t index) const {
   for (size_t i = 0; i < index; ++i) {
+    if (may_overtake(waiting_[index].effect, waiting_[i].effect)) continue;
     for (const std::string& a : waiting_[i].paths) {
       for (const std::string& b : waiting_[index].paths) {
         if (overlap(a, b)) return false;
@@ -75,6 +83,7 @@ std::optional<port::DiskDone> FakeDisk::carry_out_one() {
   // Mostly the oldest, sometimes any that may overtake.
   size_t index = random_.chance(1, 2) ? 0 : random_.below(waiting_.size());
   while (!is_ready(index)) --index;
+  if (is_write(waiting_[index].effect)) begin_syncs_before(index);
   const Waiting next = std::move(waiting_[index]);
   waiting_.erase(waiting_.begin() + static_cast<ptrdiff_t>(index));
   ++effects_done_;
@@ -82,7 +91,35 @@ std::optional<port::DiskDone> FakeDisk::carry_out_one() {
     return done(std::get<port::WriteFile>(next.effect),
                 fail(ErrorKind::kIo, "an earlier write of the file failed"));
   }
+  if (next.covered) return sync_covered(std::get<port::SyncFile>(next.effect), *next.covered);
   return carry_out(next.effect);
+}
+
+// What a write that overtakes a sync brings is not covered by it.
+void FakeDisk::begin_syncs_before(size_t index) {
+  const std::string& path = waiting_[index].paths.front();
+  for (size_t i = 0; i < index; ++i) {
+    Waiting& earlier = waiting_[i];
+    if (!std::holds_alternative<port::SyncFile>(earlier.effect)) continue;
+    if (earlier.paths.front() == path && !earlier.covered) earlier.covered = files_[path];
+  }
+}
+
+port::DiskDone FakeDisk::sync_covered(const port::SyncFile& effect, const File& covered) {
+  File& file = files_[effect.file->path];
+  if (sync_error_) return done(effect, sync(file));
+  if (file.synced.size() < covered.content.size()) file.synced.resize(covered.content.size());
+  for (const uint64_t sector : covered.dirty) {
+    const uint64_t begin = sector * kSector;
+    if (file.in_doubt.contains(sector) || begin >= covered.content.size()) continue;
+    const std::string bytes = covered.content.substr(begin, kSector);
+    file.synced.replace(begin, bytes.size(), bytes);
+    if (file.content.compare(begin, kSector, file.synced, begin, kSector) == 0) {
+      file.dirty.erase(sector);
+    }
+  }
+  file.name_synced = true;
+  return done(effect);
 }
 
 port::DiskDone FakeDisk::carry_out(const port::Effect& effect) {

@@ -1,7 +1,9 @@
 // A disk in memory that behaves as badly as a real one may, for tests.
 //
 // Effects are carried out one at a time, in any order that keeps those on one file in the order
-// given. A crash keeps what was synced and, of the rest, any selection of sectors:
+// given, except that reads and writes without `sync` overtake a SyncFile, which then covers only
+// what was written before it. A crash keeps what was synced and, of the rest, any selection of
+// sectors:
 //  - a written sector that was not synced keeps its old content (zeros beyond the old end), or not;
 //  - a file that grew has any length between the synced one and the last one;
 //  - a file that was never synced may be gone, a removed one may be back;
@@ -78,12 +80,16 @@ class FakeDisk {
     port::Effect effect;
     std::vector<std::string> paths;  // whose order it keeps
     bool doomed = false;             // a write behind one that failed
+    // Of a sync that a write has overtaken: the file as it was before.
+    std::optional<File> covered;
   };
 
   bool is_ready(size_t index) const;
   port::DiskDone carry_out(const port::Effect& effect);
   void write(File& file, uint64_t position, const std::string& bytes);
   Status sync(File& file);
+  port::DiskDone sync_covered(const port::SyncFile& effect, const File& covered);
+  void begin_syncs_before(size_t index);
   void fail_waiting_writes(const std::string& path);
   void happen_unsynced(const port::Effect& effect);
   void tear(File& file);

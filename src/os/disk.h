@@ -8,6 +8,9 @@
 // one syncfs() covers them all. Writes that need not be durable, and reads that the page cache can
 // answer, are carried out at once on the calling thread, which is cheaper than handing them over.
 //
+// A sync that nobody's write waits for (SyncFile) is carried out beside later writes of the same
+// file, by workers of its own: it may take seconds where much was written without `sync`.
+//
 // The guarantee: effects on one file take effect in the order given; a completion with `sync`
 // means that everything written to the file before survives a power loss, its name included. An
 // effect on folders, or one that renames, waits for all earlier effects on the names it concerns
@@ -34,7 +37,9 @@ namespace magpie::os {
 
 struct DiskConfig {
   std::string directory;
-  int workers = 4;
+  int workers = 4;  // for reads and writes
+  // For what may take long: syncs on their own, and replacing, cutting, renaming, removing.
+  int slow_workers = 3;
   // Descriptors kept open; beyond it the least recently used one is closed.
   size_t open_files = 4'096;
   // When this many files wait for a sync, one syncfs() covers them; 0 turns that off. Measured on

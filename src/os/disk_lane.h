@@ -43,20 +43,24 @@ using FileOperation =
 
 struct Lane {
   port::FileRef file;
-  OpenFileRef open_file;               // empty until first used and after it was closed
-  std::vector<FileOperation> waiting;  // in the order given
-  bool busy = false;                   // somebody carries out a group or an exclusive operation
-  uint32_t reads = 0;                  // reads under way …
-  uint64_t read_end = 0;               // … and where the last of them ends
-  uint32_t exclusive = 0;              // exclusive operations and barriers, waiting or under way
-  uint32_t writes = 0;                 // writes waiting or under way …
+  OpenFileRef open_file;                  // empty until first used and after it was closed
+  std::vector<FileOperation> waiting;     // in the order given
+  bool busy = false;                      // somebody carries out a group or an exclusive operation
+  uint32_t reads = 0;                     // reads under way …
+  uint64_t read_end = 0;                  // … and where the last of them ends
+  std::vector<FileOperation> late_syncs;  // to be carried out beside later writes
+  bool late_sync_under_way = false;
+  uint32_t exclusive = 0;  // exclusive operations and barriers, waiting or under way
+  uint32_t writes = 0;     // writes waiting or under way …
   uint64_t lowest_write = std::numeric_limits<uint64_t>::max();  // … and where the first one begins
   std::list<Lane*>::iterator recent;
 
-  bool idle() const { return !busy && reads == 0 && waiting.empty(); }
-  // A write must not change what an earlier read is still looking at.
-  bool read_under_way_at(const port::WriteFile& write) const {
-    return reads > 0 && write.position < read_end;
+  bool idle() const { return !busy && !has_late_sync() && reads == 0 && waiting.empty(); }
+  bool has_late_sync() const { return late_sync_under_way || !late_syncs.empty(); }
+  // A write must not change what an earlier read is still looking at. And there is one sync of a
+  // file at a time: the kernel tells an error once, and it must be told to whom it concerns.
+  bool must_wait(const port::WriteFile& write) const {
+    return (reads > 0 && write.position < read_end) || (write.sync && has_late_sync());
   }
 };
 
@@ -68,6 +72,8 @@ struct Group {
   std::vector<FileOperation> operations;
   std::vector<Status> results;  // one for each operation
   bool needs_sync = false;
+  bool late = false;                      // only syncs, carried out beside later writes
+  std::vector<FileOperation> late_syncs;  // found among the writes, which do not wait for them
 };
 
 }  // namespace magpie::os

@@ -41,7 +41,7 @@ bool is_exclusive(const FileOperation& operation) {
 DiskQueue::DiskQueue(const DiskConfig& config, std::unique_ptr<FileStore> store,
                      int event_descriptor)
     : config_(config), store_(std::move(store)), event_descriptor_(event_descriptor) {
-  CHECK(config_.workers > 0);
+  CHECK(config_.workers > 0 && config_.slow_workers > 0);
   CHECK(config_.open_files > 0);
 }
 
@@ -61,7 +61,7 @@ void DiskQueue::submit(port::WriteFile effect) {
   Lock lock(mutex_);
   Lane& lane = lane_of(effect.file);
   const bool at_once = !effect.sync && !lane.busy && lane.waiting.empty() &&
-                       !lane.read_under_way_at(effect) && !held(effect.file->path) &&
+                       !lane.must_wait(effect) && !held(effect.file->path) &&
                        size_of(effect.bytes) <= config_.inline_write_bytes;
   if (!at_once) {
     push(lane, std::move(effect));
@@ -202,12 +202,13 @@ void DiskQueue::advance(Lane& lane) {
       start_read(lane, std::move(effect));
     } else if (!is_exclusive(next)) {
       const auto* write = std::get_if<port::WriteFile>(&next);
-      if (write != nullptr && lane.read_under_way_at(*write)) return;
+      if (write != nullptr && lane.must_wait(*write)) return;
       lane.busy = true;
       ready_.push_back(&lane);
+      if (write != nullptr && write->sync) ++ready_to_sync_;
       wake_worker();
-    } else if (lane.reads > 0) {
-      return;  // the last read to finish comes back here
+    } else if (lane.reads > 0 || lane.has_late_sync()) {
+      return;  // the last of them to finish comes back here
     } else if (auto* barrier = std::get_if<Barrier>(&next)) {
       lane.busy = true;  // until the wide operation is done
       WideOperation& wide = *barrier->operation;
@@ -245,7 +246,7 @@ void DiskQueue::start_exclusive(Lane& lane) {
   lane.waiting.erase(lane.waiting.begin());
   // The descriptor of a removed or replaced file names the old file.
   if (!std::holds_alternative<port::TruncateFile>(operation)) forget_open(lane);
-  add_job([this, &lane, operation = std::move(operation)]() mutable {
+  add_slow_job([this, &lane, operation = std::move(operation)]() mutable {
     run_exclusive(lane, std::move(operation));
   });
 }
@@ -261,7 +262,7 @@ void DiskQueue::start(WideOperation& operation) {
       retire_if_idle(lane);
     }
   }
-  add_job([this, &operation] { run_wide(&operation); });
+  add_slow_job([this, &operation] { run_wide(&operation); });
 }
 
 void DiskQueue::finish(WideOperation* operation, port::DiskDone done) {
@@ -288,15 +289,28 @@ void DiskQueue::finish(Group& group) {
       report({.then = write->then, .status = std::move(group.results[i])});
       ++counters_.writes;
       --lane.writes;
-    } else {
+    } else if (group.late_syncs.empty()) {
       report({.then = std::get<port::SyncFile>(group.operations[i]).then,
               .status = std::move(group.results[i])});
     }
   }
   if (lane.writes == 0) lane.lowest_write = std::numeric_limits<uint64_t>::max();
   remember_open(lane, group.open_file);
-  lane.busy = false;
+  if (group.late) {
+    lane.late_sync_under_way = false;
+  } else {
+    lane.busy = false;
+  }
+  for (FileOperation& sync : group.late_syncs) lane.late_syncs.push_back(std::move(sync));
+  begin_late_sync(lane);
   advance(lane);
+}
+
+void DiskQueue::begin_late_sync(Lane& lane) {
+  if (lane.late_sync_under_way || lane.late_syncs.empty()) return;
+  lane.late_sync_under_way = true;
+  late_.push_back(&lane);
+  wake_worker();
 }
 
 void DiskQueue::finish_read(Lane& lane, const OpenFileRef& file, port::DiskDone done) {
@@ -347,9 +361,15 @@ void DiskQueue::add_job(Job job) {
   wake_worker();
 }
 
+void DiskQueue::add_slow_job(Job job) {
+  slow_jobs_.push_back(std::move(job));
+  wake_worker();
+}
+
 void DiskQueue::wake_worker() {
-  const bool short_of_workers = jobs_.size() + ready_.size() > idle_workers_;
-  if (short_of_workers && workers_.size() < static_cast<size_t>(config_.workers)) {
+  const size_t waiting = jobs_.size() + ready_.size() + slow_jobs_.size() + late_.size();
+  const auto most = static_cast<size_t>(config_.workers + config_.slow_workers);
+  if (waiting > idle_workers_ && workers_.size() < most) {
     workers_.emplace_back([this] { work(); });
   } else {
     work_available_.notify_one();

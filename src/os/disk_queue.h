@@ -60,15 +60,24 @@ class DiskQueue {
   void report(port::DiskDone done);
   void announce();
   void add_job(Job job);
+  void add_slow_job(Job job);
   void wake_worker();
+  void begin_late_sync(Lane& lane);
 
   // --- workers ---
   void work();
   Group take_group(Lane& lane);
-  void run_job(Lock& lock);
-  void run_one_group(Lock& lock);
-  void run_all_groups(Lock& lock);
-  bool wants_file_system_sync() const;
+  bool has_fast_work() const;
+  bool has_slow_work() const;
+  void run_fast(Lock& lock);
+  void run_slow(Lock& lock);
+  static void run_job(Lock& lock, std::deque<Job>& jobs);
+  void run_ready(Lock& lock);
+  void run_late_syncs(Lock& lock);
+  Group take_late_syncs();
+  void run_groups(Lock& lock, std::vector<Group> groups, bool together);
+  // Whether one sync of the file system should stand for those of `files` files.
+  bool wants_file_system_sync(size_t files) const;
   void write_group(Group& group);
   void sync_group(Group& group);
   void sync_together(std::vector<Group>& groups);
@@ -86,9 +95,15 @@ class DiskQueue {
   std::unordered_map<uint64_t, std::unique_ptr<Lane>> lanes_;  // by FileId
   std::list<Lane*> recent_;                                    // least recently used first
   std::list<WideOperation> wide_operations_;                   // in the order given
-  std::deque<Lane*> ready_;  // lanes whose turn begins with a write or sync
-  std::deque<Job> jobs_;     // everything else
-  bool jobs_first_ = false;  // the two take turns
+  std::deque<Lane*> ready_;    // lanes whose turn begins with a write or sync …
+  size_t ready_to_sync_ = 0;   // … and how many of them begin with a write that waits for a sync
+  std::deque<Lane*> late_;     // lanes with syncs beside which writes go on
+  std::deque<Job> jobs_;       // reads
+  bool jobs_first_ = false;    // the two take turns
+  std::deque<Job> slow_jobs_;  // everything else
+  bool late_first_ = false;    // they take turns with late syncs
+  int fast_running_ = 0;
+  int slow_running_ = 0;
   std::vector<port::DiskDone> done_;
   bool announced_ = false;  // the eventfd is readable
   DiskCounters counters_;

@@ -184,6 +184,71 @@ TEST_F(DiskTest, FilesSyncInParallel) {
   for (uint64_t cookie = 1; cookie <= 3; ++cookie) EXPECT_TRUE(done(cookie).status.has_value());
 }
 
+TEST_F(DiskTest, WritesGoOnBesideASyncThatNoneOfThemWaitsFor) {
+  open([](DiskConfig& config) { config.inline_write_bytes = 8; });
+  const auto log = file("log");
+  done(write(log, 0, "0123456789", false));
+  calls_.close_gate();
+  disk_->carry_out(port::SyncFile{log, next()});
+  const uint64_t sync = last_cookie_;
+  calls_.wait_for_syncs(1);
+  EXPECT_TRUE(is_done(write(log, 10, "inline", false)));
+  done(write(log, 16, "by a worker", false));
+  EXPECT_EQ(done(read(log)).data.text(), "0123456789inlineby a worker");
+  // One sync of a file at a time, and whatever changes the file otherwise waits for it.
+  const uint64_t durable = write(log, 27, "!", true);
+  disk_->carry_out(port::TruncateFile{log, 4, next()});
+  const uint64_t cut = last_cookie_;
+  EXPECT_FALSE(is_done(sync));
+  EXPECT_FALSE(is_done(durable));
+  EXPECT_EQ(calls_.syncs(), 1);
+  calls_.open_gate();
+  EXPECT_TRUE(done(cut).status.has_value());
+  EXPECT_TRUE(is_done(sync));
+  EXPECT_TRUE(is_done(durable));
+  EXPECT_EQ(done(read(log)).data.text(), "0123");
+}
+
+TEST_F(DiskTest, SyncsAskedForMeanwhileAreOne) {
+  open();
+  const auto log = file("log");
+  done(write(log, 0, "x", false));
+  calls_.close_gate();
+  disk_->carry_out(port::SyncFile{log, next()});
+  calls_.wait_for_syncs(1);
+  for (int i = 0; i < 5; ++i) disk_->carry_out(port::SyncFile{log, next()});
+  const uint64_t last = last_cookie_;
+  calls_.open_gate();
+  for (uint64_t cookie = last - 5; cookie <= last; ++cookie) {
+    EXPECT_TRUE(done(cookie).status.has_value());
+  }
+  EXPECT_LE(calls_.syncs(), 3);
+}
+
+TEST_F(DiskTest, SyncsThatTakeLongLeaveWorkersForWrites) {
+  open([](DiskConfig& config) {
+    config.workers = 1;
+    config.slow_workers = 2;
+    config.files_per_file_system_sync = 0;
+    config.inline_write_bytes = 0;
+  });
+  std::vector<port::FileRef> files;
+  for (int i = 0; i < 5; ++i) {
+    files.push_back(file("f" + std::to_string(i)));
+    done(write(files.back(), 0, "x", false));
+  }
+  calls_.close_gate();
+  for (const port::FileRef& one : files) disk_->carry_out(port::SyncFile{one, next()});
+  const uint64_t last = last_cookie_;
+  calls_.wait_for_syncs(2);
+  for (const port::FileRef& one : files) EXPECT_TRUE(done(write(one, 1, "y", false)).status);
+  EXPECT_EQ(calls_.syncs(), 2);
+  calls_.open_gate();
+  for (uint64_t cookie = last - 4; cookie <= last; ++cookie) {
+    EXPECT_TRUE(done(cookie).status.has_value());
+  }
+}
+
 TEST_F(DiskTest, AFailedSyncFailsWhatItCoveredAndNothingElse) {
   open();
   const auto log = file("log");
@@ -374,6 +439,7 @@ TEST_F(DiskTest, BehavesLikeStringsInMemory) {
         write(files[which], position, text, random.chance(1, 2));
         if (!content) content = "";
         content->replace(position, std::min(text.size(), content->size() - position), text);
+        if (random.chance(1, 5)) disk_->carry_out(port::SyncFile{files[which], next()});
       } else if (choice < 8 && content) {
         expected_reads[read(files[which])] = *content;
       } else if (choice == 8 && content) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "base/check.h"
 #include "os/clock.h"
@@ -22,6 +23,11 @@ bool waits_for_sync(const FileOperation& operation) {
   return write == nullptr || write->sync;
 }
 
+bool is_write_that_waits(const FileOperation& operation) {
+  const auto* write = std::get_if<port::WriteFile>(&operation);
+  return write != nullptr && write->sync;
+}
+
 // Signals are for the main thread.
 void block_signals() {
   sigset_t all;
@@ -37,24 +43,51 @@ void DiskQueue::work() {
   Lock lock(mutex_);
   while (true) {
     ++idle_workers_;
-    work_available_.wait(lock, [&] { return stopping_ || !ready_.empty() || !jobs_.empty(); });
+    work_available_.wait(lock, [&] { return stopping_ || has_fast_work() || has_slow_work(); });
     --idle_workers_;
     if (stopping_) return;
-    jobs_first_ = !jobs_first_;
-    if (ready_.empty() || (jobs_first_ && !jobs_.empty())) {
-      run_job(lock);
-    } else if (wants_file_system_sync()) {
-      run_all_groups(lock);
+    if (has_fast_work()) {
+      ++fast_running_;
+      run_fast(lock);
+      --fast_running_;
     } else {
-      run_one_group(lock);
+      ++slow_running_;
+      run_slow(lock);
+      --slow_running_;
     }
     announce();
   }
 }
 
-void DiskQueue::run_job(Lock& lock) {
-  Job job = std::move(jobs_.front());
-  jobs_.pop_front();
+bool DiskQueue::has_fast_work() const {
+  return fast_running_ < config_.workers && (!ready_.empty() || !jobs_.empty());
+}
+
+bool DiskQueue::has_slow_work() const {
+  return slow_running_ < config_.slow_workers && (!slow_jobs_.empty() || !late_.empty());
+}
+
+void DiskQueue::run_fast(Lock& lock) {
+  jobs_first_ = !jobs_first_;
+  if (ready_.empty() || (jobs_first_ && !jobs_.empty())) {
+    run_job(lock, jobs_);
+  } else {
+    run_ready(lock);
+  }
+}
+
+void DiskQueue::run_slow(Lock& lock) {
+  late_first_ = !late_first_;
+  if (late_.empty() || (!late_first_ && !slow_jobs_.empty())) {
+    run_job(lock, slow_jobs_);
+  } else {
+    run_late_syncs(lock);
+  }
+}
+
+void DiskQueue::run_job(Lock& lock, std::deque<Job>& jobs) {
+  Job job = std::move(jobs.front());
+  jobs.pop_front();
   lock.unlock();
   job();
   job = nullptr;
@@ -71,55 +104,82 @@ Group DiskQueue::take_group(Lane& lane) {
   for (; end != lane.waiting.end() && bytes < kGroupBytes; ++end) {
     const auto* write = std::get_if<port::WriteFile>(&*end);
     if (write == nullptr && !std::holds_alternative<port::SyncFile>(*end)) break;
-    if (write != nullptr && lane.read_under_way_at(*write)) break;
+    if (write != nullptr && lane.must_wait(*write)) break;
     if (write != nullptr) bytes += size_of(write->bytes);
-    group.needs_sync = group.needs_sync || waits_for_sync(*end);
+    group.needs_sync = group.needs_sync || is_write_that_waits(*end);
   }
   group.operations.assign(std::make_move_iterator(lane.waiting.begin()),
                           std::make_move_iterator(end));
   lane.waiting.erase(lane.waiting.begin(), end);
   CHECK(!group.operations.empty());
+  for (const FileOperation& operation : group.operations) {
+    if (group.needs_sync || !std::holds_alternative<port::SyncFile>(operation)) continue;
+    group.late_syncs.push_back(operation);
+  }
   return group;
 }
 
-void DiskQueue::run_one_group(Lock& lock) {
-  Group group = take_group(*ready_.front());
-  ready_.pop_front();
-  lock.unlock();
-  write_group(group);
-  const Instant begin = read_clocks().instant;
-  if (group.needs_sync) sync_group(group);
-  const Duration took = read_clocks().instant - begin;
-  lock.lock();
-  if (group.needs_sync) {
-    ++counters_.file_syncs;
-    file_sync_nanos_ += (took.nanos - file_sync_nanos_) / 16;
-  }
-  finish(group);
-}
-
-bool DiskQueue::wants_file_system_sync() const {
-  return config_.files_per_file_system_sync > 0 && !file_system_sync_running_ &&
-         ready_.size() >= config_.files_per_file_system_sync && store_->can_sync_file_system() &&
-         read_clocks().instant >= file_system_sync_after_;
-}
-
-void DiskQueue::run_all_groups(Lock& lock) {
-  file_system_sync_running_ = true;
+void DiskQueue::run_ready(Lock& lock) {
+  const bool together = wants_file_system_sync(ready_to_sync_);
   std::vector<Group> groups;
-  groups.reserve(ready_.size());
-  for (Lane* lane : ready_) groups.push_back(take_group(*lane));
-  ready_.clear();
+  do {
+    Lane& lane = *ready_.front();
+    ready_.pop_front();
+    if (is_write_that_waits(lane.waiting.front())) --ready_to_sync_;
+    groups.push_back(take_group(lane));
+  } while (together && !ready_.empty());
+  run_groups(lock, std::move(groups), together);
+}
+
+void DiskQueue::run_late_syncs(Lock& lock) {
+  const bool together = wants_file_system_sync(late_.size());
+  std::vector<Group> groups;
+  do {
+    groups.push_back(take_late_syncs());
+  } while (together && !late_.empty());
+  run_groups(lock, std::move(groups), together);
+}
+
+Group DiskQueue::take_late_syncs() {
+  Lane& lane = *late_.front();
+  late_.pop_front();
+  return {.lane = &lane,
+          .file = lane.file,
+          .open_file = lane.open_file,
+          .operations = std::exchange(lane.late_syncs, {}),
+          .needs_sync = true,
+          .late = true};
+}
+
+void DiskQueue::run_groups(Lock& lock, std::vector<Group> groups, bool together) {
+  if (together) file_system_sync_running_ = true;
   lock.unlock();
   for (Group& group : groups) write_group(group);
   const Instant begin = read_clocks().instant;
-  sync_together(groups);
+  if (together) {
+    sync_together(groups);
+  } else {
+    CHECK(groups.size() == 1);
+    if (groups.front().needs_sync) sync_group(groups.front());
+  }
   const Duration took = read_clocks().instant - begin;
   lock.lock();
-  ++counters_.file_system_syncs;
-  judge_file_system_sync(took, groups.size());
-  file_system_sync_running_ = false;
+  if (together) {
+    ++counters_.file_system_syncs;
+    judge_file_system_sync(took, groups.size());
+    file_system_sync_running_ = false;
+  } else if (groups.front().needs_sync) {
+    ++counters_.file_syncs;
+    // A late sync may have far more to write than those a write waits for.
+    if (!groups.front().late) file_sync_nanos_ += (took.nanos - file_sync_nanos_) / 16;
+  }
   for (Group& group : groups) finish(group);
+}
+
+bool DiskQueue::wants_file_system_sync(size_t files) const {
+  return config_.files_per_file_system_sync > 0 && !file_system_sync_running_ &&
+         files >= config_.files_per_file_system_sync && store_->can_sync_file_system() &&
+         read_clocks().instant >= file_system_sync_after_;
 }
 
 void DiskQueue::judge_file_system_sync(Duration took, size_t files) {

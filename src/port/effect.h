@@ -113,7 +113,7 @@ struct WriteFile {
   Completion then;
 };
 
-// fdatasync: everything written to the file before this effect is durable when it completes.
+// fdatasync: what was written before is durable when it completes; plain writes do not wait for it.
 struct SyncFile {
   FileRef file;
   Completion then;

@@ -102,7 +102,8 @@ std::span<const std::string_view> required_probes() {
                                                    "two_step_join",
                                                    "unsynced_sectors_in_power_loss",
                                                    "weak_fsync_lost_a_suffix",
-                                                   "write_error"};
+                                                   "write_error",
+                                                   "write_overtook_sync"};
   return kRequired;
 }
 

@@ -58,6 +58,13 @@ bool is_write(const port::Effect& effect) {
          std::holds_alternative<port::SyncFile>(effect);
 }
 
+// Reads and plain writes need not wait for a sync.
+bool may_overtake(const port::Effect& later, const port::Effect& earlier) {
+  if (!std::holds_alternative<port::SyncFile>(earlier)) return false;
+  const auto* write = std::get_if<port::WriteFile>(&later);
+  return std::holds_alternative<port::ReadFile>(later) || (write != nullptr && !write->sync);
+}
+
 template <typename T>
 port::DiskDone done(const T& effect, Status status = {}) {
   return {effect.then, std::move(status), {}, {}};
@@ -87,6 +94,7 @@ void Disk::submit(port::Effect effect) {
   next.when = scene_.now() + draw_delay(effect);
   next.effect = std::move(effect);
   for (const Pending& earlier : pending_) {
+    if (may_overtake(next.effect, earlier.effect)) continue;
     if (overlap(earlier.paths, next.paths)) next.when = std::max(next.when, earlier.when);
   }
   const Instant when = next.when;
@@ -97,6 +105,7 @@ void Disk::submit(port::Effect effect) {
 
 void Disk::finish(uint64_t boot, PendingList::iterator place) {
   if (boot != boot_) return;
+  if (std::holds_alternative<port::WriteFile>(place->effect)) begin_syncs_before(place);
   const Pending next = std::move(*place);
   pending_.erase(place);
   port::DiskDone result;
@@ -106,7 +115,8 @@ void Disk::finish(uint64_t boot, PendingList::iterator place) {
     result.then = write != nullptr ? write->then : sync_effect->then;
     result.status = fail(ErrorKind::kIo, "an earlier write to the file failed");
   } else {
-    result = carry_out(next.effect);
+    const auto* late = std::get_if<port::SyncFile>(&next.effect);
+    result = next.begun ? finish_sync(*late, *next.begun) : carry_out(next.effect);
     if (!result.status) ++failures_;
     if (!result.status && is_write(next.effect)) fail_writes_behind(next.paths.front());
   }
@@ -118,6 +128,18 @@ void Disk::finish(uint64_t boot, PendingList::iterator place) {
 void Disk::fail_writes_behind(const std::string& path) {
   for (Pending& waiting : pending_) {
     if (is_write(waiting.effect) && waiting.paths.front() == path) waiting.fails = true;
+  }
+}
+
+// What a write that overtakes a sync brings is not covered by it.
+void Disk::begin_syncs_before(PendingList::iterator write) {
+  const std::string& path = write->paths.front();
+  for (auto it = pending_.begin(); it != write; ++it) {
+    if (!std::holds_alternative<port::SyncFile>(it->effect) || it->paths.front() != path) continue;
+    if (it->begun) continue;
+    scene_.probe("write_overtook_sync");
+    const auto found = files_.find(path);
+    it->begun = found == files_.end() ? SimFile::SyncBegun() : found->second.begin_sync();
   }
 }
 
@@ -136,14 +158,20 @@ port::DiskDone Disk::carry_out(const port::Effect& effect) {
 
 // --- effects -------------------------------------------------------------------------------------
 
-Status Disk::sync(const std::string& path, SimFile& file) {
+port::DiskDone Disk::finish_sync(const port::SyncFile& effect, const SimFile::SyncBegun& begun) {
+  const auto found = files_.find(effect.file->path);
+  if (found == files_.end()) return done(effect, no_such_file(effect.file->path));
+  return done(effect, sync(found->first, found->second, &begun));
+}
+
+Status Disk::sync(const std::string& path, SimFile& file, const SimFile::SyncBegun* begun) {
   ++syncs_;
   if (meets(sync_error_, path)) {
     if (file.is_dirty()) scene_.probe("failed_sync_left_pages_clean");
     file.fail_sync();
     return fail(*sync_error_);
   }
-  file.sync();
+  begun == nullptr ? file.sync() : file.sync(*begun);
   if (observer_ != nullptr) observer_->synced(path, file);
   return {};
 }
@@ -289,6 +317,7 @@ void Disk::crash(Crash crash) {
   // For each file a prefix of what was under way has happened, in any interleaving.
   std::vector<std::string> stopped;
   for (const Pending& next : std::exchange(pending_, {})) {
+    if (std::holds_alternative<port::SyncFile>(next.effect)) continue;
     if (!next.fails && random_.chance(1, 2) && !overlap(next.paths, stopped)) {
       happen_unsynced(next.effect);
     } else {

@@ -1,10 +1,11 @@
 // The simulated disk: carries out disk effects in virtual time and fails as real ones do.
 //
 // Each effect takes a while; effects on different files overtake each other, those on one file do
-// not, and an effect on a folder waits for earlier and holds back later ones inside it. What is
-// written is safe only after a sync; a power loss keeps any selection of the sectors in between.
-// Replacing, renaming, removing and truncating are atomic and durable once reported. After a failed
-// write the writes queued behind it for the same file fail too, as in `os`.
+// not (except that reads and writes without `sync` overtake a SyncFile), and an effect on a folder
+// waits for earlier and holds back later ones inside it. What is written is safe only after a sync;
+// a power loss keeps any selection of the sectors in between. Replacing, renaming, removing and
+// truncating are atomic and durable once reported. After a failed write the writes queued behind it
+// for the same file fail too, as in `os`.
 #pragma once
 
 #include <cstdint>
@@ -80,14 +81,18 @@ class Disk {
     std::vector<std::string> paths;  // whose order it keeps; a folder ends with '/'
     Instant when;
     bool fails = false;  // queued behind a write that failed
+    // Of a sync: what it covers, once a later write has overtaken it.
+    std::optional<SimFile::SyncBegun> begun;
   };
   using PendingList = std::list<Pending>;
 
   Duration draw_delay(const port::Effect& effect);
   void finish(uint64_t boot, PendingList::iterator place);
   void fail_writes_behind(const std::string& path);
+  void begin_syncs_before(PendingList::iterator write);
   void happen_unsynced(const port::Effect& effect);
   port::DiskDone carry_out(const port::Effect& effect);
+  port::DiskDone finish_sync(const port::SyncFile& effect, const SimFile::SyncBegun& begun);
 
   port::DiskDone apply(const port::WriteFile& effect);
   port::DiskDone apply(const port::SyncFile& effect);
@@ -100,7 +105,8 @@ class Disk {
   port::DiskDone apply(const port::RemoveFolder& effect);
   port::DiskDone apply(const port::RenameFolder& effect);
 
-  Status sync(const std::string& path, SimFile& file);
+  // `begun`: what it covers, if that is not everything.
+  Status sync(const std::string& path, SimFile& file, const SimFile::SyncBegun* begun = nullptr);
   // Whether an effect on `path` meets `error` now.
   bool meets(const std::optional<Error>& error, const std::string& path) const {
     return error && path.find(failing_part_) != std::string::npos;

@@ -49,6 +49,25 @@ TEST_F(DiskTest, EffectsOnDifferentFilesOvertakeEachOther) {
   EXPECT_TRUE(overtaken);
 }
 
+TEST_F(DiskTest, ASyncCoversNothingThatOvertookIt) {
+  const std::string text(5'000, 's');
+  bool lost = false;
+  for (int i = 0; i < 40; ++i) {
+    const std::string path = std::to_string(i);
+    write(path, 0, text, false);
+    disk_.submit(port::SyncFile{file(path), {1, 1, next_cookie_++}});
+    write(path, 5'000, std::string(5'000, 'u'), false);
+  }
+  settle();
+  disk_.crash(Crash::kPower);
+  for (int i = 0; i < 40; ++i) {
+    const std::string& content = disk_.files()[std::to_string(i)].content();
+    EXPECT_EQ(content.substr(0, 5'000), text);
+    lost |= content.size() < 10'000;
+  }
+  EXPECT_TRUE(lost);
+}
+
 TEST_F(DiskTest, SyncedBytesSurviveAPowerLoss) {
   const std::string text(5'000, 's');
   write("a", 0, text, true);

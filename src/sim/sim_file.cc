@@ -34,6 +34,28 @@ void SimFile::sync() {
   name_durable_ = true;
 }
 
+SimFile::SyncBegun SimFile::begin_sync() const {
+  SyncBegun begun{content_.size(), {}};
+  for (const uint64_t sector : dirty_) {
+    const uint64_t begin = sector * kSectorBytes;
+    if (in_doubt_.contains(sector) || begin >= content_.size()) continue;
+    begun.sectors.emplace(sector, content_.substr(begin, kSectorBytes));
+  }
+  return begun;
+}
+
+void SimFile::sync(const SyncBegun& begun) {
+  if (durable_.size() < begun.size) durable_.resize(begun.size);
+  for (const auto& [sector, bytes] : begun.sectors) {
+    const uint64_t begin = sector * kSectorBytes;
+    durable_.replace(begin, bytes.size(), bytes);
+    if (content_.compare(begin, kSectorBytes, durable_, begin, kSectorBytes) == 0) {
+      dirty_.erase(sector);
+    }
+  }
+  name_durable_ = true;
+}
+
 void SimFile::fail_sync() {
   in_doubt_.insert(dirty_.begin(), dirty_.end());
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,6 +18,14 @@ class SimFile {
   void write(uint64_t position, std::string_view bytes);
   // What was written is safe now, except the sectors a failed sync has left (see fail_sync).
   void sync();
+  // A sync that began a while ago, beside which writes went on: what was written when it began is
+  // safe now, and of what was written since, nothing is.
+  struct SyncBegun {
+    uint64_t size = 0;
+    std::map<uint64_t, std::string> sectors;
+  };
+  SyncBegun begin_sync() const;
+  void sync(const SyncBegun& begun);
   // The kernel reports an error once and marks the pages clean: a later sync does not write them
   // (Rebello et al., ATC 2020). Until they are written again they exist in memory only.
   void fail_sync();
