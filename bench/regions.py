@@ -17,6 +17,7 @@ import pathlib
 import shutil
 import signal
 import sys
+import tempfile
 from dataclasses import replace
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -39,7 +40,7 @@ def _arguments(argv):
     parser.add_argument("--work", default=shared.BUILD / "bench" / "regions", type=pathlib.Path,
                         help="where everything is kept while it runs")
     parser.add_argument("--output", type=pathlib.Path, help="directory for the JSON; no page then")
-    parser.add_argument("--keep", action="store_true", help="keep the work folder")
+    parser.add_argument("--keep", action="store_true", help="keep what ran also if nothing failed")
     parser.add_argument("--render", metavar="FILE", type=pathlib.Path,
                         help="only write the page from this result")
     options = parser.parse_args(argv)
@@ -94,9 +95,10 @@ def main(argv):
     mirror = _prepare(options)
     client = driver.program(options.driver)
     shared.peers.raise_file_limit()
-    shutil.rmtree(options.work, ignore_errors=True)
+    options.work.mkdir(parents=True, exist_ok=True)
+    work = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=options.work))
     measured = experiment.Experiment(_plan(options), options.only, mirror, client, shared.LOAD,
-                                     options.work, lambda text: print(text, flush=True))
+                                     work, lambda text: print(text, flush=True))
     try:
         measured.run()
     except KeyboardInterrupt:
@@ -107,8 +109,10 @@ def main(argv):
     if not options.quick and not options.output:
         page.write(found, shared.REPOSITORY / "docs")
     failed = [record for record in measured.lab.records if "error" in record["figures"]]
-    if not options.keep and not failed:
-        shutil.rmtree(options.work, ignore_errors=True)
+    if options.keep or failed:
+        print(f"what ran is kept in {work}")
+    else:
+        shutil.rmtree(work, ignore_errors=True)
     return 1 if failed else 0
 
 
