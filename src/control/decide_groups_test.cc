@@ -95,6 +95,14 @@ TEST_F(Groups, RefusesPoliciesThatCannotHold) {
             "accepted");
   expect(said("standard", [](G& g) { g.copies = 3; }), "need 4 regions");
   expect(said("standard", [](G& g) { g.min = 2; }), "Lower min");
+  const auto nowhere = [](int32_t copies) {
+    return [copies](G& g) {
+      g.regions.clear();
+      g.copies = copies;
+    };
+  };
+  EXPECT_EQ(said("critical", nowhere(2)), "accepted");
+  expect(said("critical", nowhere(9)), "need 10 regions, but the cluster has 3");
   expect(said("standard", [](G& g) { g.mode = GroupMode::kMultiActive; }), "choose standby");
   expect(said("standard", [](G& g) { g.mode = GroupMode::kDualActive; }), "two standby groups");
   expect(said("standard", [](G& g) { g.failover = FailoverBy::kAutomatic; }), "semi-automatic");
@@ -108,6 +116,19 @@ TEST_F(Groups, RefusesPoliciesThatCannotHold) {
   expect(said("bulk", [](G& g) { g.regions = {"bj", "bj"}; }), "twice");
   expect(said("bulk", [](G& g) { g.name = "a b"; }), "name");
   expect(said("bulk", [](G& g) { g.name = "default"; }), "already exists");
+}
+
+TEST_F(Groups, ABlockingGroupWaitsForCopiesInRegionsToCome) {
+  commit(decide_register_node(state_, node(1, "bj")));
+  FailoverGroup group = *preset("critical");
+  group.name = "pay";
+  EXPECT_EQ(refusal(decide_create_group(state_, group)), "accepted");
+  EXPECT_EQ(wanted_copies(group, state_.regions()), 1);
+  EXPECT_EQ(wanted_copies(*preset("standard"), state_.regions()), 0);
+  group.copies = kAllCopies;
+  EXPECT_EQ(wanted_copies(group, state_.regions()), 1);
+  three_regions();
+  EXPECT_EQ(wanted_copies(group, state_.regions()), 2);
 }
 
 TEST_F(Groups, TheTwoBuiltInGroupsAlwaysExist) {

@@ -48,6 +48,18 @@ Problem regions_problem(const FailoverGroup& group, const Regions& regions) {
   return std::nullopt;
 }
 
+// A group without regions of its own takes what the cluster has, now and later; one copy may be
+// asked for before there is a second region.
+Problem copies_in_cluster_problem(const FailoverGroup& group, const Regions& regions) {
+  const auto others = static_cast<int32_t>(regions_of(group, regions).size()) - 1;
+  const int32_t most = std::max(group.copies, group.min);
+  if (most <= std::max(others, 1)) return std::nullopt;
+  return fmt::format(
+      "{} copies besides the leader's need {} regions, but the cluster has {}. Start nodes in more "
+      "regions first, lower copies and min, or set copies to all",
+      most, most + 1, others + 1);
+}
+
 Problem copies_problem(const FailoverGroup& group, const Regions& regions) {
   if (group.copies < kAllCopies) return "copies must be 0 or more, or all";
   if (group.min < 0) return "min must be 0 or more";
@@ -58,8 +70,7 @@ Problem copies_problem(const FailoverGroup& group, const Regions& regions) {
         "made. Lower min or raise copies",
         group.min, group.copies);
   }
-  // A group without regions of its own takes what the cluster has, now and later.
-  if (group.regions.empty()) return std::nullopt;
+  if (group.regions.empty()) return copies_in_cluster_problem(group, regions);
   const auto others = static_cast<int32_t>(group.regions.size()) - 1;
   if (wanted > others || group.min > others) {
     return fmt::format(
@@ -152,8 +163,10 @@ std::vector<std::string> regions_of(const FailoverGroup& group, const Regions& r
 
 int32_t wanted_copies(const FailoverGroup& group, const Regions& regions) {
   const auto others = std::max(0, static_cast<int32_t>(regions_of(group, regions).size()) - 1);
-  if (group.copies == kAllCopies) return others;
-  return group.regions.empty() ? std::min(group.copies, others) : group.copies;
+  // A group that blocks waits for its copies, also for those of regions that are yet to come.
+  const int32_t least = group.below_min == TooFewCopies::kBlock ? group.min : 0;
+  if (group.copies == kAllCopies) return std::max(others, least);
+  return group.regions.empty() ? std::max(std::min(group.copies, others), least) : group.copies;
 }
 
 std::optional<std::string> group_problem(const FailoverGroup& group, const Regions& regions) {

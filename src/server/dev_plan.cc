@@ -176,8 +176,7 @@ Status change_wan(relay::Conditions& conditions, const std::string& text) {
   std::istringstream stream(words);
   for (std::string word; stream >> word;) {
     const bool round_trip = word.starts_with("rtt=");
-    if (round_trip) word = "delay=" + word.substr(4);
-    if (!relay::change(wanted, word)) {
+    if (!relay::change(wanted, round_trip ? "delay=" + word.substr(4) : word)) {
       return fail(
           ErrorKind::kInvalidArgument,
           fmt::format("'{}' is not understood; there are rtt=40ms, rate=50MB and loss=0.1%", word));

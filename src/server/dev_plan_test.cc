@@ -55,7 +55,7 @@ TEST_F(DevPlanTest, RefusesWhatCannotBe) {
   chosen = options();
   chosen.wan = "rtt=40";
   EXPECT_EQ(refusal(chosen),
-            "--wan: 'delay=40' is not understood; there are rtt=40ms, rate=50MB and loss=0.1%");
+            "--wan: 'rtt=40' is not understood; there are rtt=40ms, rate=50MB and loss=0.1%");
 }
 
 TEST_F(DevPlanTest, APortInUseIsNamedWithWhatItIsFor) {
