@@ -137,8 +137,11 @@ bool Partition::settle_known(uint64_t ticket, const record::BatchHeader& header,
       return true;
     }
     case SequenceVerdict::kOldDuplicate:
-      settled.refusal = Refusal::kDuplicateSequence;
-      break;
+      // Clients take this for an acknowledgement without an offset, so it waits for one's reasons.
+      wait_for(
+          {ticket, answer.original.last_offset + 1, Offset{-1}, -1, Refusal::kDuplicateSequence});
+      release(out);
+      return true;
     case SequenceVerdict::kOutOfOrder:
       settled.refusal = Refusal::kOutOfOrderSequence;
       break;
@@ -164,6 +167,7 @@ void Partition::release(Output& out) {
   while (!waiting_.empty() && waiting_.front().needs <= high_watermark_) {
     const Waiting& done = waiting_.front();
     out.events.emplace_back(Settled{.ticket = done.ticket,
+                                    .refusal = done.refusal,
                                     .base_offset = done.base_offset,
                                     .log_append_time = done.log_append_time});
     waiting_.pop_front();

@@ -223,6 +223,7 @@ class Partition {
     Offset needs;  // settled once the high watermark is here
     Offset base_offset;
     int64_t log_append_time;
+    Refusal refusal = Refusal::kNone;  // what it then hears
   };
 
   bool is_writable() const { return state_ == PartitionState::kOnline && !cutting_; }

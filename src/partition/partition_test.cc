@@ -135,6 +135,21 @@ TEST_F(PartitionTest, RetryOfAnUncommittedBatchWaitsForItsOriginal) {
   EXPECT_EQ(partition->high_watermark(), Offset{3});
 }
 
+// Clients take "stored long ago" for an acknowledgement. A new leader may have it from the old one
+// and not know yet whether it is committed.
+TEST_F(PartitionTest, RetryOfAnOldUncommittedBatchWaitsUntilItIsCommitted) {
+  open();
+  disk->hold();
+  for (int i = 0; i < 6; ++i) {
+    partition->append(now, static_cast<uint64_t>(i), idempotent(i, 1), out);
+  }
+  partition->append(now, 9, idempotent(0, 1), out);
+  EXPECT_EQ(answer(9), nullptr);
+  settle();
+  EXPECT_EQ(refusal(9), Refusal::kDuplicateSequence);
+  EXPECT_EQ(answer(9)->base_offset, Offset{-1});
+}
+
 TEST_F(PartitionTest, FailedWritesAreRefusedAndReadsGoOn) {
   open();
   partition->append(now, 1, batch(2), out);

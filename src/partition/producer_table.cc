@@ -58,7 +58,19 @@ ProducerTable::Answer ProducerTable::check(const record::BatchHeader& header) co
   if (behind ? fills_gap(producer, offered) : may_jump(producer)) {
     return {SequenceVerdict::kNew, {}};
   }
-  return {behind ? SequenceVerdict::kOldDuplicate : SequenceVerdict::kOutOfOrder, {}};
+  if (!behind || !surely_stored(producer, offered)) return {SequenceVerdict::kOutOfOrder, {}};
+  const auto* last = std::max_element(
+      producer.window.begin(), producer.window.begin() + producer.count,
+      [](const StoredBatch& a, const StoredBatch& b) { return a.last_offset < b.last_offset; });
+  return {SequenceVerdict::kOldDuplicate, *last};
+}
+
+// Of what lies behind the newest batch, and not among those remembered. Only the last jump is
+// known: without losses there was none, and nothing was left out after it.
+bool ProducerTable::surely_stored(const Producer& producer, const StoredBatch& batch) const {
+  if (last_loss_ == kNoLeaderEpoch) return true;
+  return producer.gap.first >= 0 &&
+         !is_behind(distance(sequence_plus(producer.gap.last, 1), batch.first_sequence));
 }
 
 void ProducerTable::apply(const record::BatchHeader& header, Instant now) {
@@ -76,7 +88,8 @@ void ProducerTable::apply(const record::BatchHeader& header, Instant now) {
     producer.count = 0;
     producer.gap = {};
   }
-  remember(producer, summary(header));
+  const bool after_loss = last_loss_ != kNoLeaderEpoch && header.leader_epoch >= last_loss_;
+  remember(producer, summary(header), after_loss);
   // What fills a gap is not the newest.
   if (producer.newest().base_offset == header.base_offset) {
     producer.written_in = header.leader_epoch;
@@ -92,8 +105,11 @@ bool ProducerTable::fills_gap(const Producer& producer, const StoredBatch& batch
          distance(gap.first, batch.last_sequence) <= size;
 }
 
-void ProducerTable::remember(Producer& producer, const StoredBatch& batch) {
+void ProducerTable::remember(Producer& producer, const StoredBatch& batch, bool may_have_jumped) {
   auto& window = producer.window;
+  if (producer.count == 0 && batch.first_sequence > 0 && may_have_jumped) {
+    producer.gap = {0, batch.first_sequence - 1};
+  }
   const auto drop_oldest = [&] {
     if (producer.count < kWindow) return;
     std::move(window.begin() + 1, window.end(), window.begin());

@@ -9,7 +9,11 @@
 // forward once, in that epoch or in any later one: as long as its newest batch is older than the
 // newest such epoch. What it jumped over is remembered and accepted once, should it come after all
 // (a retry, or records replayed from salvage). A producer all of whose batches are gone may begin
-// anywhere.
+// anywhere, and what lies before counts as jumped over.
+//
+// That a batch was stored longer ago than the table remembers is said only if it must be so,
+// because clients take it for an acknowledgement. Where a jump may have been forgotten the batch is
+// out of order instead.
 //
 // The table is rebuilt from the batches' own headers, so it fails over with the log. Producers are
 // forgotten by the broker's clock, never by record timestamps, which clients choose freely; what
@@ -34,7 +38,7 @@ namespace magpie::partition {
 enum class SequenceVerdict {
   kNew,             // append it
   kDuplicate,       // one of the last five: answer with the original's offset
-  kOldDuplicate,    // stored longer ago: DUPLICATE_SEQUENCE_NUMBER
+  kOldDuplicate,    // stored longer ago, below `original`: DUPLICATE_SEQUENCE_NUMBER
   kOutOfOrder,      // leaves a gap: OUT_OF_ORDER_SEQUENCE_NUMBER
   kFenced,          // older producer epoch: INVALID_PRODUCER_EPOCH
   kUnknownProducer  // not at sequence 0 and not remembered: UNKNOWN_PRODUCER_ID
@@ -72,7 +76,8 @@ class ProducerTable {
   };
   struct Answer {
     SequenceVerdict verdict = SequenceVerdict::kNew;
-    StoredBatch original;  // for kDuplicate
+    // For kDuplicate. For kOldDuplicate: the one that lies last.
+    StoredBatch original;
   };
 
   // `capacity`: producers remembered at most; the one seen longest ago makes room.
@@ -104,7 +109,8 @@ class ProducerTable {
 
  private:
   static bool fills_gap(const Producer& producer, const StoredBatch& batch);
-  static void remember(Producer& producer, const StoredBatch& batch);
+  static void remember(Producer& producer, const StoredBatch& batch, bool may_have_jumped);
+  bool surely_stored(const Producer& producer, const StoredBatch& batch) const;
   bool may_jump(const Producer& producer) const { return producer.written_in < last_loss_; }
   void touch(ProducerId id, Producer& producer, Instant now);
   void make_room();

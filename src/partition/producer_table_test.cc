@@ -125,6 +125,34 @@ TEST(ProducerTable, WhoeverWroteBeforeALossMayJumpOnce) {
   EXPECT_EQ(verdict(table, batch(1, 0, 20, 1)), SequenceVerdict::kNew);
 }
 
+// Its first batches were sent to a leader that was lost, and come again behind newer ones.
+TEST(ProducerTable, WhoeverBeginsInTheMiddleAfterALossMaySendTheBeginningLater) {
+  ProducerTable table(10);
+  table.opened_with_loss(LeaderEpoch{6});
+  table.apply(in_epoch(6, batch(1, 0, 9, 1, 0)), Instant{});
+  EXPECT_EQ(verdict(table, batch(1, 0, 0, 4)), SequenceVerdict::kNew) << "it is stored nowhere";
+  table.apply(in_epoch(6, batch(1, 0, 0, 4, 1)), Instant{});
+  EXPECT_EQ(verdict(table, batch(1, 0, 0, 4)), SequenceVerdict::kDuplicate);
+  EXPECT_EQ(verdict(table, batch(1, 0, 4, 5)), SequenceVerdict::kNew);
+  EXPECT_EQ(verdict(table, batch(1, 0, 10, 1)), SequenceVerdict::kNew);
+}
+
+// Clients take it for an acknowledgement.
+TEST(ProducerTable, NothingIsCalledStoredThatASecondLossMayHaveTaken) {
+  ProducerTable table(10);
+  table.apply(in_epoch(5, batch(1, 0, 0, 3, 0)), Instant{});
+  table.opened_with_loss(LeaderEpoch{6});
+  table.apply(in_epoch(6, batch(1, 0, 9, 1, 3)), Instant{});
+  table.opened_with_loss(LeaderEpoch{7});
+  table.apply(in_epoch(7, batch(1, 0, 20, 1, 4)), Instant{});
+  EXPECT_EQ(verdict(table, batch(1, 0, 12, 2)), SequenceVerdict::kNew);
+  EXPECT_EQ(verdict(table, batch(1, 0, 4, 2)), SequenceVerdict::kOutOfOrder) << "of the first gap";
+  for (int i = 1; i < 6; ++i) table.apply(in_epoch(7, batch(1, 0, 20 + i, 1, 4 + i)), Instant{});
+  const auto answer = table.check(batch(1, 0, 20, 1));
+  EXPECT_EQ(answer.verdict, SequenceVerdict::kOldDuplicate) << "nothing was left out since";
+  EXPECT_EQ(answer.original.last_offset, Offset{9});
+}
+
 TEST(ProducerTable, AJumpMadeIsRememberedInWhatIsEncoded) {
   ProducerTable table(10);
   table.apply(in_epoch(5, batch(1, 0, 0, 3, 0)), Instant{});
