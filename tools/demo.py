@@ -74,12 +74,14 @@ class Demo:
         self.load = self.build / "test" / "load" / "magpie-load"
         self.source = random.Random(options.seed)
         self.cluster = DevCluster(self.build / "magpie", folder, "--regions", ",".join(REGIONS),
-                                  "--wan", f"rtt={options.rtt}", "--lease", "3s")
+                                  "--wan", f"rtt={options.rtt}", "--lease", "3s",
+                                  "--store", options.store)
         self.payments = Line("payments", "critical", "orders")
         self.tracking = Line("tracking", "bulk", "clicks")
         self.lines = (self.payments, self.tracking)
         self.view = None
         self.killed_at = self.commanded_at = 0.0
+        self.home = HOME  # its processes
         self.failover = self.switchover = None
         self.certificates = folder / "certificates.json"
         self.troubles = []
@@ -117,8 +119,9 @@ class Demo:
         self.wait_for_acks(self.lines, 500, "at the start")
         time.sleep(self.source.uniform(1.5, 4.0))
         self.killed_at = time.monotonic()
-        self.cluster.tell(f"kill {HOME}")
-        self.view.say(f"--- {HOME} is dead (kill -9). It led everything.")
+        self.home = " ".join(self.cluster.with_member(HOME))
+        self.cluster.tell(f"kill {self.home}")
+        self.view.say(f"--- {self.home.replace(' ', ' and ')} dead (kill -9). {HOME} led all.")
         self.cluster.wait_for_state(HOME, "ended")
         self.view.say(f"--- magpie failover --from {HOME} --allow-loss")
         self.commanded_at = time.monotonic()
@@ -132,7 +135,7 @@ class Demo:
 
     def come_back(self):
         self.view.say(f"--- {HOME} comes back")
-        self.cluster.tell(f"start {HOME}")
+        self.cluster.tell(f"start {self.home}")
         self.cluster.wait_for_state(HOME, "ready")
         self.cluster.wait(lambda: self.in_sync("payments"), "payments is in sync")
         self.wait_for_acks(self.lines, 2000, "while it follows")
@@ -282,6 +285,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=str(TOP / "build" / "release"))
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--store", choices=("magpie", "etcd"), default="magpie",
+                        help="control store; of etcd a member dies with the region")
     parser.add_argument("--rate", type=int, default=1000, help="records per second and topic")
     parser.add_argument("--rtt", default="40ms", help="between any two regions")
     options = parser.parse_args()

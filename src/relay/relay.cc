@@ -235,6 +235,15 @@ class Relay::Core : public std::enable_shared_from_this<Core> {
     for (const auto& connection : connections_) connection->proceed();
   }
 
+  void adopt(tcp::socket socket) {
+    if (!acceptor_.is_open()) return;  // cut: the socket closes as it goes
+    auto connection = std::make_shared<Connection>(std::move(socket), context_);
+    connections_.insert(connection);
+    connection->start(target_, there, back, random_, [self = shared_from_this()](Connection& gone) {
+      self->connections_.erase(gone.shared_from_this());
+    });
+  }
+
   std::shared_ptr<Path> there = std::make_shared<Path>();
   std::shared_ptr<Path> back = std::make_shared<Path>();
   uint16_t port() const { return listen_.port(); }
@@ -242,16 +251,12 @@ class Relay::Core : public std::enable_shared_from_this<Core> {
 
  private:
   void accept() {
-    acceptor_.async_accept(
-        context_, [self = shared_from_this()](const ErrorCode& error, tcp::socket socket) {
-          if (error) return;
-          auto connection = std::make_shared<Connection>(std::move(socket), self->context_);
-          self->connections_.insert(connection);
-          connection->start(
-              self->target_, self->there, self->back, self->random_,
-              [self](Connection& gone) { self->connections_.erase(gone.shared_from_this()); });
-          self->accept();
-        });
+    acceptor_.async_accept(context_,
+                           [self = shared_from_this()](const ErrorCode& error, tcp::socket socket) {
+                             if (error) return;
+                             self->adopt(std::move(socket));
+                             self->accept();
+                           });
   }
 
   asio::io_context& context_;
@@ -275,6 +280,10 @@ Status Relay::listen(const Address& listen) {
 
 uint16_t Relay::port() const {
   return core_->port();
+}
+
+void Relay::adopt(tcp::socket socket) {
+  core_->adopt(std::move(socket));
 }
 
 void Relay::set(const Conditions& there, const Conditions& back) {

@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+//
+#include <boost/asio/ip/tcp.hpp>
 
 #include "base/result.h"
 #include "relay/conditions.h"
@@ -36,6 +38,8 @@ class Relay {
 
   Status listen(const Address& listen);
   uint16_t port() const;
+  // Relays a connection that was accepted elsewhere as if it had come in here.
+  void adopt(boost::asio::ip::tcp::socket socket);
 
   // From those who connect to the target, and back.
   void set(const Conditions& there, const Conditions& back);

@@ -94,6 +94,27 @@ TEST_F(RelayTest, BytesPassInBothDirections) {
   EXPECT_EQ(relay_.bytes_back(), 5u);
 }
 
+TEST_F(RelayTest, AConnectionAcceptedElsewhereIsRelayedUnlessCut) {
+  tcp::acceptor elsewhere(context_, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  const auto adopted = [&] {
+    tcp::socket socket(context_);
+    socket.connect(elsewhere.local_endpoint());
+    relay_.adopt(elsewhere.accept());
+    return socket;
+  };
+  tcp::socket socket = adopted();
+  listen_to(socket);
+  asio::write(socket, asio::buffer(std::string("hello")));
+  EXPECT_TRUE(run_until([&] { return heard_ == "hello"; }));
+  EXPECT_EQ(relay_.connections(), 1u);
+  relay_.cut();
+  EXPECT_TRUE(run_until([&] { return closed_; }));
+  closed_ = false;
+  tcp::socket refused = adopted();
+  listen_to(refused);
+  EXPECT_TRUE(run_until([&] { return closed_; }));
+}
+
 TEST_F(RelayTest, TheyPassNoEarlierThanTheDelay) {
   relay_.set({.delay = Duration::milliseconds(30)}, {.delay = Duration::milliseconds(30)});
   ErrorCode error;

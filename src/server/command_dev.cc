@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 //
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -37,18 +40,25 @@ void say(const std::string& text) {
 }
 
 void introduce(const DevPlan& plan) {
-  say(fmt::format(
-      "{} region{} on this machine{}, everything in {}", plan.nodes.size(),
-      plan.nodes.size() == 1 ? "" : "s",
-      plan.wan ? fmt::format(", {} apart", duration_text({2 * plan.wan->delay.nanos})) : "",
-      plan.folder));
+  say(fmt::format("{} region{} on this machine{}, everything in {}", plan.nodes.size(),
+                  plan.nodes.size() == 1 ? "" : "s",
+                  plan.wan && plan.wan->delay.nanos > 0
+                      ? fmt::format(", {} apart", duration_text({2 * plan.wan->delay.nanos}))
+                      : "",
+                  plan.folder));
   for (const DevNode& node : plan.nodes) {
     say(fmt::format("  {:<12} {}clients {:<21} admin {}", node.name,
                     node.witness ? "witness, " : "", host_port_text(node.kafka),
                     host_port_text(node.admin)));
   }
-  say(fmt::format("  {:<12} http://{}, {}", kStoreSite, host_port_text(plan.store),
-                  plan.etcd ? "etcd" : "magpie store"));
+  for (const DevStore& store : plan.stores) {
+    say(fmt::format("  {:<12} http://{}, {}", store.name, host_port_text(store.clients),
+                    plan.etcd ? "etcd" : "magpie store"));
+  }
+  if (plan.etcd && plan.stores.size() == 1) {
+    say(fmt::format("  with fewer than three sites etcd has one member: without {} no failovers",
+                    plan.stores[0].site));
+  }
 }
 
 void announce_ready(const DevPlan& plan, std::chrono::milliseconds took) {
@@ -73,7 +83,7 @@ int supervise(const DevPlan& plan) {
     wan = std::move(*opened);
   }
   for (const DevNode& node : plan.nodes) {
-    const DevRoutes direct{"http://" + host_port_text(plan.store), {}};
+    const DevRoutes direct{{"http://" + host_port_text(plan.stores[0].clients)}, {}};
     const auto written = write_node_config(plan, node, wan ? wan->routes_of(plan, node) : direct);
     if (!written) return refuse(written.error().message, kExitNotStarted);
   }
@@ -107,11 +117,26 @@ int supervise(const DevPlan& plan) {
   return kExitOk;
 }
 
+bool is_installed(const std::string& program) {
+  const char* path = ::getenv("PATH");
+  std::istringstream folders(path != nullptr ? path : "");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
+
 int run(const DevOptions& options) {
   const auto plan = make_dev_plan(options);
   if (!plan) {
     return refuse(plan.error().message,
                   plan.error().kind == ErrorKind::kUnavailable ? kExitNotStarted : kExitUsage);
+  }
+  if (plan->etcd && !is_installed("etcd")) {
+    return refuse(
+        "--store etcd needs the program etcd, which is nowhere on the PATH. Install it (Debian: "
+        "apt-get install etcd-server), or leave --store out to use `magpie store`",
+        kExitNotStarted);
   }
   const auto lock = os::DataLock::take(plan->folder);
   if (!lock) return refuse(lock.error().message, kExitNotStarted);
@@ -157,7 +182,9 @@ void add_dev_command(CLI::App& app, Action* chosen) {
   command->add_option("--witness", dev.witness, "One more region, which holds no records");
   command->add_option("--data", dev.data, "Folder of everything")->capture_default_str();
   command->add_option("--cluster", dev.cluster, "Name of the cluster")->capture_default_str();
-  command->add_option("--store", dev.store, "Control store: magpie, or an installed etcd")
+  command
+      ->add_option("--store", dev.store,
+                   "Control store: magpie, or an installed etcd with members in three regions")
       ->check(CLI::IsMember({"magpie", "etcd"}))
       ->capture_default_str();
   command->add_option("--wan", dev.wan,
@@ -167,6 +194,8 @@ void add_dev_command(CLI::App& app, Action* chosen) {
       ->capture_default_str();
   command->add_option("--base-port", dev.base_port, "First port; 0: any that are free")
       ->capture_default_str();
+  command->add_option("--env", dev.environment,
+                      "Environment of a node, REGION:NAME=VALUE; may be repeated");
   command->add_flag("--restart", dev.restart, "Start again what ends by itself");
   command->callback([chosen, options] {
     if (!*chosen) *chosen = [options] { return run(options->dev); };

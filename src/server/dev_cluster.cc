@@ -45,13 +45,13 @@ const char* name_of(State state) {
 }  // namespace
 
 struct DevCluster::Child {
-  Child(asio::io_context& context, const DevNode* which)
-      : node(which), name(which != nullptr ? which->name : kStoreSite), timer(context) {}
+  Child(asio::io_context& context, std::string its_name)
+      : name(std::move(its_name)), timer(context) {}
 
   bool running() const { return pid > 0; }
 
-  const DevNode* node;  // null: the store
   std::string name;
+  const DevNode* node = nullptr;  // null: of the control store
   std::vector<std::string> arguments;
   HostPort health;
   pid_t pid = 0;
@@ -63,11 +63,14 @@ struct DevCluster::Child {
 
 DevCluster::DevCluster(asio::io_context& context, const DevPlan& plan, DevWan* wan)
     : context_(context), plan_(plan), wan_(wan) {
-  Child& store = *children_.emplace_back(std::make_unique<Child>(context, nullptr));
-  store.arguments = store_arguments(plan);
-  store.health = plan.store;
+  for (const DevStore& store : plan.stores) {
+    Child& child = *children_.emplace_back(std::make_unique<Child>(context, store.name));
+    child.arguments = store_arguments(plan, store);
+    child.health = store.clients;
+  }
   for (const DevNode& node : plan.nodes) {
-    Child& child = *children_.emplace_back(std::make_unique<Child>(context, &node));
+    Child& child = *children_.emplace_back(std::make_unique<Child>(context, node.name));
+    child.node = &node;
     child.arguments = node_arguments(node);
     child.health = node.admin;
   }
@@ -82,7 +85,11 @@ DevCluster::~DevCluster() {
 }
 
 Status DevCluster::start() {
-  return launch(*children_.front());
+  for (const auto& child : children_) {
+    if (child->node != nullptr) continue;
+    if (auto launched = launch(*child); !launched) return launched;
+  }
+  return {};
 }
 
 Status DevCluster::launch(Child& child) {
@@ -127,6 +134,7 @@ void DevCluster::became_ready(Child& child) {
 void DevCluster::launch_nodes() {
   if (stopping_) return;
   for (const auto& child : children_) {
+    if (child->node == nullptr && child->state != State::kReady) return;
     if (child->node == nullptr || child->running() || child->ordered_to_end) continue;
     if (!child->ending.empty()) continue;  // died; not this one's business
     if (const Status launched = launch(*child); !launched) on_event(launched.error().message);
@@ -187,17 +195,15 @@ void DevCluster::signal_all(int number, bool nodes) {
 }
 
 void DevCluster::proceed_with_stop() {
-  Child& store = *children_.front();
   bool nodes_run = false;
+  bool stores_run = false;
   for (const auto& child : children_) {
-    nodes_run = nodes_run || (child->node != nullptr && child->running());
+    bool& run = child->node != nullptr ? nodes_run : stores_run;
+    run = run || child->running();
   }
   if (nodes_run) return;
-  if (store.running() && !std::exchange(store_told_, true)) {
-    ::kill(store.pid, SIGTERM);
-    ::kill(store.pid, SIGCONT);
-  }
-  if (store.running() || std::exchange(stopped_, true)) return;
+  if (stores_run && !std::exchange(store_told_, true)) signal_all(SIGTERM, false);
+  if (stores_run || std::exchange(stopped_, true)) return;
   for (const auto& child : children_) child->timer.cancel();
   publish();
   on_stopped();
@@ -205,119 +211,125 @@ void DevCluster::proceed_with_stop() {
 
 // --- orders ---
 
-DevCluster::Child* DevCluster::find(const std::string& name) {
+Result<std::vector<DevCluster::Child*>> DevCluster::find(const std::string& name, bool running) {
+  std::vector<Child*> found;
+  bool known = false;
   for (const auto& child : children_) {
-    if (child->name == name) return child.get();
+    const bool meant = child->name == name || (name == kStoreSite && child->node == nullptr);
+    known = known || meant;
+    if (meant && child->running() == running) found.push_back(child.get());
   }
-  return nullptr;
+  if (!found.empty()) return found;
+  return fail(ErrorKind::kInvalidArgument, !known    ? fmt::format("there is no '{}' here", name)
+                                           : running ? fmt::format("{} does not run", name)
+                                                     : fmt::format("{} runs already", name));
 }
 
-Result<DevCluster::Child*> DevCluster::find_running(const std::string& name) {
-  Child* child = find(name);
-  if (child == nullptr) {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("there is no '{}' here", name));
+Status DevCluster::signal_by_order(const std::string& name, int number) {
+  const auto found = find(name, true);
+  if (!found) return fail(found.error());
+  for (Child* child : *found) {
+    child->ordered_to_end = true;
+    ::kill(child->pid, number);
+    if (number != SIGKILL) ::kill(child->pid, SIGCONT);
   }
-  if (!child->running()) {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("{} does not run", name));
-  }
-  return child;
+  return {};
 }
 
 Status DevCluster::kill(const std::string& name) {
-  const auto child = find_running(name);
-  if (!child) return fail(child.error());
-  (*child)->ordered_to_end = true;
-  ::kill((*child)->pid, SIGKILL);
-  return {};
+  return signal_by_order(name, SIGKILL);
 }
 
 Status DevCluster::end(const std::string& name) {
-  const auto child = find_running(name);
-  if (!child) return fail(child.error());
-  (*child)->ordered_to_end = true;
-  ::kill((*child)->pid, SIGTERM);
-  ::kill((*child)->pid, SIGCONT);
-  return {};
+  return signal_by_order(name, SIGTERM);
 }
 
 Status DevCluster::pause(const std::string& name) {
-  const auto child = find_running(name);
-  if (!child) return fail(child.error());
-  (*child)->state = State::kPaused;
-  ::kill((*child)->pid, SIGSTOP);
+  const auto found = find(name, true);
+  if (!found) return fail(found.error());
+  for (Child* child : *found) {
+    child->state = State::kPaused;
+    ::kill(child->pid, SIGSTOP);
+  }
   publish();
   return {};
 }
 
 Status DevCluster::resume(const std::string& name) {
-  const auto child = find_running(name);
-  if (!child) return fail(child.error());
-  if ((*child)->state != State::kPaused) {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("{} is not paused", name));
+  const auto found = find(name, true);
+  if (!found) return fail(found.error());
+  bool any = false;
+  for (Child* child : *found) {
+    if (child->state != State::kPaused) continue;
+    any = true;
+    ::kill(child->pid, SIGCONT);
+    child->state = State::kStarting;
+    watch_health(*child);
   }
-  ::kill((*child)->pid, SIGCONT);
-  (*child)->state = State::kStarting;
   publish();
-  watch_health(**child);
+  if (!any) return fail(ErrorKind::kInvalidArgument, fmt::format("{} is not paused", name));
   return {};
 }
 
 Status DevCluster::start_again(const std::string& name) {
-  Child* child = find(name);
-  if (child == nullptr) {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("there is no '{}' here", name));
-  }
   reap();
-  if (child->running()) {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("{} runs already", name));
+  const auto found = find(name, false);
+  if (!found) return fail(found.error());
+  for (Child* child : *found) {
+    if (auto launched = launch(*child); !launched) return launched;
   }
-  return launch(*child);
+  return {};
 }
 
 Status DevCluster::erase(const std::string& name) {
-  Child* child = find(name);
-  if (child == nullptr || child->node == nullptr) {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("'{}' is no region here", name));
-  }
   reap();
-  if (child->running()) {
+  const auto found = find(name, false);
+  if (!found && !find(name, true)) return fail(found.error());
+  if (!found) {
     return fail(ErrorKind::kInvalidArgument, fmt::format("{} still runs; kill it first", name));
   }
+  if (found->front()->node == nullptr) {
+    return fail(ErrorKind::kInvalidArgument, fmt::format("'{}' is no region here", name));
+  }
   std::error_code error;
-  std::filesystem::remove_all(child->node->folder + "/data", error);
+  std::filesystem::remove_all(found->front()->node->folder + "/data", error);
   if (error) return fail(ErrorKind::kIo, error.message());
   return {};
 }
 
 // --- what programs see ---
 
+json DevCluster::describe(const Child& child) const {
+  json about = {{"name", child.name},
+                {"state", name_of(child.state)},
+                {"pid", child.running() ? json(child.pid) : json()},
+                {"log", log_file(plan_, child.name)}};
+  if (!child.ending.empty()) about["last_ending"] = child.ending;
+  if (child.node == nullptr) {
+    about["site"] = site_of(child.name);
+    about["endpoint"] = "http://" + host_port_text(child.health);
+    return about;
+  }
+  const DevNode& node = *child.node;
+  about["role"] = node.witness ? "witness" : "data";
+  about["id"] = node.id;
+  about["kafka"] = host_port_text(node.kafka);
+  about["admin"] = host_port_text(node.admin);
+  about["link"] = host_port_text(node.link);
+  about["folder"] = node.folder;
+  return about;
+}
+
 json DevCluster::describe() const {
   json nodes = json::array();
-  json store;
+  json members = json::array();
   std::string bootstrap;
   for (const auto& child : children_) {
-    json about = {{"name", child->name},
-                  {"state", name_of(child->state)},
-                  {"pid", child->running() ? json(child->pid) : json()},
-                  {"log", log_file(plan_, child->name)}};
-    if (!child->ending.empty()) about["last_ending"] = child->ending;
-    if (child->node == nullptr) {
-      about["kind"] = plan_.etcd ? "etcd" : "magpie";
-      about["endpoint"] = "http://" + host_port_text(plan_.store);
-      store = std::move(about);
-      continue;
-    }
-    const DevNode& node = *child->node;
-    about["role"] = node.witness ? "witness" : "data";
-    about["id"] = node.id;
-    about["kafka"] = host_port_text(node.kafka);
-    about["admin"] = host_port_text(node.admin);
-    about["link"] = host_port_text(node.link);
-    about["folder"] = node.folder;
-    nodes.push_back(std::move(about));
-    if (node.witness) continue;
-    bootstrap += (bootstrap.empty() ? "" : ",") + host_port_text(node.kafka);
+    (child->node == nullptr ? members : nodes).push_back(describe(*child));
+    if (child->node == nullptr || child->node->witness) continue;
+    bootstrap += (bootstrap.empty() ? "" : ",") + host_port_text(child->node->kafka);
   }
+  const json store = {{"kind", plan_.etcd ? "etcd" : "magpie"}, {"members", members}};
   json lanes = json::array();
   for (const DevLane& lane : wan_ != nullptr ? wan_->lanes() : std::vector<DevLane>()) {
     lanes.push_back({{"from", lane.from},

@@ -1,7 +1,7 @@
 // A whole cluster of processes on this machine, kept in sight.
 //
-// The control store starts first, the nodes when it answers. A process that ends by itself is
-// reported and, if wanted, started again; one that was killed by order stays dead until it is
+// The control store starts first, the nodes when all of it answers. A process that ends by itself
+// is reported and, if wanted, started again; one that was killed by order stays dead until it is
 // started by order. When this process ends, all of them do.
 #pragma once
 
@@ -42,7 +42,8 @@ class DevCluster {
   // everything when it is called again.
   void stop();
 
-  // Orders by name of a region or "store". Error: a sentence that says why not.
+  // Orders by name of a process; "store" names all of the control store, as far as they are not
+  // yet what is wanted. Error: a sentence that says why not.
   Status kill(const std::string& name);
   Status end(const std::string& name);  // in order
   Status pause(const std::string& name);
@@ -59,8 +60,10 @@ class DevCluster {
  private:
   struct Child;
 
-  Child* find(const std::string& name);
-  Result<Child*> find_running(const std::string& name);
+  // Those of that name that run, or that do not. Error: there are none.
+  Result<std::vector<Child*>> find(const std::string& name, bool running);
+  Status signal_by_order(const std::string& name, int number);
+  nlohmann::json describe(const Child& child) const;
   Status launch(Child& child);
   void launch_nodes();
   void watch_health(Child& child);
@@ -74,7 +77,7 @@ class DevCluster {
   boost::asio::io_context& context_;
   const DevPlan& plan_;
   DevWan* const wan_;
-  std::vector<std::unique_ptr<Child>> children_;  // the store first
+  std::vector<std::unique_ptr<Child>> children_;  // the control store first
   bool was_ready_ = false;
   bool stopping_ = false;
   bool stopped_ = false;

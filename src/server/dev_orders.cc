@@ -10,8 +10,8 @@ namespace magpie::server {
 namespace {
 
 constexpr const char* kOrders =
-    "status, kill, stop, pause, resume, start, erase NAME; silence, cut, heal SITE [SITE]; silence "
-    "SITE to SITE; wan [SITE [SITE]] rtt=80ms rate=50MB loss=0.1%";
+    "status; kill, stop, pause, resume, start, erase NAME [NAME]; silence, cut, heal SITE [SITE]; "
+    "silence SITE to SITE; wan [SITE [SITE]] rtt=80ms rate=50MB loss=0.1%";
 
 // Words of an order: the verb, names, and settings.
 struct Order {
@@ -75,8 +75,11 @@ std::string obey(DevCluster& cluster, const std::string& line) {
   if (verb == "start") method = &DevCluster::start_again;
   if (verb == "erase") method = &DevCluster::erase;
   if (method == nullptr) return fmt::format("error: the orders are: {}", kOrders);
-  if (order.names.size() != 1) return fmt::format("error: {} what? Name one process", verb);
-  return text_of((cluster.*method)(order.names[0]));
+  if (order.names.empty()) return fmt::format("error: {} what? Name a process", verb);
+  for (const std::string& name : order.names) {
+    if (const Status done = (cluster.*method)(name); !done) return text_of(done);
+  }
+  return "ok";
 }
 
 }  // namespace magpie::server

@@ -28,6 +28,7 @@ namespace {
 constexpr size_t kNodesMax = 16;
 constexpr size_t kNameBytes = 32;
 constexpr uint16_t kPortsPerNode = 10;
+constexpr size_t kMembersMax = 5;
 constexpr int kPortAttempts = 100;
 constexpr int64_t kDayMillis = 24ll * 3'600'000;
 
@@ -117,9 +118,48 @@ Status assign_ports(DevPlan& plan, uint16_t base) {
     if (auto done = take(2, node.admin, "the admin port of " + node.name); !done) return done;
     next += kPortsPerNode;
   }
-  if (auto done = take(0, plan.store, "the control store"); !done) return done;
-  if (auto done = take(1, plan.store_peer, "the control store"); !done) return done;
-  return take(2, plan.control, "`magpie dev tell`");
+  if (auto done = take(2, plan.control, "`magpie dev tell`"); !done) return done;
+  for (DevStore& store : plan.stores) {
+    if (auto done = take(0, store.clients, "the control store"); !done) return done;
+    if (!plan.etcd) continue;
+    if (auto done = take(1, store.peers, "the control store"); !done) return done;
+    if (auto done = take(3, store.exit, "the control store"); !done) return done;
+    next += kPortsPerNode;
+  }
+  return {};
+}
+
+// Members of an etcd stand in the first regions. Always an odd number: one more survives no more.
+void place_stores(DevPlan& plan) {
+  if (!plan.etcd) {
+    DevStore& store = plan.stores.emplace_back();
+    store.name = store.site = kStoreSite;
+    store.folder = plan.folder + "/" + store.name;
+    return;
+  }
+  const size_t sites = std::min(plan.nodes.size(), kMembersMax);
+  for (size_t index = 0; index < sites - (sites % 2 == 0); ++index) {
+    DevStore& store = plan.stores.emplace_back();
+    store.site = plan.nodes[index].name;
+    store.name = kMemberPrefix + store.site;
+    store.folder = plan.folder + "/" + store.name;
+    // Of the network that is kept for examples (RFC 5737), so that it is nobody's.
+    store.address = fmt::format("192.0.2.{}:2380", index + 1);
+  }
+}
+
+// "REGION:NAME=VALUE" to the node of that region.
+Status give_environment(DevPlan& plan, const std::string& text) {
+  const size_t colon = text.find(':');
+  for (DevNode& node : plan.nodes) {
+    if (colon == std::string::npos || node.name != text.substr(0, colon)) continue;
+    const std::string setting = text.substr(colon + 1);
+    if (setting.find('=') == 0 || setting.find('=') == std::string::npos) break;
+    node.environment.push_back(setting);
+    return {};
+  }
+  return fail(ErrorKind::kInvalidArgument,
+              fmt::format("--env: '{}' is not REGION:NAME=VALUE with a region that is here", text));
 }
 
 std::string certificate_file(const DevPlan& plan, const std::string& name) {
@@ -216,6 +256,12 @@ Result<DevPlan> make_dev_plan(const DevOptions& options) {
     node.id = static_cast<int32_t>(plan.nodes.size());
     node.folder = plan.folder + "/" + name;
   }
+  for (const std::string& text : options.environment) {
+    if (auto given = give_environment(plan, text); !given) return fail(given.error());
+  }
+  place_stores(plan);
+  // The members of an etcd talk to each other through relays, so there are some.
+  if (plan.etcd && !plan.wan) plan.wan.emplace();
   if (auto assigned = assign_ports(plan, options.base_port); !assigned) {
     return fail(assigned.error());
   }
@@ -238,8 +284,9 @@ Status write_whole(const std::string& path, const std::string& text) {
 
 Status write_dev_certificates(const DevPlan& plan) {
   std::error_code error;
-  for (const std::string& name : {std::string("certificates"), std::string(kStoreSite)}) {
-    std::filesystem::create_directories(plan.folder + "/" + name, error);
+  std::filesystem::create_directories(plan.folder + "/certificates", error);
+  for (const DevStore& store : plan.stores) {
+    std::filesystem::create_directories(store.folder, error);
   }
   for (const DevNode& node : plan.nodes) std::filesystem::create_directories(node.folder, error);
   if (auto written = write_signing_key(plan); !written) return written;
@@ -254,6 +301,8 @@ Status write_dev_certificates(const DevPlan& plan) {
 }
 
 std::string node_config_text(const DevPlan& plan, const DevNode& node, const DevRoutes& routes) {
+  std::string stores;
+  for (const std::string& url : routes.store) stores += (stores.empty() ? "" : ", ") + quoted(url);
   std::string text = fmt::format(
       "# Written by `magpie dev` at every start; changes are lost.\n"
       "node:\n  id: {}\n  cluster: {}\n  region: {}\n  data: {}\n"
@@ -265,8 +314,8 @@ std::string node_config_text(const DevPlan& plan, const DevNode& node, const Dev
       "{}\n",
       node.id, quoted(plan.cluster), quoted(node.name), quoted(node.folder + "/data"),
       host_port_text(node.admin), host_port_text(node.kafka), node.witness ? "witness" : "data",
-      plan.lease, quoted(certificate_file(plan, "signing.key")), quoted(routes.store),
-      host_port_text(node.link), quoted(certificate_file(plan, node.name + ".pem")),
+      plan.lease, quoted(certificate_file(plan, "signing.key")), stores, host_port_text(node.link),
+      quoted(certificate_file(plan, node.name + ".pem")),
       quoted(certificate_file(plan, node.name + ".key")),
       quoted(certificate_file(plan, "authority.pem")));
   if (routes.links.empty()) return text;
@@ -280,28 +329,54 @@ Status write_node_config(const DevPlan& plan, const DevNode& node, const DevRout
 }
 
 std::vector<std::string> node_arguments(const DevNode& node) {
-  return {own_program(), "serve", "--config", node.folder + "/magpie.yaml"};
+  std::vector<std::string> line;
+  if (!node.environment.empty()) line.push_back("env");
+  line.insert(line.end(), node.environment.begin(), node.environment.end());
+  for (const std::string& word : {own_program(), std::string("serve"), std::string("--config"),
+                                  node.folder + "/magpie.yaml"}) {
+    line.push_back(word);
+  }
+  return line;
 }
 
-std::vector<std::string> store_arguments(const DevPlan& plan) {
-  const std::string data = plan.folder + "/store/data";
-  const std::string clients = host_port_text(plan.store);
+std::vector<std::string> store_arguments(const DevPlan& plan, const DevStore& store) {
+  const std::string data = store.folder + "/data";
+  const std::string clients = host_port_text(store.clients);
   if (!plan.etcd) {
     return {own_program(), "store", "--data", data, "--listen", clients, "--cluster", plan.cluster};
   }
-  const std::string client_url = "http://" + clients;
-  const std::string peer_url = "http://" + host_port_text(plan.store_peer);
-  return {"etcd",
-          "--name=dev",
+  std::string everyone;
+  for (const DevStore& member : plan.stores) {
+    everyone +=
+        fmt::format("{}{}=https://{}", everyone.empty() ? "" : ",", member.name, member.address);
+  }
+  // Encrypted, because only then a proxy is asked for a connection to one member.
+  return {"env",
+          "--unset=NO_PROXY",
+          "--unset=no_proxy",
+          "HTTPS_PROXY=http://" + host_port_text(store.exit),
+          "etcd",
+          "--name=" + store.name,
           "--data-dir=" + data,
-          "--listen-client-urls=" + client_url,
-          "--advertise-client-urls=" + client_url,
-          "--listen-peer-urls=" + peer_url,
-          "--initial-advertise-peer-urls=" + peer_url,
-          "--initial-cluster=dev=" + peer_url,
+          "--listen-client-urls=http://" + clients,
+          "--advertise-client-urls=http://" + clients,
+          "--listen-peer-urls=https://" + host_port_text(store.peers),
+          "--initial-advertise-peer-urls=https://" + store.address,
+          "--peer-auto-tls",
+          "--initial-cluster=" + everyone,
           "--initial-cluster-token=" + plan.cluster,
+          "--auto-compaction-mode=periodic",
+          "--auto-compaction-retention=1h",
           "--logger=zap",
           "--log-level=warn"};
+}
+
+bool is_store(const std::string& name) {
+  return name == kStoreSite || name.starts_with(kMemberPrefix);
+}
+
+std::string site_of(const std::string& name) {
+  return name.starts_with(kMemberPrefix) ? name.substr(strlen(kMemberPrefix)) : name;
 }
 
 std::string log_file(const DevPlan& plan, const std::string& name) {

@@ -6,7 +6,8 @@
 //   DATA/dev.json                       what runs, for programs; kept up to date
 //   DATA/certificates/                  an authority and one certificate per node
 //   DATA/<name>/magpie.yaml, log, data  of each node
-//   DATA/store/log, data                of the control store
+//   DATA/store/log, data                of the control store, or
+//   DATA/etcd.<name>/log, data          of each of its members
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@
 namespace magpie::server {
 
 inline constexpr const char* kStoreSite = "store";
+inline constexpr const char* kMemberPrefix = "etcd.";  // no region has a dot in its name
 
 struct DevOptions {
   std::string regions = "bj,sh,gz";  // data regions, each with one node
@@ -31,8 +33,9 @@ struct DevOptions {
   std::string store = "magpie";  // or "etcd"
   std::string wan;               // "rtt=40ms rate=50MB"; empty: no relay
   std::string lease = "10s";
-  uint16_t base_port = 9092;  // 0: any that are free
-  bool restart = false;       // start again what died by itself
+  uint16_t base_port = 9092;             // 0: any that are free
+  bool restart = false;                  // start again what died by itself
+  std::vector<std::string> environment;  // of nodes: "REGION:NAME=VALUE"
 };
 
 struct DevNode {
@@ -43,14 +46,27 @@ struct DevNode {
   HostPort admin;
   HostPort link;
   std::string folder;
+  std::vector<std::string> environment;  // "NAME=VALUE"
+};
+
+// A process of the control store: `magpie store`, or a member of an etcd.
+struct DevStore {
+  std::string name;  // "store", or "etcd." and its region
+  std::string site;  // where it stands: "store", or that region
+  std::string folder;
+  HostPort clients;
+  // Of a member: what the others know it by, which leads nowhere (see dev_exit.h); where it listens
+  // for them; and where its way to them begins.
+  std::string address;
+  HostPort peers;
+  HostPort exit;
 };
 
 struct DevPlan {
   std::string folder;
   std::string cluster;
   bool etcd = false;
-  HostPort store;
-  HostPort store_peer;  // etcd's own
+  std::vector<DevStore> stores;
   HostPort control;
   std::optional<relay::Conditions> wan;
   std::string lease;
@@ -60,7 +76,7 @@ struct DevPlan {
 
 // Where a node finds the others, which are relays if there are any.
 struct DevRoutes {
-  std::string store;               // URL
+  std::vector<std::string> store;  // URLs
   std::vector<std::string> links;  // "ADVERTISED=REAL"
 };
 
@@ -79,8 +95,12 @@ std::string node_config_text(const DevPlan& plan, const DevNode& node, const Dev
 
 // The command lines.
 std::vector<std::string> node_arguments(const DevNode& node);
-std::vector<std::string> store_arguments(const DevPlan& plan);
+std::vector<std::string> store_arguments(const DevPlan& plan, const DevStore& store);
 std::string log_file(const DevPlan& plan, const std::string& name);
+
+// Of the name of a process: whether it is one of the control store, and where it stands.
+bool is_store(const std::string& name);
+std::string site_of(const std::string& name);
 
 // Replaces a file whole.
 Status write_whole(const std::string& path, const std::string& text);

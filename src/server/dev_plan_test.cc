@@ -32,14 +32,50 @@ TEST_F(DevPlanTest, EveryRegionHasANodeWithPortsOfItsOwn) {
   chosen.witness = "w";
   const auto plan = make_dev_plan(chosen);
   ASSERT_TRUE(plan.has_value());
-  std::set<uint16_t> ports = {plan->store.port, plan->store_peer.port, plan->control.port};
+  ASSERT_EQ(plan->stores.size(), 1u);
+  EXPECT_EQ(plan->stores[0].name, "store");
+  std::set<uint16_t> ports = {plan->stores[0].clients.port, plan->control.port};
   std::string names;
   for (const DevNode& node : plan->nodes) {
     ports.insert({node.kafka.port, node.admin.port, node.link.port});
     names += node.name + (node.witness ? "(witness) " : " ") + std::to_string(node.id) + " ";
   }
   EXPECT_EQ(names, "bj 1 sh 2 gz 3 w(witness) 4 ");
-  EXPECT_EQ(ports.size(), 15u);
+  EXPECT_EQ(ports.size(), 14u);
+}
+
+TEST_F(DevPlanTest, AnEtcdHasAnOddNumberOfMembersEachInARegion) {
+  const auto members = [&](const std::string& regions) {
+    DevOptions chosen = options();
+    chosen.store = "etcd";
+    chosen.regions = regions;
+    const auto plan = make_dev_plan(chosen);
+    std::string names;
+    for (const DevStore& store : plan->stores) names += store.name + "@" + store.site + " ";
+    EXPECT_TRUE(plan->wan.has_value());
+    return names;
+  };
+  EXPECT_EQ(members("bj"), "etcd.bj@bj ");
+  EXPECT_EQ(members("bj,sh"), "etcd.bj@bj ");
+  EXPECT_EQ(members("bj,sh,gz"), "etcd.bj@bj etcd.sh@sh etcd.gz@gz ");
+  EXPECT_EQ(members("a,b,c,d"), "etcd.a@a etcd.b@b etcd.c@c ");
+  EXPECT_EQ(members("a,b,c,d,e,f"), "etcd.a@a etcd.b@b etcd.c@c etcd.d@d etcd.e@e ");
+}
+
+TEST_F(DevPlanTest, MembersKnowEachOtherByAddressesThatStayAndAskTheirProxyForThem) {
+  DevOptions chosen = options();
+  chosen.store = "etcd";
+  const auto plan = make_dev_plan(chosen);
+  const std::vector<std::string> arguments = store_arguments(*plan, plan->stores[1]);
+  std::string line;
+  for (const std::string& argument : arguments) line += argument + " ";
+  for (const std::string& wanted :
+       {std::string("--name=etcd.sh"), "HTTPS_PROXY=http://" + host_port_text(plan->stores[1].exit),
+        std::string("--initial-advertise-peer-urls=https://192.0.2.2:2380"),
+        std::string("--initial-cluster=etcd.bj=https://192.0.2.1:2380,etcd.sh=https://"
+                    "192.0.2.2:2380,etcd.gz=https://192.0.2.3:2380 ")}) {
+    EXPECT_NE(line.find(wanted), std::string::npos) << line;
+  }
 }
 
 TEST_F(DevPlanTest, RefusesWhatCannotBe) {
@@ -56,6 +92,21 @@ TEST_F(DevPlanTest, RefusesWhatCannotBe) {
   chosen.wan = "rtt=40";
   EXPECT_EQ(refusal(chosen),
             "--wan: 'rtt=40' is not understood; there are rtt=40ms, rate=50MB and loss=0.1%");
+}
+
+TEST_F(DevPlanTest, EnvironmentIsForOneNode) {
+  DevOptions chosen = options();
+  chosen.environment = {"sh:A=1:2", "sh:B="};
+  const auto plan = make_dev_plan(chosen);
+  ASSERT_TRUE(plan.has_value());
+  const std::vector<std::string> line = node_arguments(plan->nodes[1]);
+  ASSERT_EQ(line.size(), 7u);
+  EXPECT_EQ(line[0] + " " + line[1] + " " + line[2], "env A=1:2 B=");
+  EXPECT_EQ(node_arguments(plan->nodes[0]).size(), 4u);
+  for (const std::string wrong : {"hz:A=1", "A=1", "sh:A", "sh:=1"}) {
+    chosen.environment = {wrong};
+    EXPECT_NE(refusal(chosen).find("'" + wrong + "'"), std::string::npos);
+  }
 }
 
 TEST_F(DevPlanTest, APortInUseIsNamedWithWhatItIsFor) {
@@ -85,7 +136,8 @@ TEST_F(DevPlanTest, NodesAcceptWhatIsWrittenForThem) {
   ASSERT_TRUE(plan.has_value());
   ASSERT_TRUE(write_dev_certificates(*plan).has_value());
   for (const DevNode& node : plan->nodes) {
-    const DevRoutes routes{"http://127.0.0.1:7", {"127.0.0.1:1=127.0.0.1:2"}};
+    const DevRoutes routes{{"http://127.0.0.1:7", "http://127.0.0.1:8"},
+                           {"127.0.0.1:1=127.0.0.1:2"}};
     ASSERT_TRUE(write_node_config(*plan, node, routes).has_value());
     const ConfigReading reading = read_config_file(node.folder + "/magpie.yaml");
     for (const ConfigProblem& problem : reading.problems) ADD_FAILURE() << to_string(problem);

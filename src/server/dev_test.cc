@@ -39,8 +39,10 @@ class DevTest : public ::testing::Test {
   // Everything that the file says runs.
   std::vector<pid_t> children() const {
     const json everyone = about();
-    std::vector<pid_t> pids = {everyone.at("store").at("pid").get<pid_t>()};
-    for (const json& one : everyone.at("nodes")) pids.push_back(one.at("pid").get<pid_t>());
+    std::vector<pid_t> pids;
+    for (const json& list : {everyone.at("store").at("members"), everyone.at("nodes")}) {
+      for (const json& one : list) pids.push_back(one.at("pid").get<pid_t>());
+    }
     return pids;
   }
   static bool runs(pid_t pid) {
@@ -88,6 +90,29 @@ TEST_F(DevTest, ARegionMayBeKilledErasedAndStartedAgain) {
   EXPECT_EQ(tell({"erase", "bj"}).exit_code, 0);
   EXPECT_EQ(tell({"start", "bj"}).exit_code, 0);
   EXPECT_TRUE(dev.says("bj is ready")) << dev.output();
+}
+
+TEST_F(DevTest, OneOrderMayNameSeveralProcesses) {
+  Process dev = start();
+  ASSERT_TRUE(dev.says("ready after")) << dev.output();
+  EXPECT_EQ(tell({"kill", "bj", "store"}).exit_code, 0);
+  ASSERT_TRUE(dev.says("bj ended as ordered")) << dev.output();
+  ASSERT_TRUE(dev.says("store ended as ordered")) << dev.output();
+  EXPECT_EQ(tell({"erase", "store"}).output, "magpie: 'store' is no region here\n");
+  EXPECT_EQ(tell({"start", "store", "bj"}).exit_code, 0);
+  EXPECT_TRUE(dev.says("bj is ready")) << dev.output();
+  EXPECT_EQ(tell({"start", "hz"}).output, "magpie: there is no 'hz' here\n");
+}
+
+TEST_F(DevTest, AnEtcdThatIsNotThereIsNamedWithWhatToDo) {
+  const std::string path = ::getenv("PATH");
+  ::setenv("PATH", "/nowhere", 1);
+  const CommandResult refused =
+      run_magpie({"dev", "--data", data(), "--base-port", "0", "--store", "etcd"});
+  ::setenv("PATH", path.c_str(), 1);
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_NE(refused.output.find("apt-get install etcd-server"), std::string::npos)
+      << refused.output;
 }
 
 TEST_F(DevTest, WhoDiesByItselfIsReportedAndStartedAgainIfWanted) {

@@ -7,8 +7,9 @@
 namespace magpie::server {
 namespace {
 
-bool names(const std::string& what, const std::string& site) {
-  return what == "all" || what == site;
+bool names(const std::string& what, const std::string& process) {
+  return what == "all" || what == process || what == site_of(process) ||
+         (what == kStoreSite && is_store(process));
 }
 
 }  // namespace
@@ -17,8 +18,10 @@ Result<std::unique_ptr<DevWan>> DevWan::open(boost::asio::io_context& context,
                                              const DevPlan& plan) {
   std::unique_ptr<DevWan> wan(new DevWan());
   for (const DevNode& from : plan.nodes) {
-    if (auto done = wan->add(context, plan, from.name, kStoreSite, plan.store); !done) {
-      return fail(done.error());
+    for (const DevStore& store : plan.stores) {
+      if (auto done = wan->add(context, plan, from.name, store.name, store.clients); !done) {
+        return fail(done.error());
+      }
     }
     for (const DevNode& to : plan.nodes) {
       if (to.name == from.name) continue;
@@ -27,7 +30,28 @@ Result<std::unique_ptr<DevWan>> DevWan::open(boost::asio::io_context& context,
       }
     }
   }
+  if (plan.etcd) {
+    if (auto done = wan->add_members(context, plan); !done) return fail(done.error());
+  }
   return wan;
+}
+
+Status DevWan::add_members(boost::asio::io_context& context, const DevPlan& plan) {
+  for (const DevStore& from : plan.stores) {
+    std::map<std::string, relay::Relay*> ways;  // by address
+    for (const DevStore& to : plan.stores) {
+      if (to.name == from.name) continue;
+      if (auto done = add(context, plan, from.name, to.name, to.peers); !done) return done;
+      ways[to.address] = lanes_.at({from.name, to.name}).relay.get();
+    }
+    const auto find = [ways](const std::string& target) {
+      const auto found = ways.find(target);
+      return found == ways.end() ? nullptr : found->second;
+    };
+    auto& exit = exits_.emplace_back(std::make_unique<DevExit>(context, find));
+    if (auto listening = exit->listen(from.exit); !listening) return listening;
+  }
+  return {};
 }
 
 Status DevWan::add(boost::asio::io_context& context, const DevPlan& plan, const std::string& from,
@@ -35,7 +59,7 @@ Status DevWan::add(boost::asio::io_context& context, const DevPlan& plan, const 
   const relay::Address address{target.host, target.port};
   auto relay = std::make_unique<relay::Relay>(context, address, lanes_.size() + 1);
   if (auto listening = relay->listen({}); !listening) return listening;
-  relay->set(*plan.wan, *plan.wan);
+  if (site_of(from) != site_of(to)) relay->set(*plan.wan, *plan.wan);
   lanes_[{from, to}].relay = std::move(relay);
   return {};
 }
@@ -44,7 +68,10 @@ DevRoutes DevWan::routes_of(const DevPlan& plan, const DevNode& node) const {
   const auto lane_to = [&](const std::string& site) {
     return fmt::format("127.0.0.1:{}", lanes_.at({node.name, site}).relay->port());
   };
-  DevRoutes routes{"http://" + lane_to(kStoreSite), {}};
+  DevRoutes routes;
+  for (const DevStore& store : plan.stores) {
+    routes.store.push_back("http://" + lane_to(store.name));
+  }
   for (const DevNode& to : plan.nodes) {
     if (to.name == node.name) continue;
     routes.links.push_back(fmt::format("{}={}", host_port_text(to.link), lane_to(to.name)));
@@ -56,7 +83,7 @@ Status DevWan::check_sites(const std::string& one, const std::string& other) con
   for (const std::string& site : {one, other}) {
     bool known = site == "all" || (site.empty() && !one.empty());
     for (const auto& [ends, lane] : lanes_) {
-      known = known || ends.first == site || ends.second == site;
+      known = known || names(site, ends.first) || names(site, ends.second);
     }
     if (!known) {
       return fail(ErrorKind::kInvalidArgument, fmt::format("there is no site '{}'", site));
@@ -69,7 +96,7 @@ template <typename Visit>
 void DevWan::for_each(const std::string& one, const std::string& other, Visit visit) {
   for (auto& [ends, lane] : lanes_) {
     const auto& [from, to] = ends;
-    const bool meant = other.empty() ? names(one, from) || names(one, to)
+    const bool meant = other.empty() ? one == "all" || names(one, from) != names(one, to)
                                      : (names(one, from) && names(other, to)) ||
                                            (names(one, to) && names(other, from));
     if (meant) visit(ends, lane);
@@ -79,7 +106,8 @@ void DevWan::for_each(const std::string& one, const std::string& other, Visit vi
 Status DevWan::change(const std::string& one, const std::string& other, const std::string& text) {
   if (auto good = check_sites(one, other); !good) return good;
   Status result;
-  for_each(one, other, [&](const Ends&, Lane& lane) {
+  for_each(one, other, [&](const Ends& ends, Lane& lane) {
+    if (site_of(ends.first) == site_of(ends.second)) return;
     relay::Conditions there = lane.relay->there();
     relay::Conditions back = lane.relay->back();
     result = change_wan(there, text);

@@ -11,11 +11,14 @@ namespace {
 
 class DevWanTest : public ::testing::Test {
  protected:
-  void SetUp() override {
+  void SetUp() override { open("magpie"); }
+
+  void open(const std::string& store) {
     DevOptions options;
     options.data = folder_.path();
     options.base_port = 0;
     options.wan = "rtt=40ms";
+    options.store = store;
     plan_ = *make_dev_plan(options);
     wan_ = std::move(*DevWan::open(context_, plan_));
   }
@@ -42,7 +45,9 @@ TEST_F(DevWanTest, EveryNodeReachesEveryOneByALaneOfItsOwn) {
   for (const DevNode& node : plan_.nodes) {
     const DevRoutes routes = wan_->routes_of(plan_, node);
     EXPECT_EQ(routes.links.size(), 2u);
-    EXPECT_EQ(routes.store.find(std::to_string(plan_.store.port)), std::string::npos);
+    ASSERT_EQ(routes.store.size(), 1u);
+    EXPECT_EQ(routes.store[0].find(std::to_string(plan_.stores[0].clients.port)),
+              std::string::npos);
   }
 }
 
@@ -59,6 +64,36 @@ TEST_F(DevWanTest, SilenceMayLieBetweenTwoOrGoOneWay) {
   ASSERT_TRUE(wan_->heal("all", "").has_value());
   ASSERT_TRUE(wan_->silence("bj", "store", true).has_value());
   EXPECT_EQ(closed(), "bj-store:half silent ");
+}
+
+TEST_F(DevWanTest, ARegionIsCutOffWithItsMemberButNotFromIt) {
+  open("etcd");
+  EXPECT_EQ(wan_->lanes().size(), 21u);  // between nodes, members, and from each to each
+  EXPECT_EQ(wan_->routes_of(plan_, plan_.nodes[0]).store.size(), 3u);
+  ASSERT_TRUE(wan_->cut("bj", "").has_value());
+  EXPECT_EQ(closed(),
+            "bj-etcd.gz:cut bj-etcd.sh:cut bj-gz:cut bj-sh:cut etcd.bj-etcd.gz:cut "
+            "etcd.bj-etcd.sh:cut etcd.gz-etcd.bj:cut etcd.sh-etcd.bj:cut gz-bj:cut gz-etcd.bj:cut "
+            "sh-bj:cut sh-etcd.bj:cut ");
+  ASSERT_TRUE(wan_->heal("bj", "").has_value());
+  EXPECT_EQ(closed(), "");
+  ASSERT_TRUE(wan_->silence("bj", "sh", false).has_value());
+  EXPECT_EQ(closed(),
+            "bj-etcd.sh:silent bj-sh:silent etcd.bj-etcd.sh:silent etcd.sh-etcd.bj:silent "
+            "sh-bj:silent sh-etcd.bj:silent ");
+}
+
+TEST_F(DevWanTest, TheStoreOrOneMemberMayBeOutOfReachForAll) {
+  open("etcd");
+  ASSERT_TRUE(wan_->cut("etcd.bj", "").has_value());
+  EXPECT_EQ(closed(),
+            "bj-etcd.bj:cut etcd.bj-etcd.gz:cut etcd.bj-etcd.sh:cut etcd.gz-etcd.bj:cut "
+            "etcd.sh-etcd.bj:cut gz-etcd.bj:cut sh-etcd.bj:cut ");
+  ASSERT_TRUE(wan_->heal("all", "").has_value());
+  ASSERT_TRUE(wan_->cut("store", "").has_value());
+  EXPECT_EQ(closed(),
+            "bj-etcd.bj:cut bj-etcd.gz:cut bj-etcd.sh:cut gz-etcd.bj:cut gz-etcd.gz:cut "
+            "gz-etcd.sh:cut sh-etcd.bj:cut sh-etcd.gz:cut sh-etcd.sh:cut ");
 }
 
 TEST_F(DevWanTest, ConditionsChangeWhereTheyAreMeantTo) {

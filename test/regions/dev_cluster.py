@@ -45,6 +45,15 @@ class DevCluster:
     def node(self, region):
         return next(node for node in self.about()["nodes"] if node["name"] == region)
 
+    def member(self, name):
+        """A process of the control store."""
+        return next(one for one in self.about()["store"]["members"] if one["name"] == name)
+
+    def with_member(self, region):
+        """Names of the processes in a region: its node and, if there is one, its member of etcd."""
+        return [region] + [one["name"] for one in self.about()["store"]["members"]
+                           if one["site"] == region]
+
     def bootstrap(self):
         return self.about()["bootstrap"]
 

@@ -1,4 +1,5 @@
-"""One magpie-load process, a librdkafka client that writes down what it was promised and saw."""
+"""One load client, which writes down what it was promised and saw: magpie-load, or its like on
+another client library (test/chaos/clients.py)."""
 
 import subprocess
 import sys
@@ -10,14 +11,15 @@ import processes  # noqa: E402
 
 
 class LoadClient:
-    """Its lines are kept in a file; see test/load/load.h."""
+    """Its lines are kept in a file; see test/load/load.h. `program` is one, or a command line."""
 
     def __init__(self, program, folder, mode, bootstrap, topic, *arguments):
+        command = program if isinstance(program, list) else [program]
         self.lines_file = folder / f"{topic}.{mode}.lines"
         self.errors_file = folder / f"{topic}.{mode}.errors"
         with open(self.lines_file, "wb") as lines, open(self.errors_file, "wb") as errors:
             self.process = subprocess.Popen(
-                [program, mode, bootstrap, topic, *arguments], stdin=subprocess.PIPE,
+                [*command, mode, bootstrap, topic, *arguments], stdin=subprocess.PIPE,
                 stdout=lines, stderr=errors, preexec_fn=processes._in_child)
 
     def count(self):
@@ -44,7 +46,7 @@ class LoadClient:
         found = []
         for line in self.lines_file.read_text().splitlines():
             fields = line.split(" ")
-            if fields[0] == word and len(fields) == 5 and fields[4].isdigit():
+            if fields[0] == word and len(fields) == 5 and fields[4].lstrip("-").isdigit():
                 found.append(tuple(int(field) for field in fields[1:]))
         return found
 
