@@ -9,6 +9,10 @@ SEEDS ?= 200
 SECONDS ?= 60
 ROUNDS ?= 20
 SEED ?= 1
+PARALLEL ?= 2
+STORE ?= both
+CLIENTS ?= librdkafka,java,franz-go
+RESUME ?=
 
 .PHONY: help
 help: ## Print this list
@@ -50,11 +54,12 @@ sim: ## Run SEEDS=N simulated clusters with faults (default 200)
 	@build/release/magpie_sim --regions --seeds $(SEEDS)
 
 .PHONY: chaos
-chaos: ## Run ROUNDS=N real clusters with faults from SEED=S on; writes docs/chaos.md
-	$(INSTALL) build test
+chaos: ## Run ROUNDS=N real clusters with faults from SEED=S on; writes docs/chaos.md (downloads clients)
+	$(INSTALL) build test clients chaos
 	@tools/build.sh release magpie magpie-load
 	@$(PYTHON) test/chaos/run.py --build build/release --rounds $(ROUNDS) --seed $(SEED) \
-	  --page docs/chaos.md
+	  --parallel $(PARALLEL) --store $(STORE) --clients $(CLIENTS) --clocks \
+	  --results build/chaos/rounds.jsonl $(if $(RESUME),--resume) --page docs/chaos.md
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for SECONDS=N each (default 60)

@@ -41,9 +41,13 @@ SUITES = (
     Suite("store", "test", ("test/store/run.py",), minutes=3),
     Suite("power-loss", "test", ("test/power_loss/run.py",), minutes=5),
     Suite("regions", "test", ("test/regions/run.py",), minutes=3),
+    Suite("chaos-tools", "test", ("test/chaos/tests.py",), minutes=1),
     Suite("chaos", "test", ("test/chaos/run.py", "--rounds", "4", "--seed", "4", "--seconds",
-                            "110"), minutes=4),
-    Suite("build-release", "clients", ("tools/build.sh", "release", "magpie"), minutes=15,
-          step=True),
+                            "110", "--store", "both"), minutes=5),
+    Suite("build-release", "clients", ("tools/build.sh", "release", "magpie", "magpie-load"),
+          minutes=15, step=True),
     Suite("clients", "clients", ("test/clients/run.py",), minutes=35, show=True),
+    Suite("chaos-clients", "clients", (
+        "test/chaos/run.py", "--build", "build/release", "--rounds", "3", "--seed", "1", "--store",
+        "both", "--clients", "java,franz-go"), minutes=8),
 )

@@ -1,13 +1,34 @@
 """Carries out the steps of a plan on a running cluster."""
 
+import resource
 import time
+from pathlib import Path
 
-from paths import TOP  # noqa: F401  (finds the modules below)
+from places import TOP  # noqa: F401  (finds the modules below)
 from dev_cluster import Trouble
 
 REGIONS = ("bj", "sh", "gz")
 PATIENCE = 30
 _MOVE_SECONDS = 25
+_FULL_BYTES = 16 * 1024
+_JUMPS = (-7200, -90, 90, 7200)  # seconds
+
+
+def clock_library():
+    """Of Debian's package libfaketime; nothing if it is not there."""
+    return next(map(str, Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+
+
+def clock_arguments(folder, library):
+    """For `magpie dev`: nodes whose wall clock is ahead by what a file says, read once a second."""
+    arguments = []
+    for region in REGIONS:
+        clock = folder / f"clock.{region}"
+        clock.write_text("+0\n")
+        for setting in (f"LD_PRELOAD={library}", f"FAKETIME_TIMESTAMP_FILE={clock}",
+                        "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"):
+            arguments += ["--env", f"{region}:{setting}"]
+    return arguments
 
 
 def now_ms():
@@ -17,11 +38,12 @@ def now_ms():
 
 class Faults:
     """`happened` has (milliseconds, text) of all that was done; `erased` the regions that lost
-    their data."""
+    their data; `without_store` (begin, end) of times in which nothing but the store was away."""
 
-    def __init__(self, cluster, groups, say):
+    def __init__(self, cluster, groups, say, slack=1):
         self.cluster, self.groups, self._say = cluster, groups, say
-        self.happened, self.erased = [], set()
+        self.patience = PATIENCE * slack
+        self.happened, self.erased, self.without_store = [], set(), []
         self._away = set()  # regions that are not asked now
 
     def note(self, text):
@@ -47,6 +69,10 @@ class Faults:
     def led_by(self, region):
         return [group for group in self.groups if self.leader(group) == region]
 
+    def in_sync(self, group):
+        leadership = self.described(group)["leadership"]
+        return leadership is not None and leadership["open"] and leadership["state"] == "sync"
+
     def carry_out(self, step):
         self.note(str(step))
         getattr(self, "_" + step.kind.replace("-", "_"))(step)
@@ -56,24 +82,37 @@ class Faults:
     def heal(self):
         """Ends every fault; everyone is up."""
         self.cluster.tell("heal all")
-        for region in REGIONS:
-            self._start(region)
+        everyone = self._everyone()
+        for order, state in (("start", "ended"), ("resume", "paused")):
+            names = [one["name"] for one in everyone if one["state"] == state]
+            if names:
+                self.cluster.tell(f"{order} {' '.join(names)}")
         self._away.clear()
-        self.cluster.wait(lambda: all(self.cluster.node(region)["state"] == "ready"
-                                      for region in REGIONS), "everyone is ready", PATIENCE)
+        self.cluster.wait(lambda: all(one["state"] == "ready" for one in self._everyone()),
+                          "everyone is ready", self.patience)
 
-    def _start(self, region):
-        if self.cluster.node(region)["state"] == "ended":
-            self.cluster.tell(f"start {region}")
+    def _everyone(self):
+        about = self.cluster.about()
+        return about["store"]["members"] + about["nodes"]
 
-    def _kill(self, region, how="kill"):
+    def _hit(self, region, step):
+        """The processes that a fault of a region hits: mostly its member of etcd, too."""
+        everything = self.cluster.with_member(region)
+        return " ".join(everything if step.choice % 3 else everything[:1])
+
+    def _kill(self, region, names, how="kill"):
         self._away.add(region)
-        self.cluster.tell(f"{how} {region}")
-        self.cluster.wait_for_state(region, "ended")
+        self.cluster.tell(f"{how} {names}")
+        self._wait_for_end(names)
 
-    def _back(self, region):
-        self._start(region)
-        self.cluster.wait_for_state(region, "ready", PATIENCE)
+    def _wait_for_end(self, names):
+        wanted = set(names.split(" "))
+        self.cluster.wait(lambda: all(one["state"] == "ended" for one in self._everyone()
+                                      if one["name"] in wanted), f"{names} has ended")
+
+    def _back(self, region, names):
+        self.cluster.tell(f"start {names}")
+        self.cluster.wait_for_state(region, "ready", self.patience)
         self._away.discard(region)
 
     def _command(self, *arguments):
@@ -93,10 +132,11 @@ class Faults:
 
     def _kill_failover(self, step):
         region = self.leader()
-        self._kill(region)
+        names = self._hit(region, step)
+        self._kill(region, names)
         self._failover(region)
         time.sleep(step.hold)
-        self._back(region)
+        self._back(region, names)
 
     def _silence_failover(self, step):
         region = self.leader()
@@ -109,11 +149,12 @@ class Faults:
 
     def _pause_failover(self, step):
         region = self.leader()
+        names = self._hit(region, step)
         self._away.add(region)
-        self.cluster.tell(f"pause {region}")
+        self.cluster.tell(f"pause {names}")
         self._failover(region)
         time.sleep(step.hold)
-        self.cluster.tell(f"resume {region}")
+        self.cluster.tell(f"resume {names}")
         self._away.discard(region)
 
     def _switchover(self, step):
@@ -133,42 +174,44 @@ class Faults:
         self._gone(self.follower(step.choice), "kill", step)
 
     def _gone(self, region, how, step):
-        self._kill(region, how)
+        names = self._hit(region, step)
+        self._kill(region, names, how)
         time.sleep(step.hold)
-        self._back(region)
+        self._back(region, names)
 
     def _pause_leader(self, step):
-        self._paused(self.leader(), step)
+        self._paused(self._hit(self.leader(), step), step)
 
     def _pause_follower(self, step):
-        self._paused(self.follower(step.choice), step)
+        self._paused(self._hit(self.follower(step.choice), step), step)
 
-    def _paused(self, region, step):
-        self.cluster.tell(f"pause {region}")
+    def _paused(self, names, step):
+        self.cluster.tell(f"pause {names}")
         time.sleep(step.hold)
-        self.cluster.tell(f"resume {region}")
+        self.cluster.tell(f"resume {names}")
 
     def _erase_follower(self, step):
         region = self.follower(step.choice)
-        self._kill(region)
+        self._kill(region, region)
         self.cluster.tell(f"erase {region}")
         self.erased.add(region)
         time.sleep(step.hold)
-        self._back(region)
-
-    def _for_a_while(self, order, step, site="all"):
-        self.cluster.tell(order)
-        time.sleep(step.hold)
-        self.cluster.tell(f"heal {site}")
+        self._back(region, region)
 
     def _one_way(self, step):
         ends = [self.leader(), self.follower(step.choice)]
         if step.choice % 4 >= 2:
             ends.reverse()
-        self._for_a_while(f"silence {ends[0]} to {ends[1]}", step)
+        self._for_a_while(f"silence {ends[0]} to {ends[1]}", step.hold, "heal all")
 
     def _silence(self, step):
-        self._for_a_while(f"silence {self.leader()} {self.follower(step.choice)}", step)
+        self._for_a_while(f"silence {self.leader()} {self.follower(step.choice)}", step.hold,
+                          "heal all")
+
+    def _for_a_while(self, order, seconds, back):
+        self.cluster.tell(order)
+        time.sleep(seconds)
+        self.cluster.tell(back)
 
     def _flap(self, step):
         ends = f"{self.leader()} {self.follower(step.choice)}"
@@ -180,17 +223,78 @@ class Faults:
             time.sleep(0.25)
 
     def _delay(self, step):
-        self.cluster.tell("wan rtt=300ms")
+        self._for_a_while("wan rtt=300ms", step.hold, "wan rtt=10ms")
+
+    def _full_leader(self, step):
+        self._full(self.leader(), step)
+
+    def _full_follower(self, step):
+        self._full(self.follower(step.choice), step)
+
+    def _full(self, region, step):
+        """No file of the node grows beyond a few bytes: what every log needs is refused."""
+        node = self.cluster.node(region)["pid"]
+        before = resource.prlimit(node, resource.RLIMIT_FSIZE)
+        resource.prlimit(node, resource.RLIMIT_FSIZE, (_FULL_BYTES, before[1]))
         time.sleep(step.hold)
-        self.cluster.tell("wan rtt=10ms")
+        resource.prlimit(node, resource.RLIMIT_FSIZE, before)
+
+    def _clock_leader(self, step):
+        self._clock(self.leader(), step)
+
+    def _clock_follower(self, step):
+        self._clock(self.follower(step.choice), step)
+
+    def _clock(self, region, step):
+        clock = self.cluster.folder / f"clock.{region}"
+        clock.write_text(f"{_JUMPS[step.choice // 2 % len(_JUMPS)]:+}\n")
+        time.sleep(step.hold)
+        clock.write_text("+0\n")
+
+    # Of the store alone.
 
     def _store_cut(self, step):
-        self._for_a_while("silence store", step, "store")
+        self._store_away("silence store", step, "heal store")
 
     def _store_kill(self, step):
-        self.cluster.tell("kill store")
+        self._store_killed(self._members(step, len(self.cluster.about()["store"]["members"])), step)
+
+    def _majority_kill(self, step):
+        self._store_killed(self._members(step, 2), step)
+
+    def _majority_pause(self, step):
+        names = self._members(step, 2)
+        self._store_away(f"pause {names}", step, f"resume {names}")
+
+    def _member_kill(self, step):
+        self._store_killed(self._members(step, 1), step)
+
+    def _member_pause(self, step):
+        name = self._members(step, 1)
+        self._store_away(f"pause {name}", step, f"resume {name}")
+
+    def _member_cut(self, step):
+        name = self._members(step, 1)
+        self._store_away(f"silence {name}", step, f"heal {name}")
+
+    def _members(self, step, count):
+        names = [one["name"] for one in self.cluster.about()["store"]["members"]]
+        first = step.choice % len(names)
+        return " ".join((names[first:] + names[:first])[:count])
+
+    def _store_killed(self, names, step):
+        self._store_away(f"kill {names}", step, f"start {names}", names)
+
+    def _store_away(self, order, step, back, killed=None):
+        steady = all(self.in_sync(group) for group in self.groups)
+        begin = now_ms()
+        self.cluster.tell(order)
         time.sleep(step.hold)
-        self.cluster.tell("start store")
+        if killed:
+            self._wait_for_end(killed)
+        self.cluster.tell(back)
+        if steady:
+            self.without_store.append((begin, now_ms()))
 
 
-__all__ = ["Faults", "REGIONS", "Trouble", "now_ms"]
+__all__ = ["Faults", "REGIONS", "Trouble", "clock_arguments", "clock_library", "now_ms"]

@@ -1,24 +1,16 @@
 """Compares, when a round is over, what was promised with what is there."""
 
 import time
-from dataclasses import dataclass, field
 
 import stored
 from load import PARTITIONS
-from paths import TOP  # noqa: F401  (finds the module below)
+from outcome import Figures
+from places import TOP  # noqa: F401  (finds the module below)
 from ledger import account_of
 
 
-@dataclass
-class Figures:
-    """One topic of one round."""
-
-    acknowledged: int = 0
-    lost: int = 0
-    repeated: int = 0
-    read_again: int = 0
-    longest_stall_ms: int = 0
-    stalls: dict = field(default_factory=dict)  # by step: longest gap that touches it
+# While nothing but the control store is away, no acknowledgement takes longer.
+STORE_STALL_MS = 2000
 
 
 def gaps_of(producer):
@@ -63,7 +55,7 @@ def differing(cluster, regions, topic):
     """Where the logs of the regions differ; empty if they are the same batch for batch."""
     found = []
     for partition in range(PARTITIONS):
-        logs = {region: stored.log_of(cluster.data / region / "data", topic, partition)[0]
+        logs = {region: stored.log_of(cluster.data / region / "data", topic, partition)
                 for region in regions}
         first = logs[regions[0]]
         for region in regions[1:]:
@@ -83,7 +75,7 @@ def _same(left, right):
         yield one
 
 
-def logs_that_differ(cluster, regions, topic, seconds=15):
+def logs_that_differ(cluster, regions, topic, seconds):
     """The same, after `seconds` in which they may become equal."""
     end = time.monotonic() + seconds
     while True:
@@ -93,7 +85,15 @@ def logs_that_differ(cluster, regions, topic, seconds=15):
         time.sleep(0.25)
 
 
-def judge(stream, cluster, regions, faults, operations):
+def stalls_without_store(stream, gaps, faults, slack):
+    """Gaps that began while nothing but the store was away, and are too long."""
+    found = [late - early for begin, end in faults.without_store for early, late in gaps
+             if begin <= early <= end and late - early > STORE_STALL_MS * slack]
+    return [f"{stream.topic}: no acknowledgement for {max(found)} ms while only the control store "
+            "was away"] if found else []
+
+
+def judge(stream, cluster, regions, faults, operations, slack):
     """(Figures, problems) of one stream whose clients have ended."""
     account = account_of(stream.producer, stream.reader, stream.consumer)
     gaps = gaps_of(stream.producer)
@@ -112,7 +112,8 @@ def judge(stream, cluster, regions, faults, operations):
         problems.append(f"{stream.topic}: {len(account.lost)} lost, {most} stated")
     problems += [f"{stream.topic}: {_shown(what)} {text}" for text, what in claims if what]
     problems += _not_kept(stream, account.lost, cluster, regions, faults)
-    problems += logs_that_differ(cluster, regions, stream.topic)
+    problems += stalls_without_store(stream, gaps, faults, slack)
+    problems += logs_that_differ(cluster, regions, stream.topic, 15 * slack)
     return figures, problems
 
 

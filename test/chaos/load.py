@@ -1,6 +1,7 @@
-"""The load of a round: a producer and a consumer group for each failover group, on librdkafka."""
+"""The load of a round: a producer and a consumer group for each failover group."""
 
-from paths import TOP  # noqa: F401  (finds the modules below)
+from clients import STREAMS
+from places import TOP  # noqa: F401  (finds the modules below)
 from load_client import LoadClient
 import processes
 
@@ -9,19 +10,21 @@ RATE = 200  # records per second and topic
 
 
 class Stream:
-    """One topic in one failover group, and its clients."""
+    """One topic in one failover group, and its clients. `programs` has their command lines."""
 
-    def __init__(self, group, topic, copies):
+    def __init__(self, group, topic, copies, programs, reader):
         self.group, self.topic, self.copies = group, topic, copies
         self.producer = self.consumer = self.reader = None
         self.trouble = []
+        self._programs, self._reads_all = programs, reader
 
-    def begin(self, program, folder, bootstrap):
-        self._made = (program, folder)
-        self.producer = LoadClient(program, folder, "produce", bootstrap, self.topic,
-                                   "--partitions", str(PARTITIONS), "--rate", str(RATE))
-        self.consumer = LoadClient(program, folder, "consume", bootstrap, self.topic,
-                                   "--group", f"{self.topic}-readers")
+    def begin(self, folder, bootstrap):
+        self._folder = folder
+        self.producer = LoadClient(self._programs["producer"], folder, "produce", bootstrap,
+                                   self.topic, "--partitions", str(PARTITIONS),
+                                   "--rate", str(RATE))
+        self.consumer = LoadClient(self._programs["consumer"], folder, "consume", bootstrap,
+                                   self.topic, "--group", f"{self.topic}-readers")
 
     def end_producer(self):
         reason = self.producer.finish()
@@ -29,8 +32,7 @@ class Stream:
             self.trouble.append(f"{self.topic}: the producer ended: {reason}")
 
     def read_all(self, bootstrap):
-        program, folder = self._made
-        self.reader = LoadClient(program, folder, "read", bootstrap, self.topic,
+        self.reader = LoadClient(self._reads_all, self._folder, "read", bootstrap, self.topic,
                                  "--partitions", str(PARTITIONS))
         reason = self.reader.finish()
         if reason:
@@ -40,7 +42,7 @@ class Stream:
         return {event[1:3] for event in self.consumer.events("read")}
 
     def end_consumer(self):
-        reason = self.consumer.finish(20)
+        reason = self.consumer.finish(40)
         if reason:
             self.trouble.append(f"{self.topic}: the consumer ended: {reason}")
 
@@ -50,9 +52,11 @@ class Stream:
                 client.kill()
 
 
-def streams():
-    return [Stream("critical", "payments", 1), Stream("standard", "orders", 1),
-            Stream("bulk", "clicks", 0)]
+def streams(programs, reader):
+    """`programs`: {topic: {"producer": command line, "consumer": command line}}."""
+    kinds = (("critical", 1), ("standard", 1), ("bulk", 0))
+    return [Stream(group, topic, copies, programs[topic], reader)
+            for topic, (group, copies) in zip(STREAMS, kinds)]
 
 
 def count_by_kcat(bootstrap, topic):

@@ -22,6 +22,27 @@ def table(outcomes):
     return lines
 
 
+def client_table(outcomes):
+    """By client library, of the groups with a copy: what each was promised, and has read again."""
+    found = {}
+    for outcome in outcomes:
+        for topic, group in (("payments", "critical"), ("orders", "standard")):
+            if group not in outcome.figures:
+                continue
+            for part, kind in outcome.clients[topic].items():
+                found.setdefault(kind, {"producer": [], "consumer": []})[part].append(
+                    outcome.figures[group])
+    lines = ["| client | as producer | acknowledged | lost | longest stall | as consumer group | "
+             "read again |", "|---|---|---|---|---|---|---|"]
+    for kind, parts in sorted(found.items()):
+        produced, consumed = parts["producer"], parts["consumer"]
+        lines.append(f"| {kind} | {len(produced)} | {sum(f.acknowledged for f in produced):,} | "
+                     f"{sum(f.lost for f in produced):,} | "
+                     f"{max((f.longest_stall_ms for f in produced), default=0):,} ms | "
+                     f"{len(consumed)} | {sum(f.read_again for f in consumed):,} |")
+    return lines
+
+
 def stall_table(outcomes):
     """By fault: how long no acknowledgement came in the critical group."""
     stalls = {}
@@ -34,21 +55,26 @@ def stall_table(outcomes):
                     for kind, found in sorted(stalls.items())]
 
 
-def results(outcomes, given):
+def results(outcomes, about):
     failed = [outcome for outcome in outcomes if outcome.problems]
     seeds = [outcome.seed for outcome in outcomes]
-    text = [f"{len(outcomes)} rounds, seeds {min(seeds)} to {max(seeds)}, store: {given.store}, "
-            f"build: {given.build.name}. {len(outcomes) - len(failed)} held every claim.", "",
-            *table(outcomes), "", *stall_table(outcomes)]
+    of_etcd = sum(outcome.store == "etcd" for outcome in outcomes)
+    text = [f"{len(outcomes)} rounds, seeds {min(seeds)} to {max(seeds)}; {of_etcd} with an etcd "
+            f"of three sites, {len(outcomes) - of_etcd} with `magpie store`; revision "
+            f"{about['revision']}, {about['build']} build, {about['parallel']} at a time, "
+            f"{sum(outcome.seconds for outcome in outcomes) / len(outcomes):.0f} seconds each. "
+            f"{len(outcomes) - len(failed)} held every claim.", "",
+            *table(outcomes), "", "Clients, in `critical` and `standard`:", "",
+            *client_table(outcomes), "", *stall_table(outcomes)]
     if failed:
         text += ["", "Rounds that did not:", ""]
-        text += [f"- seed {outcome.seed} ({', '.join(outcome.steps)}): {outcome.problems[0][:200]}"
-                 for outcome in failed]
+        text += [f"- seed {outcome.seed} ({', '.join(outcome.steps)}; {outcome.store}): "
+                 f"{outcome.problems[0][:200]}" for outcome in failed]
     return text
 
 
-def write(path, outcomes, given):
+def write(path, outcomes, about):
     before, rest = path.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
-    middle = "\n".join(results(outcomes, given)) if outcomes else "No run has been recorded yet."
+    middle = "\n".join(results(outcomes, about)) if outcomes else "No run has been recorded yet."
     path.write_text(f"{before}{BEGIN}\n\n{middle}\n\n{END}{after}", encoding="utf-8")

@@ -8,17 +8,18 @@ A round that fails keeps its files and says where.
 """
 
 import argparse
-import json
 import shutil
+import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
+import clients
+import faults
 import page
-from paths import TOP
-from plan import plan_of
-from round import Round
+from lanes import Lanes
+from outcome import Results
+from places import TOP
 
 
 def arguments():
@@ -27,50 +28,103 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
     parser.add_argument("--seconds", type=float, help="begin no round after that")
-    parser.add_argument("--store", choices=("magpie", "etcd"), default="magpie")
+    parser.add_argument("--store", choices=("magpie", "etcd", "both"), default="magpie",
+                        help="both: etcd in every second round")
+    parser.add_argument("--clients", default="librdkafka", metavar="KIND,KIND",
+                        help="who drives the load, drawn from the seed: " +
+                        ", ".join(clients.KINDS))
+    parser.add_argument("--clocks", action="store_true", help="let clocks of nodes jump, too")
+    parser.add_argument("--parallel", type=int, default=1, metavar="N", help="rounds at a time")
     parser.add_argument("--page", type=Path, help="write the results into this page")
-    parser.add_argument("--results", type=Path, help="add a line of JSON for each round")
+    parser.add_argument("--results", type=Path, help="keep a line of JSON for each round")
+    parser.add_argument("--resume", action="store_true",
+                        help="leave out the rounds that --results has, and count them")
     parser.add_argument("--verbose", action="store_true")
-    return parser.parse_args()
+    given = parser.parse_args()
+    given.clients = given.clients.split(",")
+    unknown = set(given.clients) - set(clients.KINDS)
+    if unknown:
+        parser.error(f"no client is called {', '.join(sorted(unknown))}; there are: "
+                     f"{', '.join(clients.KINDS)}")
+    if given.resume and not given.results:
+        parser.error("--resume goes on with the file of --results; name it")
+    return given
 
 
-def one_round(given, seed):
-    folder = Path(tempfile.mkdtemp(prefix=f"magpie-chaos-{seed}-"))
-    begin = time.monotonic()
+def revision():
+    """Of what is run; the page that a run writes does not change it."""
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=TOP, text=True, capture_output=True, check=False)
 
-    def say(text):
-        if given.verbose:
-            print(f"       {time.monotonic() - begin:6.2f} {text}", flush=True)
+    changed = git("diff", "--quiet", "HEAD", "--", "src", "test").returncode != 0
+    return (git("rev-parse", "--short", "HEAD").stdout.strip() or "unknown") + \
+        (" with changes" if changed else "")
 
-    outcome = Round(given.build, folder, plan_of(seed), given.store, say).run()
-    steps = ", ".join(outcome.steps)
-    if outcome.problems:
-        for problem in outcome.problems:
-            print(f"FAILED seed_{seed}: {problem}")
-        print(f"       {steps}; {outcome.seconds:.0f} s; its files are kept in {folder}")
-        print(f"       again: test/chaos/run.py --seed {seed} --verbose", flush=True)
-    else:
-        print(f"ok     seed_{seed}: {steps}; {outcome.seconds:.0f} s", flush=True)
-        shutil.rmtree(folder)
-    if given.results:
-        with open(given.results, "a", encoding="utf-8") as file:
-            file.write(json.dumps(outcome, default=vars) + "\n")
-    return outcome
+
+def show(outcome, folder, given):
+    """Prints what became of a round; keeps its files if it failed."""
+    kinds = sorted({kind for parts in outcome.clients.values() for kind in parts.values()})
+    story = f"{', '.join(outcome.steps)}; {outcome.store}; {', '.join(kinds)}; " \
+            f"{outcome.seconds:.0f} s"
+    if not outcome.problems:
+        print(f"ok     seed_{outcome.seed}: {story}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for problem in outcome.problems:
+        print(f"FAILED seed_{outcome.seed}: {problem}")
+    print(f"       {story}; its files are kept in {folder}")
+    print(f"       again: test/chaos/run.py --seed {outcome.seed} --store {outcome.store} "
+          f"--clients {','.join(given.clients)}{' --clocks' if given.clocks else ''} --verbose",
+          flush=True)
+
+
+def complete(given):
+    """(Command lines of the clients, library for clocks, number of things that are left out).
+
+    What this machine does not have is said and left out; nothing to run with if that was all.
+    """
+    left_out = 0
+
+    def skip(what, cause):
+        nonlocal left_out
+        left_out += 1
+        print(f"SKIPPED {what}: {cause}", flush=True)
+
+    if given.store != "magpie" and not shutil.which("etcd"):
+        skip("rounds with etcd", "it is not installed (Debian package etcd-server)")
+        if given.store == "etcd":
+            return {}, None, left_out
+        given.store = "magpie"
+    commands, missing = clients.prepared(given.build, given.clients)
+    for kind, cause in missing.items():
+        skip(f"client {kind}", cause)
+    library = faults.clock_library() if given.clocks else None
+    if given.clocks and not library:
+        skip("clocks that jump", "libfaketime is not installed (Debian package libfaketime)")
+    return commands, library, left_out
 
 
 def main():
     given = arguments()
-    begin, outcomes = time.monotonic(), []
-    for seed in range(given.seed, given.seed + given.rounds):
-        if given.seconds and time.monotonic() - begin > given.seconds:
-            break
-        outcomes.append(one_round(given, seed))
-    for line in page.table(outcomes):
+    commands, clocks, left_out = complete(given)
+    about = {"store": given.store, "clients": sorted(commands), "clocks": bool(clocks),
+             "build": given.build.name, "revision": revision(), "parallel": given.parallel}
+    try:
+        results = Results(given.results, about, given.resume)
+    except ValueError as refused:
+        print(f"error: {refused}", file=sys.stderr)
+        return 2
+    known = results.seeds()
+    seeds = [seed for seed in range(given.seed, given.seed + given.rounds) if seed not in known]
+    for outcome, folder in Lanes(given, commands, clocks).run(seeds if commands else []):
+        show(outcome, folder, given)
+        results.add(outcome)
+    for line in page.table(results.outcomes):
         print(line)
-    if given.page:
-        page.write(given.page, outcomes, given)
-    failed = sum(bool(outcome.problems) for outcome in outcomes)
-    print(f"{len(outcomes) - failed} passed, {failed} failed, 0 skipped")
+    if given.page and commands:
+        page.write(given.page, results.outcomes, about)
+    failed = sum(bool(outcome.problems) for outcome in results.outcomes)
+    print(f"{len(results.outcomes) - failed} passed, {failed} failed, {left_out} skipped")
     return 1 if failed else 0
 
 

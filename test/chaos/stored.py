@@ -1,7 +1,7 @@
 """Reads what regions have on their disks: records of a partition, and tails kept in salvage.
 
-Formats: docs/formats/segment.md, record-batch.md, salvage.md. Only what magpie-load writes without
-compression is understood; its values are "<partition>:<number>:…".
+Formats: docs/formats/segment.md, record-batch.md, salvage.md. Only what the load clients write,
+without compression, is understood; their values are "<partition>:<number>:…".
 """
 
 import json
@@ -67,11 +67,11 @@ def batches_of(path, records=None):
 
 
 def log_of(data, topic, partition):
-    """All batches of a partition in a node's data directory, and their records."""
-    batches, records = [], []
+    """All batches of a partition in a node's data directory."""
+    batches = []
     for path in sorted((data / "topics" / f"{topic}-{partition}").glob("*.log")):
-        batches += batches_of(path, records)
-    return batches, records
+        batches += batches_of(path)
+    return batches
 
 
 def salvaged(data, topic):

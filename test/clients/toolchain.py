@@ -224,3 +224,30 @@ def go_test(module, package, name):
             _must(f"tests of {package}", [go, "test", "-c", "-p", "2", "-o", program, package],
                   1200, cwd=module)
     return program
+
+
+def go_program(module, package, name):
+    """The program of package `package`, a folder of `module`."""
+    go = need("go", "golang-go")
+    said = _must("Go", [go, "env", "GOVERSION"], 300, cwd=module).output.strip()
+    recipe = {"go": said, "modules": (module / "go.sum").read_text(),
+              "source": [path.read_text() for path in sorted((module / package).glob("*.go"))]}
+    with Piece(name, recipe) as piece:
+        program = piece.path / package
+        if piece.missing:
+            _say(f"Go modules and the program {name}")
+            _must("Go modules", [go, "mod", "download"], 600, cwd=module)
+            _must(name, [go, "build", "-p", "2", "-o", program, f"./{package}"], 1200, cwd=module)
+    return program
+
+
+def java_program(name, source):
+    """(Folder of the classes of `source`, folder of the jars it needs)."""
+    jars = kafka_jars(paths.VERSIONS["kafka"])
+    compiler = need("javac", "openjdk-17-jdk-headless")
+    recipe = {"kafka": paths.VERSIONS["kafka"], "source": source.read_text()}
+    with Piece(name, recipe) as piece:
+        if piece.missing:
+            _say(f"the program {name}")
+            _must(name, [compiler, "-cp", f"{jars}/*", "-d", piece.path, source], 300)
+    return piece.path, jars

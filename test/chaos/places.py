@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent.parent
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
 for folder in ("regions", "clients"):
     path = str(TOP / "test" / folder)
     if path not in sys.path:

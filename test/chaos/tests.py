@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Tests of the harness itself: what it draws, keeps, judges and writes."""
+
+import json
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import clients
+import judge
+import page
+from outcome import Figures, Outcome, Results
+from places import TOP  # noqa: F401  (finds the module below)
+from ledger import account_of
+from plan import WEIGHTS_OF_ETCD, plan_of
+
+ABOUT = {"store": "both", "clients": ["java"], "build": "release", "revision": "1", "parallel": 2}
+
+
+class Lines:
+    """Stands for a client: (milliseconds, partition, number, offset) by word."""
+
+    def __init__(self, **by_word):
+        self._by_word = by_word
+
+    def events(self, word):
+        return self._by_word.get(word, [])
+
+    def events_of_any(self, word):
+        return [" ".join([word, *map(str, event)]) for event in self.events(word)]
+
+
+def outcome_of(seed, problems=(), store="magpie"):
+    kinds = {topic: {"producer": "java", "consumer": "franz-go"} for topic in clients.STREAMS}
+    figures = {group: Figures(1000, 0, 0, 7, 250, {"kill-leader": 200})
+               for group in ("critical", "standard", "bulk")}
+    return Outcome(seed, ["kill-leader"], store, kinds, 30.0, list(problems), figures)
+
+
+def test_the_same_seed_draws_the_same():
+    assert [plan_of(seed, "both") for seed in range(50)] == \
+        [plan_of(seed, "both") for seed in range(50)]
+    assert clients.drawn(7, {"java": [], "franz-go": []}) == \
+        clients.drawn(7, {"franz-go": [], "java": []})
+
+
+def test_every_second_round_has_an_etcd_and_only_those_lose_members():
+    plans = [plan_of(seed, "both") for seed in range(400)]
+    assert [plan.store for plan in plans[:3]] == ["etcd", "magpie", "etcd"]
+    kinds = {store: {step.kind for plan in plans if plan.store == store for step in plan.steps}
+             for store in ("etcd", "magpie")}
+    assert set(WEIGHTS_OF_ETCD) <= kinds["etcd"]
+    assert not set(WEIGHTS_OF_ETCD) & kinds["magpie"]
+    assert any(step.kind == "clock-leader" for seed in range(99)
+               for step in plan_of(seed, "both", True).steps)
+    assert plan_of(8, "etcd") == plan_of(8, "both"), "a failed round can be run again alone"
+
+
+def test_a_run_that_was_interrupted_goes_on():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "deep" / "rounds.jsonl"
+        for seed in (1, 2):
+            Results(path, ABOUT, resume=seed > 1).add(outcome_of(seed))
+        again = Results(path, ABOUT, resume=True)
+        assert again.seeds() == {1, 2}
+        assert again.outcomes[1] == outcome_of(2)
+        try:
+            Results(path, {**ABOUT, "revision": "2"}, resume=True)
+        except ValueError as refused:
+            assert "another kind" in str(refused)
+        else:
+            raise AssertionError("rounds of two revisions were counted together")
+        assert not Results(path, ABOUT, resume=False).seeds()
+
+
+def test_the_page_says_what_the_rounds_were():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "page.md"
+        path.write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n")
+        rounds = [outcome_of(1), outcome_of(2, ["it broke"], "etcd")]
+        page.write(path, rounds, ABOUT)
+        text = path.read_text()
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    for wanted in ("2 rounds, seeds 1 to 2; 1 with an etcd", "1 held every claim",
+                   "| critical | 2 | 2,000 | 0 | 0 | 14 | 250 ms |",
+                   "| java | 4 | 4,000 | 0 | 250 ms | 0 | 0 |",
+                   "| franz-go | 0 | 0 | 0 | 0 ms | 4 | 28 |",
+                   "| kill-leader | 2 | 200 ms | 200 ms |",
+                   "- seed 2 (kill-leader; etcd): it broke"):
+        assert wanted in text, f"{wanted} is not in {text}"
+
+
+def test_a_record_without_an_offset_counts_where_it_stands():
+    producer = Lines(acked=[(1, 0, 0, 0), (2, 0, 1, -1), (3, 0, 2, -1), (4, 0, 3, 9)])
+    reader = Lines(read=[(5, 0, 0, 0), (5, 0, 1, 1), (5, 0, 3, 2)])
+    account = account_of(producer, reader, Lines(read=[]))
+    assert account.lost == [(0, 2, -1)]
+    assert account.moved == [(0, 3, 9)]
+    assert account.unseen == 3
+
+
+def test_only_a_gap_that_begins_while_the_store_is_away_is_held_against_it():
+    class Given:
+        topic = "payments"
+        without_store = [(1000, 5000)]
+    gaps = [(0, 4000), (4100, 5900), (6000, 9000)]
+    assert not judge.stalls_without_store(Given, gaps, Given, 1)
+    late = [(4100, 6200)]
+    assert "2100 ms" in judge.stalls_without_store(Given, late, Given, 1)[0]
+    assert not judge.stalls_without_store(Given, late, Given, 2)
+
+
+def test_outcomes_are_plain_json():
+    assert json.loads(outcome_of(3).line())["figures"]["bulk"]["acknowledged"] == 1000
+
+
+def main():
+    failed = 0
+    tests = [(name[5:], function) for name, function in globals().items()
+             if name.startswith("test_")]
+    for name, function in tests:
+        try:
+            function()
+        except Exception:  # whatever it is, the others are to run
+            failed += 1
+            print(f"FAILED {name}")
+            traceback.print_exc(file=sys.stdout)
+        else:
+            print(f"ok     {name}")
+    print(f"{len(tests) - failed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
