@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/adoption.h"
 #include "control/counters.h"
 #include "control/keys.h"
 #include "control/operation_values.h"
@@ -326,7 +327,9 @@ Decided<Operation> decide_promote_with_loss_step(const State& state, const StepC
   const bool bounds = policy != nullptr && policy->max_lag_time;
   // Members of the old sync set held more than max_lag demands, and are given up.
   const bool nobody_given_up = without(held.promotable, held.leader).empty();
-  if (bounds && estimate.knows_all && nobody_given_up) {
+  // Whoever led before an adoption (adoption.h) is not known.
+  const bool known_leader = !is_nobody(held.leader);
+  if (bounds && estimate.knows_all && nobody_given_up && known_leader) {
     loss.kind = LossKind::kBounded;
     loss.time_max = loss_time_max(*policy);
   }

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "control/adoption.h"
 #include "control/decide_groups.h"
+#include "control/group_values.h"
 #include "control/keys.h"
 #include "control/operation_values.h"
 #include "control/region_values.h"
@@ -190,7 +192,21 @@ TEST_F(OperationDecisions, OnlyMaxLagBoundsALoss) {
   };
   EXPECT_EQ(kind(true), LossKind::kBounded);
   EXPECT_EQ(kind(false), LossKind::kUnknown) << "another node may have been further";
+  // After an adoption that could not tell who had led (adoption.h).
+  State adopted = state_;
+  Leadership nobody = state_.leadership("logs");
+  nobody.leader.incarnation = kNobodysIncarnation;
+  nobody.promotable = {nobody.leader};
+  nobody.sync = {};
+  nobody.open = false;
+  ASSERT_TRUE(
+      adopted.apply(state_.revision() + 1, {{leadership_key("logs"), encode_leadership(nobody)}}));
   estimate.knows_all = true;
+  const auto unseen =
+      decide_promote_with_loss_step(adopted, claim("logs"), NodeId{3}, estimate, {});
+  ASSERT_TRUE(unseen) << unseen.error().message;
+  EXPECT_EQ(unseen->answer.groups[0].loss->kind, LossKind::kUnknown);
+
   commit(decide_promote_with_loss_step(state_, claim("logs"), NodeId{3}, estimate, {}));
   EXPECT_EQ(at("logs").loss->time_max, Duration::seconds(6)) << "a leader looks only now and then";
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ inline constexpr std::string_view kLeadershipPrefix = "leadership/";
 inline constexpr std::string_view kCeilingsPrefix = "ceilings/";
 inline constexpr std::string_view kOperationPrefix = "operations/";
 inline constexpr std::string_view kCertificatePrefix = "certificates/";
+inline constexpr std::string_view kAdoptedPrefix = "adopted/";
 
 inline std::string region_key(std::string_view region) {
   return std::string(kRegionPrefix).append(region);
@@ -61,6 +63,11 @@ inline std::string certificates_prefix(int64_t operation) {
 }
 inline std::string certificate_key(int64_t operation, std::string_view group) {
   return certificates_prefix(operation).append(group);
+}
+
+// adopted/<cluster id of a store>: nodes that knew that one may use this one (adoption.h).
+inline std::string adopted_key(uint64_t store_id) {
+  return std::string(kAdoptedPrefix) + std::to_string(store_id);
 }
 
 inline std::string topic_key(std::string_view topic) {

@@ -164,6 +164,7 @@ void StoreController::stop(ControllerOutput& out) {
   if (stopping_) return;
   stopping_ = true;
   refuse_waiting(RefusalCode::kUnavailable, "the node is stopping", out);
+  if (scout_) scout_->stop(out.effects);
   if (!client_) return;
   store::ClientOutput client = client_out(out);
   client_->stop(client);

@@ -16,7 +16,8 @@
 //   finds the entry gone knows that this node acknowledges nothing, and this node knows of every
 //   change of leadership that was made while the entry was missing.
 // - A store that is another one, or has gone back, freezes: state() stays, changes are refused with
-//   the reason, and no lease is offered.
+//   the reason, and no lease is offered. It is over when that store has been adopted for what this
+//   node knows (adoption.h): then state() becomes what it holds, and revisions begin anew.
 //
 // What it does not do: it takes no leadership; whoever replicates proposes that, once is_current().
 // The copy may lag behind the store: it is written after a change was applied, not before.
@@ -33,6 +34,7 @@
 #include "control/cluster_controller.h"
 #include "control/directory_opening.h"
 #include "control/journal.h"
+#include "control/store_scout.h"
 #include "store/store_client.h"
 
 namespace magpie::control {
@@ -72,7 +74,9 @@ class StoreController final : public ClusterController {
   size_t waiting() const override { return waiting_.size(); }
 
   // Whether the event of a call is for this controller.
-  bool owns(port::HttpCallId call) const { return client_ && client_->owns(call); }
+  bool owns(port::HttpCallId call) const {
+    return (client_ && client_->owns(call)) || (scout_ && scout_->owns(call));
+  }
   void step(const Now& now, const port::HttpCallPart& part, ControllerOutput& out);
   void step(const Now& now, const port::HttpCallDone& done, ControllerOutput& out);
 
@@ -83,6 +87,10 @@ class StoreController final : public ClusterController {
   // Why changes are refused now; nothing if they are not.
   std::optional<std::string> trouble() const;
   bool frozen() const { return frozen_.has_value(); }
+  // The store whose state this is; 0 if none was ever read.
+  uint64_t store_id() const { return copy_of_; }
+  // Looks at the store that was found instead; null unless frozen because of it.
+  const StoreScout* scout() const { return scout_ ? &*scout_ : nullptr; }
 
  private:
   enum class Phase { kStarting, kJoining, kReady, kFailed };
@@ -110,6 +118,12 @@ class StoreController final : public ClusterController {
   void on_done(const store::TransactionDone& done, ControllerOutput& out);
   void on_lease(const store::LeaseHeld& held);
   void freeze(std::string message, ControllerOutput& out);
+  void give_up_committed(ControllerOutput& out);
+  void start_client(uint64_t store_id, Revision revision, ControllerOutput& out);
+  void start_scout(ControllerOutput& out);
+  void look_at_scout(ControllerOutput& out);
+  void use_adopted(ControllerOutput& out);
+  Result<std::vector<Difference>> take_loaded(Revision revision, const State::Entries& entries);
 
   // True if there may be more to do.
   bool work(ControllerOutput& out);
@@ -139,9 +153,14 @@ class StoreController final : public ClusterController {
   Identity identity_;
   bool created_ = false;
   bool has_copy_ = false;
+  uint64_t copy_of_ = 0;  // the store whose state this is
 
   std::optional<store::StoreClient> client_;
+  uint64_t clients_ = 0;  // that were made
   std::vector<store::ClientEvent> client_events_;
+  std::optional<StoreScout> scout_;
+  std::optional<Revision> left_out_;  // a store was found that was adopted up to here only
+  bool adopting_ = false;             // the next load is of a store that was adopted
   bool loaded_ = false;
   std::optional<std::string> unreachable_;
   std::optional<std::string> frozen_;

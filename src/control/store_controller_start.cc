@@ -15,6 +15,8 @@ namespace magpie::control {
 namespace {
 
 constexpr Duration kRegistrationPause = Duration::seconds(1);
+// More calls than all clients of one scout make.
+constexpr uint64_t kCallsOfOneClient = uint64_t{1} << 48;
 
 Error used_without_store() {
   return Error{ErrorKind::kInvalidArgument,
@@ -22,6 +24,12 @@ Error used_without_store() {
                            "topics are not in the store. Nothing was changed on disk. Start the "
                            "node without a store, or with an empty data directory",
                            kJournalPath)};
+}
+
+// Events of a client that was given up may still be on their way.
+store::ClientConfig next_client(store::ClientConfig config, uint64_t& clients) {
+  config.courier.first_call += kCallsOfOneClient * clients++;
+  return config;
 }
 
 std::vector<Change> changes_of(const store::Changed& changed) {
@@ -68,7 +76,8 @@ void StoreController::step(const Now& now, const port::DiskDone& done, Controlle
 }
 
 void StoreController::on_opened(OpenedDirectory opened, ControllerOutput& out) {
-  has_copy_ = opened.store_id != 0;
+  copy_of_ = opened.store_id;
+  has_copy_ = copy_of_ != 0;
   if (!has_copy_ && opened.state.revision() > 0) return fail_start(used_without_store(), out);
   phase_ = Phase::kJoining;
   storage_error_.reset();
@@ -79,26 +88,40 @@ void StoreController::on_opened(OpenedDirectory opened, ControllerOutput& out) {
   config_.node.id = identity_.node_id;
   config_.node.incarnation = identity_.incarnation;
   config_.store.writer = std::to_string(identity_.node_id.value);
-  config_.store.known_cluster_id = opened.store_id;
-  config_.store.known_revision = state_.revision();
-  client_.emplace(config_.store, random_.fork());
   patience_ends_ = now_.instant + config_.patience;
+  start_client(opened.store_id, state_.revision(), out);
+  advance(out);
+}
+
+void StoreController::start_client(uint64_t store_id, Revision revision, ControllerOutput& out) {
+  config_.store.known_cluster_id = store_id;
+  config_.store.known_revision = revision;
+  client_.emplace(next_client(config_.store, clients_), random_.fork());
   store::ClientOutput client = client_out(out);
   client_->start(now_.instant, client);
-  advance(out);
 }
 
 void StoreController::step(const Now& now, const port::HttpCallPart& part, ControllerOutput& out) {
   now_ = now;
-  store::ClientOutput client = client_out(out);
-  client_->step(now.instant, part, client);
+  if (scout_ && scout_->owns(part.call)) {
+    scout_->step(now.instant, part, out.effects);
+    look_at_scout(out);
+  } else {
+    store::ClientOutput client = client_out(out);
+    client_->step(now.instant, part, client);
+  }
   advance(out);
 }
 
 void StoreController::step(const Now& now, const port::HttpCallDone& done, ControllerOutput& out) {
   now_ = now;
-  store::ClientOutput client = client_out(out);
-  client_->step(now.instant, done, client);
+  if (scout_ && scout_->owns(done.call)) {
+    scout_->step(now.instant, done, out.effects);
+    look_at_scout(out);
+  } else {
+    store::ClientOutput client = client_out(out);
+    client_->step(now.instant, done, client);
+  }
   advance(out);
 }
 
@@ -112,6 +135,10 @@ void StoreController::tick(const Now& now, ControllerOutput& out) {
   if (client_->next_deadline() <= now.instant) {
     store::ClientOutput client = client_out(out);
     client_->tick(now.instant, client);
+  }
+  if (scout_ && scout_->next_deadline() <= now.instant) {
+    scout_->tick(now.instant, out.effects);
+    look_at_scout(out);
   }
   if (patience_ends_ <= now.instant) {
     patience_ends_ = Instant::never();
@@ -130,6 +157,7 @@ Instant StoreController::next_deadline() const {
   if (journal_.busy()) next = Instant::never();
   if (phase_ == Phase::kStarting) return next;
   next = std::min({next, patience_ends_, client_->next_deadline()});
+  if (scout_) next = std::min(next, scout_->next_deadline());
   const bool pausing =
       is_current() && !flight_ && state_.revision() <= wait_for_ && now_.instant < wait_until_;
   return pausing ? std::min(next, wait_until_) : next;
@@ -169,6 +197,7 @@ void StoreController::hear(store::ClientEvent& event, ControllerOutput& out) {
                        "'magpie store adopt'",
                        frozen->message),
            out);
+    start_scout(out);
   } else if (const auto* replaced = std::get_if<store::WriterReplaced>(&event)) {
     freeze(fmt::format("another process writes to the control store as node {}: {}. End one of the "
                        "two, then restart this one",
@@ -182,14 +211,28 @@ void StoreController::on_loaded(store::Loaded& loaded, ControllerOutput& out) {
   for (store::KeyValue& kv : loaded.entries) {
     entries.emplace(std::move(kv.key), State::Entry{std::move(kv.value), kv.mod_revision});
   }
-  auto differences = state_.replace(loaded.revision, entries);
+  auto differences = take_loaded(loaded.revision, entries);
   if (!differences) return freeze(differences.error().message, out);
   loaded_ = true;
   has_copy_ = true;
+  copy_of_ = loaded.cluster_id;
   journal_.set_store(loaded.cluster_id);
   unwritten_.clear();
   whole_ = true;
   out.events.push_back(Applied{loaded.revision, std::move(*differences)});
+}
+
+// The revisions of an adopted store say nothing about those of the one before.
+Result<std::vector<Difference>> StoreController::take_loaded(Revision revision,
+                                                             const State::Entries& entries) {
+  if (!adopting_) return state_.replace(revision, entries);
+  State next;
+  if (auto same = next.replace(1, state_.entries()); !same) return fail(same.error());
+  auto differences = next.replace(revision, entries);
+  if (!differences) return fail(differences.error());
+  state_ = std::move(next);
+  adopting_ = false;
+  return differences;
 }
 
 void StoreController::on_changed(const store::Changed& changed, ControllerOutput& out) {
@@ -218,9 +261,68 @@ void StoreController::freeze(std::string message, ControllerOutput& out) {
   out.effects.add(port::LogLine{port::Severity::kError, "control.store_frozen", message});
   frozen_ = std::move(message);
   refuse_waiting(RefusalCode::kUnavailable, *frozen_, out);
+  give_up_committed(out);
   if (phase_ != Phase::kJoining) return;
   if (may_serve_copy()) return become_ready(out);
   fail_start(Error{ErrorKind::kInvalidArgument, *frozen_}, out);
+}
+
+// What this state will not show any more.
+void StoreController::give_up_committed(ControllerOutput& out) {
+  if (!flight_ || !flight_->committed) return;
+  const Flight flight = *std::exchange(flight_, std::nullopt);
+  if (flight.errand != Errand::kProposal) return;
+  out.events.push_back(Settled{
+      flight.proposal.ticket,
+      Refusal{RefusalCode::kStorage,
+              "the control store made the change and is another one now; look later whether it is "
+              "there"}});
+}
+
+// --- a store that is adopted --------------------------------------------------------------------
+
+void StoreController::start_scout(ControllerOutput& out) {
+  if (phase_ == Phase::kFailed || stopping_) return;
+  scout_.emplace(next_client(config_.store, clients_), copy_of_, state_.revision(), random_.fork());
+  scout_->start(now_.instant, out.effects);
+}
+
+void StoreController::look_at_scout(ControllerOutput& out) {
+  if (stopping_) return;
+  if (scout_->accepted()) return use_adopted(out);
+  const auto adopted = scout_->adopted();
+  if (!adopted || left_out_ == adopted) return;
+  left_out_ = adopted;
+  frozen_ = fmt::format(
+      "control store {} was adopted from copies up to revision {}, and this node has seen revision "
+      "{}: what it knows is not there. Nothing is changed here. See 'A node that was left out' in "
+      "docs/operations/control-store.md",
+      scout_->found(), *adopted, state_.revision());
+  out.effects.add(port::LogLine{port::Severity::kError, "control.left_out", *frozen_});
+}
+
+// As after a start with the copy, except that the rest of the node goes on.
+void StoreController::use_adopted(ControllerOutput& out) {
+  const uint64_t store_id = scout_->found();
+  const Revision revision = scout_->revision();
+  out.effects.add(port::LogLine{
+      port::Severity::kInfo, "control.store_adopted",
+      fmt::format("control store {} was adopted; this node uses it from now on", store_id)});
+  scout_->stop(out.effects);
+  scout_.reset();
+  frozen_.reset();
+  left_out_.reset();
+  unreachable_.reset();
+  loaded_ = false;
+  adopting_ = true;
+  registered_ = false;
+  registration_problem_.reset();
+  lease_handle_ = 0;
+  lease_ = announcing_ = announced_ = 0;
+  wait_for_ = 0;
+  wait_until_ = {};
+  client_events_.clear();
+  start_client(store_id, revision, out);
 }
 
 // --- the node's own entries ---------------------------------------------------------------------

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
+#include "control/adoption.h"
 #include "control/decide_groups.h"
+#include "control/keys.h"
 #include "control/promotion.h"
 #include "control/test_support.h"
 #include "store/service.h"
@@ -42,6 +45,35 @@ class World {
     image_.revision = revision;
     service_ = std::make_unique<store::StoreService>(store::ServiceConfig{}, image_, Random(5),
                                                      now_.instant);
+  }
+
+  // Under the nodes that run: what they have asked is lost with it.
+  void replace_store(uint64_t cluster_id) {
+    restart_store(cluster_id);
+    for (auto& [id, host] : hosts_) {
+      const auto calls = std::exchange(host.calls, {});
+      for (const auto& [exchange, call] : calls) {
+        ControllerOutput out{host.effects, host.events};
+        const Status lost = fail(ErrorKind::kUnavailable, "connection reset");
+        host.controller->step(now_, port::HttpCallDone{call, lost, 0, ""}, out);
+      }
+    }
+    run_for(Duration::seconds(15));
+  }
+  // As `magpie store adopt` does it.
+  void put(const std::string& key, const std::string& value) {
+    const store::Request request = store::PutRequest{"magpie/bridge/state/" + key, value};
+    service_->step(now_,
+                   port::HttpRequestReceived{port::HttpExchangeId{++next_exchange_}, "POST",
+                                             store::path_of(request), store::encode(request)},
+                   store_effects_);
+    settle();
+  }
+  void adopt(const State::Entries& entries, uint64_t from, Revision revision) {
+    for (const auto& [key, entry] : entries) {
+      if (!key.starts_with(kAlivePrefix)) put(key, entry.value);
+    }
+    put(adopted_key(from), encode_adopted({revision, {}}));
   }
 
   Host& start(int32_t id) {
@@ -369,6 +401,108 @@ TEST(StoreController, FreezesWhenTheStoreIsAnotherOneOrHasGoneBack) {
     ASSERT_TRUE(one.settled.at(2).has_value());
     EXPECT_NE(one.settled.at(2)->message.find("magpie store adopt"), std::string::npos);
   }
+}
+
+bool logged(const World::Host& host, const std::string& code) {
+  const auto& log = host.disk.log;
+  return std::any_of(log.begin(), log.end(), [&](const auto& line) { return line.code == code; });
+}
+
+TEST(StoreController, GoesOnWithAnAdoptedStoreWithoutARestart) {
+  World world;
+  world.restart_store(7, 1'000);
+  world.start(1);
+  World::Host& two = world.start(2);
+  world.propose_topic(1, 1, "a");
+  world.settle();
+  const State before = world.host(1).controller->state();
+  world.replace_store(8);
+  for (const int32_t id : {1, 2}) {
+    const StoreController& node = *world.host(id).controller;
+    EXPECT_TRUE(node.frozen());
+    EXPECT_EQ(node.store_id(), 7u);
+    ASSERT_NE(node.scout(), nullptr);
+    EXPECT_EQ(node.scout()->found(), 8u);
+    EXPECT_EQ(node.state(), before);
+  }
+  world.adopt(before.entries(), 7, before.revision());
+  world.run_for(Duration::seconds(5));
+  EXPECT_LT(two.controller->state().revision(), before.revision()) << "revisions begin anew";
+  for (const int32_t id : {1, 2}) {
+    const World::Host& host = world.host(id);
+    EXPECT_TRUE(host.controller->is_current());
+    EXPECT_FALSE(host.controller->trouble());
+    EXPECT_EQ(host.controller->store_id(), 8u);
+    EXPECT_TRUE(host.controller->lease_valid_until());
+    EXPECT_TRUE(logged(host, "control.store_adopted"));
+    const auto copy = recover_journal(
+        kJournalPath, Buffer::copy_of(host.disk.files.at(std::string(kJournalPath))), "bridge");
+    ASSERT_TRUE(copy.has_value());
+    EXPECT_EQ(copy->store_id, 8u);
+  }
+  world.propose_topic(1, 2, "b");
+  world.settle();
+  EXPECT_EQ(world.host(1).settled.at(2), std::nullopt);
+  EXPECT_NE(two.controller->state().find_topic("a"), nullptr);
+  EXPECT_NE(two.controller->state().find_topic("b"), nullptr);
+  EXPECT_EQ(two.controller->state(), world.host(1).controller->state());
+}
+
+TEST(StoreController, StaysFrozenIfItKnowsMoreThanWasAdopted) {
+  World world;
+  World::Host& one = world.start(1);
+  world.propose_topic(1, 1, "a");
+  world.settle();
+  const State before = one.controller->state();
+  world.replace_store(8);
+  world.adopt(before.entries(), 7, before.revision() - 1);
+  world.run_for(Duration::seconds(5));
+  EXPECT_TRUE(one.controller->frozen());
+  EXPECT_TRUE(logged(one, "control.left_out"));
+  EXPECT_NE(one.controller->trouble()->find("left out"), std::string::npos);
+  EXPECT_EQ(one.controller->state(), before);
+  world.put(adopted_key(7), encode_adopted({before.revision(), {}}));
+  world.run_for(Duration::seconds(5));
+  EXPECT_TRUE(one.controller->is_current());
+}
+
+TEST(StoreController, AStartingNodeGoesOverToTheAdoptedStore) {
+  World world;
+  world.start(1);
+  world.propose_topic(1, 1, "a");
+  world.settle();
+  const State before = world.host(1).controller->state();
+  world.kill(1);
+  world.restart_store(8);
+  world.adopt(before.entries(), 7, before.revision());
+  World::Host& one = world.start(1);
+  world.run_for(Duration::seconds(5));
+  ASSERT_TRUE(one.ready.has_value());
+  EXPECT_TRUE(one.controller->is_current());
+  EXPECT_TRUE(one.controller->lease_valid_until());
+  EXPECT_NE(one.controller->state().find_topic("a"), nullptr);
+}
+
+TEST(StoreController, TheStoreThatIsAdoptedMayBeReplacedOnceMore) {
+  World world;
+  World::Host& one = world.start(1);
+  const State before = one.controller->state();
+  world.replace_store(8);
+  world.replace_store(9);
+  ASSERT_NE(one.controller->scout(), nullptr);
+  EXPECT_EQ(one.controller->scout()->found(), 9u);
+  world.adopt(before.entries(), 7, before.revision());
+  world.run_for(Duration::seconds(5));
+  EXPECT_TRUE(one.controller->is_current());
+  EXPECT_EQ(one.controller->store_id(), 9u);
+  // And so may the one that is in use.
+  const State again = one.controller->state();
+  world.replace_store(10);
+  EXPECT_TRUE(one.controller->frozen());
+  world.adopt(again.entries(), 9, again.revision());
+  world.run_for(Duration::seconds(5));
+  EXPECT_TRUE(one.controller->is_current());
+  EXPECT_EQ(one.controller->store_id(), 10u);
 }
 
 TEST(StoreController, TwoDirectoriesUnderOneNodeIdAreRefused) {
