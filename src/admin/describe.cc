@@ -81,6 +81,8 @@ json describe_status(kafka::Broker& broker, const NodeView& view) {
     problems.push_back("partition " + hosted.partition->label() + ": " + hosted.failure);
   }
   status["problems"] = std::move(problems);
+  // No problem for clients: traffic goes on.
+  if (!view.store_trouble.empty()) status["store_trouble"] = view.store_trouble;
   return status;
 }
 

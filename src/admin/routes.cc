@@ -12,6 +12,7 @@
 #include "admin/operations.h"
 #include "admin/regions.h"
 #include "admin/response.h"
+#include "admin/store_copy.h"
 #include "admin/target.h"
 #include "admin/topic_changes.h"
 #include "kafka/cluster_control.h"
@@ -156,6 +157,16 @@ void approve(const Call& call) {
   approve_operation(call.broker, call.request.exchange, call.name, call.request.body);
 }
 
+void store(const Call& call) {
+  if (!call.view.store) return call.refuse(single_node());
+  call.answer(200, describe_store(call.broker, call.view));
+}
+
+void store_copy(const Call& call) {
+  if (!call.view.store) return call.refuse(single_node());
+  call.answer(200, describe_store_copy(call.broker, call.view));
+}
+
 struct Route {
   const char* method;
   const char* path;
@@ -183,6 +194,8 @@ constexpr Route kRoutes[] = {
     {"PATCH", "/v1/failover-groups/NAME", alter_failover},
     {"DELETE", "/v1/failover-groups/NAME", remove_failover},
     {"POST", "/v1/failover-groups/NAME/partitions", place},
+    {"GET", "/v1/store", store},
+    {"GET", "/v1/store/copy", store_copy},
     {"GET", "/v1/operations", operations},
     {"GET", "/v1/operations/NAME", one_operation},
     {"GET", "/v1/operations/NAME/certificates", certificates},

@@ -57,6 +57,7 @@ TestBench::TestBench()
 NodeView TestBench::view() const {
   NodeView view{phase, serving, groups_failure, storage_error, coordinator_};
   view.regions = regions;
+  view.store = store;
   return view;
 }
 

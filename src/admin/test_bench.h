@@ -83,6 +83,7 @@ class TestBench {
   std::string groups_failure;
   std::string storage_error;
   std::function<RegionsStatus()> regions;
+  std::function<StoreStatus()> store;
   kafka::BrokerConfig config;
   kafka::Statistics statistics;
   BenchControl control;

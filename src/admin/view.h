@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "admin/regions_status.h"
+#include "admin/store_status.h"
 #include "group/group_coordinator.h"
 #include "kafka/broker.h"
 
@@ -23,6 +24,9 @@ struct NodeView {
   const group::GroupCoordinator& coordinator;
   failover::Operations* operations = nullptr;  // null on a node that is alone
   std::function<RegionsStatus()> regions;      // the same; costs a look at every partition
+  std::function<StoreStatus()> store;          // the same
+  // Why nothing can be changed by way of the control store; empty if it can.
+  std::string store_trouble = {};
   // The signature of a text by the cluster's key; none if the node has no key.
   std::function<std::string(std::string_view)> sign;
 };

@@ -147,6 +147,8 @@ admin::NodeView Node::Machines::node_view() const {
   view.operations = regions_->operations();
   view.sign = config_.cluster->sign;
   view.regions = [this] { return regions_->status(); };
+  view.store = [this] { return regions_->store_status(); };
+  view.store_trouble = store_state_->trouble().value_or("");
   return view;
 }
 

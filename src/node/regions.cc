@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -29,6 +30,7 @@ Regions::Regions(const NodeConfig& config, const control::StoreController& contr
 void Regions::start(kafka::Broker& broker, const control::Identity& identity) {
   CHECK(!started_);
   started_ = true;
+  self_ = {identity.node_id, identity.incarnation};
   links_.start({config_.cluster_id, identity.node_id, config_.region, identity.incarnation,
                 config_.cluster->build});
   votes_.start(broker.effects);
@@ -190,6 +192,33 @@ admin::RegionsStatus Regions::status() const {
   status.received_bytes.insert(links_.received_bytes().begin(), links_.received_bytes().end());
   status.records_kept = tails_.records_kept();
   status.missed_offsets = missed_offsets_;
+  return status;
+}
+
+admin::StoreStatus Regions::store_status() const {
+  admin::StoreStatus status;
+  status.self = self_;
+  status.store_id = controller_.store_id();
+  status.current = controller_.is_current();
+  status.frozen = controller_.frozen();
+  status.trouble = controller_.trouble().value_or("");
+  if (const control::StoreScout* scout = controller_.scout()) {
+    status.found = scout->found();
+    status.adopted = scout->adopted();
+  }
+  status.complete = started_ && votes_.votes();
+  for (const auto& [name, policy] : controller_.state().groups()) {
+    status.highest[name] = votes_.accepted(name);
+  }
+  for (const auto& [route, hosted] : partitions_.all()) {
+    const std::string& group = terms_.group_of(route);
+    if (!hosted.partition->is_readable()) {
+      status.complete = false;
+    } else if (!group.empty()) {
+      LeaderEpoch& highest = status.highest[group];
+      highest = std::max(highest, hosted.partition->epochs().latest());
+    }
+  }
   return status;
 }
 

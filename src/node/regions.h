@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/store_status.h"
 #include "base/random.h"
 #include "control/identity.h"
 #include "control/store_controller.h"
@@ -63,6 +64,7 @@ class Regions {
   // For the admin port; null before start().
   failover::Operations* operations() const { return operations_.operations(); }
   admin::RegionsStatus status() const;
+  admin::StoreStatus store_status() const;
   const Terms& terms() const { return terms_; }
   std::vector<kafka::Route> take_role_changes() { return terms_.take_changed(); }
 
@@ -81,6 +83,7 @@ class Regions {
   TailKeeper tails_;
   OperationRunner operations_;
   bool started_ = false;
+  control::Member self_;
   uint64_t missed_offsets_ = 0;  // that copies here will never hold
 };
 

@@ -35,6 +35,8 @@ class Votes {
   // A question of another node, or of this one. What is no question is not answered.
   void answer(kafka::Broker& broker, const link::Message& question, const Reply& reply);
 
+  // What was accepted in earlier lives is read.
+  bool votes() const { return votes_; }
   // The highest epoch of the group that was accepted here; kNoLeaderEpoch if none was.
   LeaderEpoch accepted(const std::string& group) const { return gate_.accepted(group); }
 
