@@ -21,6 +21,9 @@ std::string show(const json& status) {
       "topics {}, partitions {} ({} online, {} read-only, {} offline), groups {}, connections {}\n",
       field("topics"), count("hosted"), count("online"), count("read_only"), count("offline"),
       field("groups"), field("connections"));
+  if (status.contains("store_trouble")) {
+    text += fmt::format("control store: {}\n", cell_text(status.at("store_trouble")));
+  }
   for (const json& problem : status.at("problems")) {
     text += fmt::format("problem: {}\n", cell_text(problem));
   }

@@ -8,6 +8,7 @@
 #include "os/driver.h"
 #include "os/signals.h"
 #include "server/command.h"
+#include "server/command_store.h"
 #include "server/config_text.h"
 #include "server/process.h"
 #include "server/store_machine.h"
@@ -86,7 +87,14 @@ void add_store_command(CLI::App& app, Action* chosen) {
       ->capture_default_str();
   command->add_flag("--insecure", options->insecure,
                     "Allow listening beyond loopback without encryption and authentication");
-  command->callback([chosen, options] { *chosen = [options] { return serve(*options); }; });
+  add_store_adopt_command(*command, chosen);
+  add_store_restore_command(*command, chosen);
+  add_store_status_command(*command, chosen);
+  // Called after that of a subcommand.
+  command->callback([command, chosen, options] {
+    if (!command->get_subcommands().empty()) return;
+    *chosen = [options] { return serve(*options); };
+  });
 }
 
 }  // namespace magpie::server

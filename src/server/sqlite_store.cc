@@ -112,6 +112,60 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& direct
   return store;
 }
 
+Status SqliteStore::restore(const std::string& backup, const std::string& directory,
+                            const std::string& cluster, uint64_t new_cluster_id,
+                            uint64_t new_member_id) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    const std::string path = directory + "/" + kStoreFile + suffix;
+    if (!fs::exists(path, error)) continue;
+    return fail(ErrorKind::kAlreadyExists,
+                fmt::format("{} is there: move it away first, with its -wal and -shm", path));
+  }
+  // All of it is done beside the place where a store is looked for.
+  const std::string folder = directory + "/restoring";
+  fs::remove_all(folder, error);
+  if (!fs::create_directory(folder, error)) {
+    return fail(ErrorKind::kIo, fmt::format("cannot make {}: {}", folder, error.message()));
+  }
+  Status status = restore_into(backup, folder, cluster, new_cluster_id, new_member_id);
+  if (status) {
+    fs::rename(folder + "/" + kStoreFile, directory + "/" + kStoreFile, error);
+    if (error) status = fail(ErrorKind::kIo, "cannot move the store: " + error.message());
+  }
+  if (status) status = make_durable_mark(directory);
+  fs::remove_all(folder, error);
+  return status;
+}
+
+Status SqliteStore::restore_into(const std::string& backup, const std::string& folder,
+                                 const std::string& cluster, uint64_t new_cluster_id,
+                                 uint64_t new_member_id) {
+  const std::string path = folder + "/" + kStoreFile;
+  std::error_code error;
+  if (!std::filesystem::copy_file(backup, path, error)) {
+    return fail(ErrorKind::kIo, fmt::format("cannot copy {}: {}", backup, error.message()));
+  }
+  {
+    auto store = open(folder, cluster, new_cluster_id, new_member_id);
+    if (!store) return fail(store.error());
+    if ((*store)->created()) {
+      return fail(ErrorKind::kCorrupt, fmt::format("{} is empty: no backup of a store", backup));
+    }
+    Status status = (*store)->set_meta("cluster_id", std::to_string(new_cluster_id));
+    if (status) status = (*store)->set_meta("member_id", std::to_string(new_member_id));
+    // One file that is whole without a second one beside it.
+    if (status) status = (*store)->run("PRAGMA journal_mode=DELETE;");
+    if (!status) return status;
+  }
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool durable = file >= 0 && ::fsync(file) == 0;
+  if (file >= 0) ::close(file);
+  if (!durable) return fail(ErrorKind::kIo, "cannot write " + path);
+  return {};
+}
+
 Status SqliteStore::check_format() {
   const auto version = prepare("PRAGMA user_version");
   if (!version) return fail(version.error());

@@ -29,6 +29,13 @@ class SqliteStore {
   static Result<std::unique_ptr<SqliteStore>> open(const std::string& directory,
                                                    const std::string& cluster,
                                                    uint64_t new_cluster_id, uint64_t new_member_id);
+
+  // Makes a new directory's store out of a backup (a copy that SQLite's own backup has made), under
+  // another cluster id, so that nodes notice. The backup stays as it is. `directory` must exist and
+  // hold no store; error kAlreadyExists. Otherwise errors as open(), and nothing is there then.
+  static Status restore(const std::string& backup, const std::string& directory,
+                        const std::string& cluster, uint64_t new_cluster_id,
+                        uint64_t new_member_id);
   ~SqliteStore();
   SqliteStore(const SqliteStore&) = delete;
   SqliteStore& operator=(const SqliteStore&) = delete;
@@ -45,6 +52,9 @@ class SqliteStore {
   using Statement = std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)>;
 
   explicit SqliteStore(sqlite3* database, std::string path);
+  static Status restore_into(const std::string& backup, const std::string& folder,
+                             const std::string& cluster, uint64_t new_cluster_id,
+                             uint64_t new_member_id);
   Status run(const char* sql);
   Result<Statement> prepare(const char* sql);
   Status check_format();
