@@ -1,21 +1,28 @@
 #!/usr/bin/env python3
-"""Real processes: a region that leads dies under load, another one takes over, nothing is missing.
+"""Real processes: a cluster of three regions loses something under load, and no record.
 
-One cluster of three regions by `magpie dev`, a critical group, one producer and one consumer group
-on librdkafka. The leading region is killed with -9, `magpie failover` gives the group another
-leader, the dead region comes back and `magpie switchover` gives it the group again. The clients are
-never restarted. Afterwards everything that was acknowledged is looked for.
+    test/regions/run.py [BUILD]             everything
+    test/regions/run.py [BUILD] -k etcd     stories whose name contains a word
 
-Twice: with `magpie store`, and with an etcd of three sites, whose member in the region dies with
-it. There, in the end, a majority of the members dies, and the clients go on.
+Each story has a cluster of three regions by `magpie dev`, a critical group, one producer and one
+consumer group on librdkafka, which are never restarted. Afterwards everything that was acknowledged
+is looked for. Each is told with `magpie store` and with an etcd of three sites.
+
+- A region dies: the leading one is killed with -9 (and its member of etcd with it), `magpie
+  failover` gives the group another leader, the dead region comes back and `magpie switchover` gives
+  it the group again. In the end a majority of etcd dies, and the clients go on.
+- The control store is lost: it comes back from a backup that is older than much of what the cluster
+  knows, twice, and `magpie store adopt` makes it whole; the second time without a node.
 """
 
+import argparse
 import shutil
 import sys
 import time
 import tempfile
 from pathlib import Path
 
+import lost_store
 from dev_cluster import TOP, DevCluster, Trouble
 from ledger import account_of
 from load_client import LoadClient
@@ -56,7 +63,7 @@ def begin(cluster):
         cluster.wait(lambda name=name: in_sync(cluster, "bj", name), f"{name} is in sync")
 
 
-def story(cluster, producer, consumer):
+def region_dies(cluster, producer, consumer):
     """From the first record to the last one."""
     more(producer, 1000, "the producer")
     more(consumer, 1000, "the consumer")
@@ -88,6 +95,68 @@ def majority_lost(cluster, producer, consumer):
     cluster.wait(lambda: cluster.member("etcd.sh")["state"] == "ready", "etcd is back")
 
 
+def member_dies_too(cluster, producer, consumer):
+    region_dies(cluster, producer, consumer)
+    majority_lost(cluster, producer, consumer)
+
+
+def store_is_lost(kind):
+    def story(cluster, producer, consumer):
+        store = kind(cluster)
+        first, second = cluster.folder / "first.backup", cluster.folder / "second.backup"
+        more(consumer, 1000, "the consumer")
+        store.back_up(first)
+        cluster.magpie("bj", "switchover", GROUP, "--to", "sh", seconds=60)
+        cluster.magpie("bj", "topic", "create", "since-the-backup")
+        more(producer, 1000, "the producer after the switchover")
+
+        lost_store.lose_and_restore(cluster, store, first)
+        lost_store.wait_until_frozen(cluster, REGIONS)
+        more(producer, 2000, "the producer while nodes are frozen")
+        refused = cluster.run("bj", "topic", "create", "not-now")
+        if refused.ok or "magpie store adopt" not in refused.output:
+            raise Trouble(f"a frozen node creates topics: {refused.output}")
+        done = lost_store.adopt(cluster, REGIONS[:2], "--yes")
+        if done.ok or "nodes_missing" not in done.output:
+            raise Trouble(f"adopted without a node: {done.output}")
+        lost_store.adopted(cluster, REGIONS, "--dry-run")
+        plan = lost_store.adopted(cluster, REGIONS, "--yes")
+        if any(led["standing"] != "kept" for led in plan["groups"]):
+            raise Trouble(f"a running leader was not kept: {plan['groups']}")
+        lost_store.wait_until_used(cluster, REGIONS)
+        cluster.magpie("gz", "topic", "describe", "since-the-backup")
+        cluster.magpie("gz", "topic", "create", "after-the-adoption")
+        more(producer, 1000, "the producer after the adoption")
+        cluster.wait(lambda: in_sync(cluster, "bj"), "the group is in sync")
+        store.back_up(second)
+        cluster.magpie("bj", "switchover", GROUP, "--to", "gz", "--override", "cooldown",
+                       seconds=60)
+        more(producer, 1000, "the producer after the second switchover")
+
+        # Once more, and the region that leads is lost with it.
+        cluster.tell("kill gz")
+        cluster.wait_for_state("gz", "ended")
+        lost_store.lose_and_restore(cluster, store, second)
+        left = [region for region in REGIONS if region != "gz"]
+        lost_store.wait_until_frozen(cluster, left)
+        plan = lost_store.adopted(cluster, left, "--without", str(cluster.node("gz")["id"]),
+                                  "--yes")
+        standing = {led["group"]: led["standing"] for led in plan["groups"]}
+        if standing[GROUP] != "unknown":
+            raise Trouble(f"the group of a lost leader: {plan['groups']}")
+        lost_store.wait_until_used(cluster, left)
+        for name in [name for name, word in standing.items() if word == "unknown"]:
+            cluster.magpie("bj", "failover", name, "--allow-loss", "--override", "cooldown",
+                           seconds=90)
+        more(producer, 1000, "the producer after the failover")
+        cluster.tell("start gz")
+        cluster.wait_for_state("gz", "ready")
+        lost_store.wait_until_used(cluster, REGIONS)
+        cluster.wait(lambda: in_sync(cluster, "bj"), "the group is in sync again")
+        more(consumer, 1000, "the consumer at the end")
+    return story
+
+
 def judge(build, folder, cluster, producer, consumer):
     """The claims that do not hold."""
     troubles = [producer.finish()]
@@ -111,7 +180,7 @@ def judge(build, folder, cluster, producer, consumer):
         [f"{text}: {count}" for text, count in claims if count]
 
 
-def run(build, folder, *arguments):
+def run(build, folder, story, *arguments):
     load = build / "test" / "load" / "magpie-load"
     cluster = DevCluster(build / "magpie", folder, "--regions", ",".join(REGIONS), *arguments)
     clients = []
@@ -122,8 +191,6 @@ def run(build, folder, *arguments):
         clients.append(LoadClient(load, folder, "consume", cluster.bootstrap(), TOPIC,
                                   "--group", "regions-test"))
         story(cluster, *clients)
-        if "etcd" in arguments:
-            majority_lost(cluster, *clients)
         return judge(build, folder, cluster, *clients)
     except Trouble as trouble:
         return [str(trouble)]
@@ -133,22 +200,41 @@ def run(build, folder, *arguments):
         cluster.end()
 
 
-STORIES = {"a_region_dies_under_load": (),
-           "a_region_dies_with_its_member_of_etcd": ("--store", "etcd",
-                                                     "--lease", f"{LEASE_SECONDS}s")}
+ETCD = ("--store", "etcd", "--lease", f"{LEASE_SECONDS}s")
+STORIES = (
+    ("a_region_dies_under_load", region_dies, ()),
+    ("a_region_dies_with_its_member_of_etcd", member_dies_too, ETCD),
+    ("the_store_is_lost", store_is_lost(lost_store.OwnStore), ()),
+    ("the_etcd_is_lost", store_is_lost(lost_store.Etcd), ETCD),
+)
+
+
+def missing(story, arguments):
+    """Why a story cannot be told; empty if it can."""
+    if "etcd" not in arguments:
+        return ""
+    wanted = ("etcd",) if story is member_dies_too else ("etcd", "etcdctl")
+    absent = [name for name in wanted if not shutil.which(name)]
+    return f"not installed: {', '.join(absent)}" if absent else ""
 
 
 def main():
-    build = Path(sys.argv[1]) if len(sys.argv) > 1 else TOP / "build" / "debug"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", nargs="?", default=str(TOP / "build" / "debug"))
+    parser.add_argument("-k", default="", metavar="WORD", dest="word")
+    options = parser.parse_args()
+    build = Path(options.build)
     passed = failed = skipped = 0
-    for name, arguments in STORIES.items():
-        if "etcd" in arguments and not shutil.which("etcd"):
-            print(f"SKIPPED {name}: etcd is not installed (Debian package etcd-server)")
+    for name, story, arguments in STORIES:
+        if options.word not in name:
+            continue
+        if missing(story, arguments):
+            print(f"SKIPPED {name}: {missing(story, arguments)}")
             skipped += 1
             continue
         begin = time.monotonic()
         folder = Path(tempfile.mkdtemp(prefix="magpie-regions-"))
-        problems = run(build, folder, "--wan", "rtt=10ms", *arguments)
+        problems = run(build, folder, story, "--wan", "rtt=10ms", *arguments)
         for problem in problems:
             print(f"FAILED {name}: {problem}")
         if problems:
