@@ -52,10 +52,10 @@ class RegionsTest : public ::testing::Test {
     if (!answer) return ErrorCode::kRequestTimedOut;
     return answer->responses.at(0).partition_responses.at(0).error_code;
   }
-  void create(size_t index) {
+  void create(size_t index, const std::string& name = "t") {
     wire::CreateTopicsRequest request;
     request.timeout_ms = 5'000;
-    request.topics.push_back({.name = "t", .num_partitions = 1, .replication_factor = -1});
+    request.topics.push_back({.name = name, .num_partitions = 1, .replication_factor = -1});
     TestClient& client = world_.client(index);
     client.send(request, 5);
     std::optional<wire::CreateTopicsResponse> answer;
@@ -377,6 +377,27 @@ TEST_F(RegionsTest, PartitionsThatChangeGroupsInTurnAreOpenedWhereTheyBelong) {
   world_.run_for(Duration::seconds(10));
   EXPECT_FALSE(world_.node(0).has_logged("partition_offline"));
   EXPECT_GT(files_at(0, "topics/t-1/"), 0u) << "it belongs to a group of this region now";
+}
+
+// What happened meanwhile comes in one piece: the topic is gone before its coming is carried out.
+TEST_F(RegionsTest, ATopicMayComeAndGoWhileTheStoreIsAway) {
+  start();
+  create(0);
+  world_.cut_store(2);
+  world_.run_for(Duration::seconds(2));
+  create(0, "short");
+  wire::DeleteTopicsRequest request;
+  request.timeout_ms = 5'000;
+  request.topics.push_back({.name = "short"});
+  world_.client(0).send(request, 6);
+  ASSERT_TRUE(world_.run_until(
+      [&] { return world_.client(0).take<wire::DeleteTopicsResponse>(6).has_value(); }));
+  world_.join_store(2);
+  world_.run_for(Duration::seconds(30));
+  create(0, "later");
+  world_.run_for(Duration::seconds(5));
+  EXPECT_EQ(files_at(2, "topics/short-0/"), 0u);
+  EXPECT_GT(files_at(2, "topics/later-0/"), 0u);
 }
 
 // The disk refuses to keep the tail, and then the topic is deleted.

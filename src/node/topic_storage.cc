@@ -62,13 +62,18 @@ void TopicStorage::start(kafka::Broker& broker, const control::State& state, Lea
 
 void TopicStorage::apply(kafka::Broker& broker, const control::Difference& difference) {
   if (const auto* added = std::get_if<control::TopicAdded>(&difference)) {
-    return add_topic(broker, *state_->find_topic(added->name), 0);
+    // It may be gone again: the state can be ahead of what is carried out.
+    const control::Topic* topic = state_->find_topic(added->name);
+    if (topic != nullptr) add_topic(broker, *topic, 0);
+    return;
   }
   if (const auto* removed = std::get_if<control::TopicRemoved>(&difference)) {
     return remove_topic(broker, removed->topic);
   }
   if (const auto* more = std::get_if<control::PartitionsAdded>(&difference)) {
-    return add_topic(broker, *state_->find_topic(more->name), more->first_new.value);
+    const control::Topic* topic = state_->find_topic(more->name);
+    if (topic != nullptr) add_topic(broker, *topic, more->first_new.value);
+    return;
   }
   if (const auto* configs = std::get_if<control::TopicConfigsChanged>(&difference)) {
     reconfigure(broker, configs->name);
