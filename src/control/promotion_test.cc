@@ -219,5 +219,25 @@ TEST_F(Regions, WhatWasReservedBeforeALossIsAFloor) {
   EXPECT_EQ(state_.floors(topic.id), (std::vector<Offset>{Offset{0}, Offset{100}}));
 }
 
+// The group that a partition came from had reserved for it; the new one has not yet.
+TEST_F(Regions, AFloorIsAlsoWhatWasReservedInTheGroupBefore) {
+  lead_and_open();
+  const Topic topic = testing::topic("a", 5, {1, 1});
+  ASSERT_TRUE(state_.apply(
+      state_.revision() + 1,
+      {{topic_key("a"), R"({"id":")" + to_string(topic.id) + R"(","placement":[1,1],"v":1})"},
+       {ceilings_key("elsewhere", topic.id), encode_ceilings({{Offset{70}, Offset{80}}, {}})},
+       {topic_configs_key("a"), R"({"configs":{"magpie.failover.group":"pay"},"v":1})"}}));
+  commit(decide_record_floors(state_, term(), topic));
+  EXPECT_EQ(state_.floors(topic.id), (std::vector<Offset>{Offset{70}, Offset{80}}));
+  // Those of partitions that are still there concern nobody else.
+  ASSERT_TRUE(state_.apply(state_.revision() + 1,
+                           {{ceilings_key("pay", topic.id), std::nullopt},
+                            {topic_configs_key("a"),
+                             R"({"configs":{"magpie.failover.group":"elsewhere,pay"},"v":1})"}}));
+  commit(decide_record_floors(state_, term(), topic));
+  EXPECT_EQ(state_.floors(topic.id), (std::vector<Offset>{Offset{0}, Offset{80}}));
+}
+
 }  // namespace
 }  // namespace magpie::control

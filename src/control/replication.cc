@@ -243,7 +243,7 @@ Decided<Ceilings> decide_record_floors(const State& state, const Term& term, con
   if (is_over(state, term)) return term_is_over(term);
   Decision<Ceilings> decision;
   decision.answer = state.ceilings(term.group, topic.id);
-  const std::vector<Offset>& offsets = decision.answer.offsets;
+  const std::vector<Offset> offsets = state.reserved(term.group, topic);
   std::vector<Offset>& floors = decision.answer.floors;
   if (floors.size() < offsets.size()) floors.resize(offsets.size());
   bool changed = false;

@@ -85,8 +85,9 @@ Decided<Ceilings> decide_raise_ceilings(const State& state, const Term& term, co
                                         const std::vector<CeilingRaise>& raises);
 
 // A leader that took over with loss, before it reserves or gives out any offset and before it opens
-// its epoch: whatever was reserved in the terms before is a floor from now on, for every leader
-// that comes. So no offset names two records, also if this term ends before it has written one.
+// its epoch: whatever was reserved in the terms before, also in a group from which a partition has
+// come since, is a floor from now on, for every leader that comes. So no offset names two records,
+// also if this term ends before it has written one.
 Decided<Ceilings> decide_record_floors(const State& state, const Term& term, const Topic& topic);
 
 // The switchover's part that the leader commits: it takes no writes from when it has applied the

@@ -363,10 +363,11 @@ bool Terms::has_floors(kafka::Broker& broker, const std::string& name, Group& gr
   if (!lossy || group.floors_of == held.epoch) return true;
   if (group.proposing) return false;
   auto topics = std::make_shared<std::vector<Uuid>>();
-  for (const kafka::Route route : group.routes) {
-    const Uuid id = partitions_.find(route)->topic_id;
-    const bool reserved = !state_.ceilings(name, id).offsets.empty();
-    if (reserved && (topics->empty() || topics->back() != id)) topics->push_back(id);
+  std::set<Uuid> ids;
+  for (const kafka::Route route : group.routes) ids.insert(partitions_.find(route)->topic_id);
+  for (const Uuid& id : ids) {
+    const control::Topic* topic = state_.find_topic(id);
+    if (topic != nullptr && !state_.reserved(name, *topic).empty()) topics->push_back(id);
   }
   group.proposing = true;
   auto left = std::make_shared<size_t>(topics->size() + 1);
