@@ -96,9 +96,10 @@ void keep_new_term(const Leadership& led, OperationGroup& group) {
 
 // Moves the group's leadership to a target that holds everything.
 std::optional<Refusal> promote(const State& state, Operation& operation, OperationGroup& group,
-                               NodeId target, WallTime now, Transaction& transaction) {
+                               NodeId target, WallTime now, Transaction& transaction,
+                               bool handed_over = false) {
   const Leadership& held = state.leadership(group.group);
-  auto promoted = decide_promote_without_loss(state, group.group, target, now);
+  auto promoted = decide_promote_without_loss(state, group.group, target, now, handed_over);
   if (!promoted) return promoted.error();
   keep_old_term(held, group);
   keep_new_term(promoted->answer, group);
@@ -199,6 +200,65 @@ Operation new_operation(const State& state, const OperationRequest& request,
     enter(operation, operation.groups.back(), OperationStep::kPlanned, now);
   }
   return operation;
+}
+
+// Why a leader does not give its group to `target`.
+std::optional<Refusal> hand_over_problem(const State& state, const HandOver& request) {
+  const Term& term = request.term;
+  const Leadership& held = state.leadership(term.group);
+  const auto refusal = [&](std::string why) {
+    return Refusal{RefusalCode::kPolicyViolation, std::move(why)};
+  };
+  if (held.epoch != term.epoch || held.leader != term.leader) {
+    return refusal(fmt::format("node {} no longer leads it in epoch {}", term.leader.node.value,
+                               term.epoch.value));
+  }
+  if (!held.open) return refusal("its epoch is not open yet");
+  for (const auto& [id, operation] : state.operations()) {
+    const OperationGroup* moved = find_group(operation, term.group);
+    if (moved != nullptr && !is_over(moved->step)) {
+      return refusal(fmt::format("operation {} moves it", id));
+    }
+  }
+  if (held.draining) {
+    return refusal(fmt::format("operation {} drains it", held.draining->operation));
+  }
+  const Node* node = state.find_node(request.target);
+  if (node == nullptr || !contains(held.sync, {node->id, node->incarnation})) {
+    return refusal(fmt::format("node {} is not in its sync set", request.target.value));
+  }
+  if (!is_alive(state, request.target)) {
+    return refusal(fmt::format("node {} holds no lease", request.target.value));
+  }
+  const FailoverGroup* group = state.find_group(term.group);
+  if (group == nullptr) return refusal("the group is gone");
+  const int32_t wanted = wanted_copies(*group, state.regions());
+  const int32_t min = group->min == kAllCopies ? wanted : group->min;
+  const Node* leader = state.find_node(term.leader.node);
+  int32_t left = 0;
+  for (const NodeId other : possible_leaders(state, term.group)) {
+    const bool leaves = leader != nullptr && state.find_node(other)->region == leader->region;
+    if (other != request.target && !leaves && is_alive(state, other)) ++left;
+  }
+  if (!request.leaves) ++left;
+  if (left >= min) return std::nullopt;
+  return refusal(
+      fmt::format("led by node {} and without this one it would have {} copies, and its "
+                  "min is {}",
+                  request.target.value, left, min));
+}
+
+// The record of what the leader has handed over to the same node already, to which a group can be
+// added.
+const Operation* hand_over_record(const State& state, const Operation& wanted, WallTime since) {
+  for (auto at = state.operations().rbegin(); at != state.operations().rend(); ++at) {
+    const Operation& operation = at->second;
+    const bool same = operation.kind == wanted.kind && operation.executor == wanted.executor &&
+                      operation.requested_by == wanted.requested_by;
+    const bool began = !operation.timeline.empty() && operation.timeline.front().at >= since;
+    if (same && began && operation.groups.size() < kOperationGroupsMax) return &operation;
+  }
+  return nullptr;
 }
 
 // The first step, if it can be taken with the operation's beginning.
@@ -446,6 +506,36 @@ Decided<Operation> decide_approve_operation(const State& state, OperationId id,
   operation.awaiting_approval = false;
   add_event(operation, fmt::format("approved by {}", by), "", now);
   return committed(state, std::move(operation), {});
+}
+
+Decided<Operation> decide_hand_over(const State& state, const HandOver& request, WallTime now) {
+  if (auto no = hand_over_problem(state, request)) return tl::unexpected<Refusal>(std::move(*no));
+  const Node& target = *state.find_node(request.target);
+  const Node* leader = state.find_node(request.term.leader.node);
+  const Operations& known = state.operations();
+  Operation operation;
+  operation.id = known.empty() ? 1 : known.rbegin()->first + 1;
+  operation.kind = OperationKind::kSwitchover;
+  if (leader != nullptr) operation.from = leader->region;
+  operation.to = target.region;
+  operation.requested_by = fmt::format("node {}, {}", request.term.leader.node.value, request.why);
+  operation.executor = {target.id, target.incarnation};
+  const Operation* begun = hand_over_record(state, operation, request.since);
+  if (begun != nullptr) operation = *begun;
+  OperationGroup group;
+  group.group = request.term.group;
+  group.target = request.target;
+  operation.groups.push_back(std::move(group));
+  enter(operation, operation.groups.back(), OperationStep::kPlanned, now);
+  Transaction transaction;
+  if (auto no = promote(state, operation, operation.groups.back(), request.target, now, transaction,
+                        /*handed_over=*/true)) {
+    return tl::unexpected<Refusal>(std::move(*no));
+  }
+  // It may be stopping, too.
+  compare_key(state, alive_key(request.target), transaction);
+  if (begun == nullptr) forget_old(state, transaction);
+  return committed(state, std::move(operation), std::move(transaction));
 }
 
 }  // namespace magpie::control

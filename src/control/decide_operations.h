@@ -17,6 +17,7 @@
 #include "control/operation_plan.h"
 #include "control/promotion.h"
 #include "control/refusal.h"
+#include "control/replication.h"
 #include "control/state.h"
 
 namespace magpie::control {
@@ -88,6 +89,23 @@ Decided<Operation> decide_finish_step(const State& state, const StepClaim& claim
 // Gives the group up before the point of no return; its leader takes writes again.
 Decided<Operation> decide_fail_step(const State& state, const StepClaim& claim,
                                     const std::string& error, WallTime now);
+
+// --- by a leader ---------------------------------------------------------------------------------
+
+// A leader gives its group to a member of the sync set, of its own accord.
+struct HandOver {
+  Term term;
+  NodeId target{-1};
+  WallTime since;   // what is handed over to one node for one reason since then is one operation
+  std::string why;  // "which stops": for the record, after the node
+  bool leaves = false;  // the leader is no copy afterwards
+};
+// Moves the leadership in the transaction that writes the record, as decide_promote_step does; the
+// new leader carries the operation out from there. REQUIRES of the caller: it has stopped taking
+// writes, and what it took is committed, or producers would not know what became of it.
+// Refused if the term is over or not open, if an operation is moving the group, if the target is
+// not in the sync set or holds no lease, and if fewer copies than the group's `min` would be left.
+Decided<Operation> decide_hand_over(const State& state, const HandOver& request, WallTime now);
 
 // --- by anybody ----------------------------------------------------------------------------------
 

@@ -305,6 +305,64 @@ TEST_F(OperationDecisions, OnlyALostExecutorIsReplaced) {
   EXPECT_FALSE(decide_take_over_operation(state_, 7, member(1), {}));
 }
 
+TEST_F(OperationDecisions, ALeaderThatStopsHandsItsGroupsOver) {
+  create("shop", "critical", 30);
+  commit(decide_open_epoch(state_, term("shop"), {member(2)}, {}));
+  const HandOver pay{term("pay"), NodeId{2}, {1'000}, "which stops", true};
+  const auto moved = decide_hand_over(state_, pay, {2'000});
+  commit(moved);
+  EXPECT_EQ(state_.leadership("pay").leader, member(2));
+  EXPECT_FALSE(state_.leadership("pay").failed_over) << "it is no failover";
+  EXPECT_EQ(overall_step(last()), "verifying");
+  EXPECT_EQ(last().executor, member(2)) << "it outlives the stop";
+  EXPECT_EQ(last().from, "r1");
+  EXPECT_EQ(last().to, "r2");
+  EXPECT_EQ(at("pay").loss->kind, LossKind::kZero);
+  EXPECT_FALSE(decide_hand_over(state_, pay, {2'000})) << "the term is over";
+  // The same stop is one operation, another one is another.
+  commit(
+      decide_hand_over(state_, {term("shop"), NodeId{2}, {1'000}, "which stops", true}, {3'000}));
+  EXPECT_EQ(state_.operations().size(), 1u);
+  EXPECT_EQ(last().groups.size(), 2u);
+  create("late", "critical", 40);
+  commit(decide_open_epoch(state_, term("late"), {member(2)}, {}));
+  const HandOver late{term("late"), NodeId{2}, {9'000}, "which stops", true};
+  const auto later = decide_hand_over(state_, late, {9'500});
+  set_alive(2, false);
+  EXPECT_FALSE(state_.allows(later->transaction)) << "the target may be stopping, too";
+  set_alive(2, true);
+  commit(decide_hand_over(state_, late, {9'500}));
+  EXPECT_EQ(state_.operations().size(), 2u);
+}
+
+TEST_F(OperationDecisions, AStopHandsNothingOverThatWouldBeWorseOffElsewhere) {
+  bool leaves = true;
+  const auto why = [&](const std::string& group, int32_t target) {
+    const auto decided =
+        decide_hand_over(state_, {term(group), NodeId{target}, {}, "x", leaves}, {});
+    return decided ? std::string() : decided.error().message;
+  };
+  EXPECT_EQ(why("pay", 2), "");
+  EXPECT_EQ(why("pay", 3), "node 3 is not in its sync set");
+  EXPECT_EQ(why("logs", 2), "node 2 is not in its sync set");
+  set_alive(3, false);
+  EXPECT_EQ(why("pay", 2),
+            "led by node 2 and without this one it would have 0 copies, and its min "
+            "is 1");
+  leaves = false;
+  EXPECT_EQ(why("pay", 2), "") << "the leader follows then";
+  set_alive(2, false);
+  EXPECT_EQ(why("pay", 2), "node 2 holds no lease");
+  set_alive(2, true);
+  set_alive(3, true);
+  auto held = state_;
+  commit(begin(switchover({"pay"}, "r3")));
+  EXPECT_EQ(why("pay", 2), "operation 1 moves it");
+  state_ = held;
+  commit(decide_renew_epoch(state_, "pay", member(1), {}));
+  EXPECT_EQ(why("pay", 2), "its epoch is not open yet");
+}
+
 TEST_F(OperationDecisions, AnApprovalIsWaitedFor) {
   OperationRequest request = failover({"pay"});
   request.await_approval = true;

@@ -175,7 +175,7 @@ Decided<Leadership> decide_renew_epoch(const State& state, std::string_view grou
 }
 
 Decided<Leadership> decide_promote_without_loss(const State& state, std::string_view group,
-                                                NodeId target, WallTime now) {
+                                                NodeId target, WallTime now, bool handed_over) {
   const Leadership& held = state.leadership(group);
   if (!held.exists()) return never_led(group);
   if (auto refusal = cannot_lead(state, group, target)) {
@@ -196,8 +196,8 @@ Decided<Leadership> decide_promote_without_loss(const State& state, std::string_
   auto decision = next_term(state, group, held, member, now);
   if (!decision) return decision;
   const auto& draining = held.draining;
-  const bool planned = draining && draining->drained && draining->target == target;
-  decision->answer.failed_over = held.failed_over || !planned;
+  const bool drained = draining && draining->drained && draining->target == target;
+  decision->answer.failed_over = held.failed_over || !(drained || handed_over);
   decision->answer.opened_with = OpenedWith::kLossless;
   replace_term(group, *decision);
   compare_key(state, group_key(group), decision->transaction);

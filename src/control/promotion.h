@@ -39,8 +39,10 @@ Decided<Leadership> decide_renew_epoch(const State& state, std::string_view grou
 // nothing, and the same holds for the term before. A shrink of the old leader that is still under
 // way compares the key that this changes.
 // Refused if the target is not promotable with its present incarnation.
+// `handed_over`: the leader itself gives the group away, which is no failover.
 Decided<Leadership> decide_promote_without_loss(const State& state, std::string_view group,
-                                                NodeId target, WallTime now);
+                                                NodeId target, WallTime now,
+                                                bool handed_over = false);
 
 // A site's durable promise to take part in no epoch below `epoch` of this group.
 struct Acceptance {

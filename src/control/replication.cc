@@ -239,11 +239,32 @@ Decided<Ceilings> decide_raise_ceilings(const State& state, const Term& term, co
   return decision;
 }
 
+std::vector<Offset> reserved_offsets(const State& state, std::string_view group,
+                                     const Topic& topic) {
+  std::vector<Offset> highest = state.ceilings(group, topic.id).offsets;
+  const std::string suffix = "/" + to_string(topic.id);
+  const auto& entries = state.entries();
+  for (auto at = entries.lower_bound(kCeilingsPrefix);
+       at != entries.end() && at->first.starts_with(kCeilingsPrefix); ++at) {
+    if (!at->first.ends_with(suffix)) continue;
+    const std::string_view before = std::string_view(at->first).substr(
+        kCeilingsPrefix.size(), at->first.size() - kCeilingsPrefix.size() - suffix.size());
+    const std::vector<Offset>& offsets = state.ceilings(before, topic.id).offsets;
+    for (size_t i = 0; i < offsets.size(); ++i) {
+      const PartitionIndex partition{static_cast<int32_t>(i)};
+      if (!topic.has_partition(partition) || state.group_of(topic, partition) != group) continue;
+      highest.resize(std::max(highest.size(), i + 1));
+      highest[i] = std::max(highest[i], offsets[i]);
+    }
+  }
+  return highest;
+}
+
 Decided<Ceilings> decide_record_floors(const State& state, const Term& term, const Topic& topic) {
   if (is_over(state, term)) return term_is_over(term);
   Decision<Ceilings> decision;
   decision.answer = state.ceilings(term.group, topic.id);
-  const std::vector<Offset> offsets = state.reserved(term.group, topic);
+  const std::vector<Offset> offsets = reserved_offsets(state, term.group, topic);
   std::vector<Offset>& floors = decision.answer.floors;
   if (floors.size() < offsets.size()) floors.resize(offsets.size());
   bool changed = false;

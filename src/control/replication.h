@@ -90,6 +90,11 @@ Decided<Ceilings> decide_raise_ceilings(const State& state, const Term& term, co
 // also if this term ends before it has written one.
 Decided<Ceilings> decide_record_floors(const State& state, const Term& term, const Topic& topic);
 
+// What leaders of the group may have given out of the topic: what was reserved in the group, and,
+// of the partitions that belong to it now, also what was in groups that they were in before.
+std::vector<Offset> reserved_offsets(const State& state, std::string_view group,
+                                     const Topic& topic);
+
 // The switchover's part that the leader commits: it takes no writes from when it has applied the
 // first, and says in the second that the target holds everything. Only a member of the sync set can
 // be the target, unless writes may stop for as long as another one needs to catch up.

@@ -174,9 +174,6 @@ class State {
   const Ceilings& ceilings(std::string_view group, const Uuid& topic) const;
   // Its floors, each the highest in any group that the partition was ever in.
   std::vector<Offset> floors(const Uuid& topic) const;
-  // What leaders of the group may have given out of the topic: what was reserved in the group, and,
-  // of the partitions that belong to it now, also what was in groups that they were in before.
-  std::vector<Offset> reserved(std::string_view group, const Topic& topic) const;
 
   // Switchovers and failovers, those that are over included.
   const Operations& operations() const { return operations_; }

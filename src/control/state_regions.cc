@@ -174,21 +174,6 @@ std::vector<Offset> State::floors(const Uuid& topic) const {
   return highest;
 }
 
-std::vector<Offset> State::reserved(std::string_view group, const Topic& topic) const {
-  std::vector<Offset> highest = ceilings(group, topic.id).offsets;
-  const std::string suffix = "/" + to_string(topic.id);
-  for (const auto& [key, ceilings] : ceilings_) {
-    if (!key.ends_with(suffix)) continue;
-    for (size_t i = 0; i < ceilings.offsets.size(); ++i) {
-      const PartitionIndex partition{static_cast<int32_t>(i)};
-      if (!topic.has_partition(partition) || group_of(topic, partition) != group) continue;
-      highest.resize(std::max(highest.size(), i + 1));
-      highest[i] = std::max(highest[i], ceilings.offsets[i]);
-    }
-  }
-  return highest;
-}
-
 std::string State::group_of(const Topic& topic, PartitionIndex partition) const {
   if (topic.name == kConsumerOffsetsTopic) return std::string(kSystemGroup);
   const ConfigValues& configs = topic_configs(topic.name);

@@ -66,8 +66,9 @@ std::vector<NodeId> nodes_of(const State& state, const control::Members& members
 // The partitions as the sync set's rules see them.
 class LedGroup::Partitions final : public replication::LedPartitions {
  public:
-  Partitions(kafka::PartitionTable& table, const std::set<kafka::Route>& routes, const Links& links)
-      : links_(links) {
+  Partitions(const State& state, kafka::PartitionTable& table, const std::set<kafka::Route>& routes,
+             const Links& links)
+      : state_(state), links_(links) {
     for (const kafka::Route route : routes) {
       if (kafka::HostedPartition* hosted = table.find(route)) list_.push_back(hosted);
     }
@@ -80,16 +81,23 @@ class LedGroup::Partitions final : public replication::LedPartitions {
     if (!links_.has_follower(member)) return Offset{-1};
     return list_[at]->partition->member_position(member);
   }
-  // Everything that is stored here is also there, and committed.
-  bool has_all(NodeId member) const {
+  bool is_gone(NodeId member) const override {
+    return !links_.has_follower(member) && !state_.alive(member);
+  }
+  bool committed_all() const {
+    return std::all_of(list_.begin(), list_.end(), [](const kafka::HostedPartition* hosted) {
+      return hosted->partition->high_watermark() >= hosted->partition->log_end();
+    });
+  }
+  // Everything that is stored here is also there.
+  bool held_by(NodeId member) const {
     return std::all_of(list_.begin(), list_.end(), [&](const kafka::HostedPartition* hosted) {
-      const Offset end = hosted->partition->log_end();
-      return hosted->partition->member_position(member) >= end &&
-             hosted->partition->high_watermark() >= end;
+      return hosted->partition->member_position(member) >= hosted->partition->log_end();
     });
   }
 
  private:
+  const State& state_;
   const Links& links_;
   std::vector<kafka::HostedPartition*> list_;
 };
@@ -140,7 +148,7 @@ void LedGroup::refresh(kafka::Broker& broker) {
   term.members = followers(state, term_.group, term_.leader.node);
   members_ = term.members;
   leader_.set_term(broker.now.instant, term, sync_policy(state, held, term_.group),
-                   Partitions(broker.partitions, routes_, links_));
+                   Partitions(state, broker.partitions, routes_, links_));
   look(broker);
 }
 
@@ -152,9 +160,9 @@ bool LedGroup::wants_looks(const State& state) const {
 void LedGroup::look(kafka::Broker& broker) {
   const Leadership& held = broker.control.state().leadership(term_.group);
   if (held.epoch != term_.epoch) return;
-  const Partitions partitions(broker.partitions, routes_, links_);
+  const Partitions partitions(broker.control.state(), broker.partitions, routes_, links_);
   const auto wish = leader_.look(broker.now.instant, partitions);
-  set_blocked(broker, leader_.blocked() || held.draining.has_value());
+  set_blocked(broker, stopped_writes_ || leader_.blocked() || held.draining.has_value());
   if (std::exchange(tombstones_may_go_, leader_.all_caught_up()) != leader_.all_caught_up()) {
     for (const kafka::Route route : routes_) {
       kafka::HostedPartition* hosted = broker.partitions.find(route);
@@ -164,12 +172,29 @@ void LedGroup::look(kafka::Broker& broker) {
   reserve(broker);
   if (pending_->change) return;
   if (held.open && held.draining) {
-    if (!held.draining->drained && partitions.has_all(held.draining->target)) {
+    const NodeId target = held.draining->target;
+    if (!held.draining->drained && partitions.committed_all() && partitions.held_by(target)) {
       finish_draining(broker, held);
     }
     return;
   }
   if (wish) carry_out(broker, *wish);
+}
+
+void LedGroup::stop_writes(kafka::Broker& broker, bool stopped) {
+  if (std::exchange(stopped_writes_, stopped) == stopped) return;
+  look(broker);
+}
+
+bool LedGroup::is_quiet(kafka::PartitionTable& partitions) const {
+  return std::all_of(routes_.begin(), routes_.end(), [&](kafka::Route route) {
+    const kafka::HostedPartition* hosted = partitions.find(route);
+    return hosted == nullptr || hosted->partition->unsettled() == 0;
+  });
+}
+
+bool LedGroup::holds_all(const kafka::Broker& broker, NodeId member) const {
+  return Partitions(broker.control.state(), broker.partitions, routes_, links_).held_by(member);
 }
 
 admin::LedGroupStatus LedGroup::status(kafka::PartitionTable& partitions) const {

@@ -7,7 +7,7 @@
 //
 // Guarantees: a member is required in every partition before it can be taken into the sync set, and
 // until its leaving is applied; offsets are given out below what was reserved only; while the group
-// drains, or cannot commit within its policy, new writes are refused.
+// drains, cannot commit within its policy, or is to be handed over, new writes are refused.
 #pragma once
 
 #include <cstddef>
@@ -38,6 +38,7 @@ class LedGroup {
   // The term is `term`; partitions are added with lead(). `links` must outlive this object.
   LedGroup(control::Term term, const Links& links) : term_(std::move(term)), links_(links) {}
 
+  const control::Term& term() const { return term_; }
   const std::string& group() const { return term_.group; }
   LeaderEpoch epoch() const { return term_.epoch; }
   const std::set<kafka::Route>& routes() const { return routes_; }
@@ -56,6 +57,15 @@ class LedGroup {
   bool wants_looks(const control::State& state) const;
   void hold_commits(kafka::Broker& broker, bool held);
   void reserved(kafka::Broker& broker, const Uuid& topic);
+
+  // The group is to be led elsewhere: new writes are refused, what was taken goes on.
+  void stop_writes(kafka::Broker& broker, bool stopped);
+  bool has_stopped_writes() const { return stopped_writes_; }
+  // Nobody waits for what was taken.
+  bool is_quiet(kafka::PartitionTable& partitions) const;
+  bool is_linked(NodeId member) const { return links_.has_follower(member); }
+  // The member is reconciled and holds durably everything that is stored here.
+  bool holds_all(const kafka::Broker& broker, NodeId member) const;
 
   // For operators; looks at every partition.
   admin::LedGroupStatus status(kafka::PartitionTable& partitions) const;
@@ -86,6 +96,7 @@ class LedGroup {
   std::vector<NodeId> required_;  // as last told to every partition
   bool opened_ = false;           // required_ was told
   bool blocked_ = false;
+  bool stopped_writes_ = false;
   bool tombstones_may_go_ = false;
 };
 

@@ -125,6 +125,7 @@ Phase Node::Machines::phase() const {
       return Phase::kStarting;
     case Stage::kRunning:
       return Phase::kRunning;
+    case Stage::kLeaving:
     case Stage::kDraining:
     case Stage::kClosing:
     case Stage::kMarking:
@@ -187,6 +188,9 @@ void Node::Machines::advance(kafka::Broker& broker) {
       return;
     case Stage::kCreatingGroups:
       if (groups_topic_retry_ <= broker.now.instant) create_groups_topic(broker);
+      return;
+    case Stage::kLeaving:
+      if (regions_->has_left() || drain_deadline_ <= broker.now.instant) stop_serving(broker);
       return;
     case Stage::kDraining:
       if (produces_.in_progress() == 0 || drain_deadline_ <= broker.now.instant) {
@@ -271,16 +275,26 @@ void Node::Machines::begin_stop(kafka::Broker& broker) {
   broker.effects.add(port::LogLine{port::Severity::kInfo, "stopping", "asked to stop"});
   damaged_partitions_ = count_damaged();
   held_.clear();
+  drain_deadline_ = broker.now.instant + kDrainLimit;
+  const bool leads = stage_ == Stage::kRunning && regions_ != nullptr && regions_->leave(broker);
+  if (!leads) return stop_serving(broker);
+  stage_ = Stage::kLeaving;
+}
+
+void Node::Machines::stop_serving(kafka::Broker& broker) {
   connections_.set_serving(false, broker.effects);
+  // Before the lease is given up.
+  if (regions_ != nullptr) regions_->stop(broker);
   control::ControllerOutput out{broker.effects, control_.events()};
   controller_.stop(out);
-  if (regions_ != nullptr) regions_->stop(broker);
   groups_.stop(broker);
   group_loader_.stop();
   storage_.stop();
   groups_topic_retry_ = Instant::never();
   fetches_.answer_parked(broker);
-  drain_deadline_ = broker.now.instant + kDrainLimit;
+  // Without links nothing more is committed; what is still under way is settled when its partition
+  // closes.
+  if (regions_ != nullptr) drain_deadline_ = broker.now.instant;
   stage_ = Stage::kDraining;
 }
 

@@ -55,6 +55,7 @@ class Node::Machines {
     kOpening,         // partitions
     kCreatingGroups,  // the internal topic of consumer groups, if it does not exist
     kRunning,         // serving; groups may still be loading
+    kLeaving,         // stopping: what is led here is handed over, and everything else served
     kDraining,        // stopping: requests under way are finished
     kClosing,         // stopping: partitions are made durable
     kMarking,         // stopping: the mark of a clean stop is written
@@ -94,6 +95,8 @@ class Node::Machines {
   void create_groups_topic(kafka::Broker& broker);
   void serve(kafka::Broker& broker);
   void begin_stop(kafka::Broker& broker);
+  void stop_serving(kafka::Broker& broker);
+  bool serves() const { return stage_ == Stage::kRunning || stage_ == Stage::kLeaving; }
   void close_partitions(kafka::Broker& broker);
   void lifecycle_done(kafka::Broker& broker, const port::DiskDone& done);
   void fail(kafka::Broker& broker, std::string reason);

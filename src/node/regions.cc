@@ -23,7 +23,8 @@ Regions::Regions(const NodeConfig& config, const control::StoreController& contr
           std::make_shared<const port::FileName>(port::FileName{files.next(), kAcceptedEpochsPath}),
           controller.state(), partitions),
       tails_(files),
-      operations_(controller.state(), links_, votes_) {
+      operations_(controller.state(), links_, votes_),
+      hand_overs_(controller.state(), terms_) {
   CHECK(config.cluster);
 }
 
@@ -40,8 +41,13 @@ void Regions::start(kafka::Broker& broker, const control::Identity& identity) {
   links_.look_at_nodes(broker.now, broker.effects);
 }
 
+bool Regions::leave(kafka::Broker& broker) {
+  return started_ && hand_overs_.leave(broker);
+}
+
 void Regions::stop(kafka::Broker& broker) {
-  terms_.stop();
+  hand_overs_.stop();
+  terms_.stop(broker);
   operations_.stop();
   links_.stop(broker.effects);
 }
@@ -99,7 +105,7 @@ bool Regions::read_done(kafka::Broker& broker, const partition::ReadDone& done) 
   return links_.read_done(broker.now, done, broker.effects) || tails_.read_done(broker, done);
 }
 
-void Regions::on_partition(kafka::Broker&, const kafka::HostedPartition& hosted,
+void Regions::on_partition(kafka::Broker& broker, const kafka::HostedPartition& hosted,
                            const partition::Event& event) {
   const kafka::Route route = hosted.route;
   if (std::holds_alternative<partition::LogMoved>(event) ||
@@ -109,6 +115,8 @@ void Regions::on_partition(kafka::Broker&, const kafka::HostedPartition& hosted,
              std::holds_alternative<partition::BegunAnew>(event)) {
     links_.cut_done(route);
     terms_.partition_changed(route);
+  } else if (std::holds_alternative<partition::Damaged>(event)) {
+    hand_overs_.damaged(broker, terms_.group_of(route), hosted.partition->label());
   } else if (std::holds_alternative<partition::EpochSpent>(event)) {
     terms_.epoch_spent(route);
   } else if (std::holds_alternative<partition::StorageFailed>(event)) {
@@ -226,6 +234,7 @@ void Regions::tick(kafka::Broker& broker) {
   if (!started_) return;
   terms_.tick(broker);
   tails_.tick(broker);
+  hand_overs_.tick(broker);
   operations_.tick(broker.now);
   if (links_.next_deadline() <= broker.now.instant) links_.tick(broker.now, broker.effects);
 }
@@ -233,7 +242,7 @@ void Regions::tick(kafka::Broker& broker) {
 Instant Regions::next_deadline() const {
   if (!started_) return Instant::never();
   return std::min({terms_.next_deadline(), tails_.next_deadline(), links_.next_deadline(),
-                   operations_.next_deadline()});
+                   operations_.next_deadline(), hand_overs_.next_deadline()});
 }
 
 }  // namespace magpie::node

@@ -15,6 +15,7 @@
 #include "kafka/partition_table.h"
 #include "log/file_ids.h"
 #include "node/copies.h"
+#include "node/hand_overs.h"
 #include "node/links.h"
 #include "node/node_config.h"
 #include "node/operation_runner.h"
@@ -34,6 +35,9 @@ class Regions {
 
   // The cluster state is read and says who this node is.
   void start(kafka::Broker& broker, const control::Identity& identity);
+  // The node is to stop, but not before has_left(). False if there is nothing to wait for.
+  bool leave(kafka::Broker& broker);
+  bool has_left() const { return hand_overs_.has_left(); }
   void stop(kafka::Broker& broker);
 
   // Before anything else in every step and tick: whether the lease still holds.
@@ -82,6 +86,7 @@ class Regions {
   Votes votes_;
   TailKeeper tails_;
   OperationRunner operations_;
+  HandOvers hand_overs_;
   bool started_ = false;
   control::Member self_;
   uint64_t missed_offsets_ = 0;  // that copies here will never hold

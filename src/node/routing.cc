@@ -69,7 +69,7 @@ void Node::Machines::on(kafka::Broker& broker, port::ConnectionOpened& event) {
 void Node::Machines::on(kafka::Broker& broker, port::FrameReceived& event) {
   if (regions_ != nullptr && regions_->owns(event.connection)) return regions_->on(broker, event);
   if (connections_.find(event.connection) == nullptr) return;
-  if (stage_ == Stage::kRunning) {
+  if (serves()) {
     return connections_.receive(event.connection, std::move(event.frame), broker.effects);
   }
   // A few frames may be on their way when reading is switched off. Those that come before the node
@@ -164,7 +164,7 @@ bool Node::Machines::settle_regions(kafka::Broker& broker) {
 
 // The requests whose turn has come; those that wait when the node stops are never answered.
 void Node::Machines::begin_requests(kafka::Broker& broker) {
-  while (stage_ == Stage::kRunning) {
+  while (serves()) {
     auto next = connections_.next_frame();
     if (!next) return;
     kafka::dispatch(broker, next->first, std::move(next->second));

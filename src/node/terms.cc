@@ -47,7 +47,26 @@ void Terms::start(kafka::Broker& broker, const control::Member& self) {
   next_look_ = broker.now.instant + kLookInterval;
 }
 
-const LedGroup* Terms::led(const std::string& group) const {
+std::vector<std::string> Terms::leave() {
+  leaving_ = true;
+  std::vector<std::string> names;
+  for (auto& [name, group] : groups_) {
+    group.leaving = group.led != nullptr;
+    if (group.leaving) names.push_back(name);
+  }
+  return names;
+}
+
+void Terms::stop(kafka::Broker& broker) {
+  for (auto& [name, group] : groups_) {
+    if (!group.led) continue;
+    group.led->hold_commits(broker, true);
+    for (const kafka::Route route : group.led->routes()) changed_.push_back(route);
+  }
+  self_.reset();
+}
+
+LedGroup* Terms::led(const std::string& group) const {
   const auto found = groups_.find(group);
   return found == groups_.end() ? nullptr : found->second.led.get();
 }
@@ -292,7 +311,7 @@ void Terms::look_at(kafka::Broker& broker, const std::string& name, Group& group
 void Terms::take_leadership(kafka::Broker& broker, const std::string& name, Group& group) {
   const control::FailoverGroup* policy = state_.find_group(name);
   const control::Node* self = state_.find_node(self_->node);
-  if (policy == nullptr || self == nullptr || group.proposing || !has_lease_) return;
+  if (policy == nullptr || self == nullptr || group.proposing || !has_lease_ || leaving_) return;
   const auto regions = control::regions_of(*policy, state_.regions());
   if (regions.empty() || regions.front() != self->region) return;
   group.proposing = true;
@@ -308,7 +327,7 @@ void Terms::take_leadership(kafka::Broker& broker, const std::string& name, Grou
 }
 
 void Terms::renew(kafka::Broker& broker, const std::string& name, Group& group) {
-  if (group.proposing || !has_lease_) return;
+  if (group.proposing || !has_lease_ || leaving_) return;
   group.proposing = true;
   kafka::propose<Leadership>(
       broker,
@@ -367,7 +386,8 @@ bool Terms::has_floors(kafka::Broker& broker, const std::string& name, Group& gr
   for (const kafka::Route route : group.routes) ids.insert(partitions_.find(route)->topic_id);
   for (const Uuid& id : ids) {
     const control::Topic* topic = state_.find_topic(id);
-    if (topic != nullptr && !state_.reserved(name, *topic).empty()) topics->push_back(id);
+    if (topic != nullptr && !control::reserved_offsets(state_, name, *topic).empty())
+      topics->push_back(id);
   }
   group.proposing = true;
   auto left = std::make_shared<size_t>(topics->size() + 1);
@@ -439,8 +459,9 @@ void Terms::lead(kafka::Broker& broker, const std::string& name, Group& group,
 
 void Terms::follow(kafka::Broker& broker, const std::string& name, Group& group,
                    const Leadership& held) {
-  // Under this node's own id leads a directory that is gone: there is nobody to follow.
-  const bool nobody = held.leader.node == self_->node;
+  // Under this node's own id leads a directory that is gone: there is nobody to follow. And who
+  // took over from a node that stops must not count on it.
+  const bool nobody = held.leader.node == self_->node || group.leaving;
   const control::FailoverGroup* policy = state_.find_group(name);
   const int32_t priority = policy == nullptr ? 100 : policy->priority;
   link::Receiver* const receiver = nobody ? nullptr : links_.receiver(held.leader.node);

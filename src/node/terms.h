@@ -42,7 +42,11 @@ class Terms {
 
   // The state is read; this node is `self`. Nothing happens before.
   void start(kafka::Broker& broker, const control::Member& self);
-  void stop() { self_.reset(); }
+  // The node is to stop: no term is begun any more, and who takes over what is led here is not
+  // followed. Returns the groups that are led.
+  std::vector<std::string> leave();
+  // It stops: whatever is led commits nothing more, because the lease is given up.
+  void stop(kafka::Broker& broker);
 
   // One change of the state was applied.
   void applied(kafka::Broker& broker, const control::Difference& difference);
@@ -72,7 +76,7 @@ class Terms {
   std::vector<kafka::Route> take_changed() { return std::exchange(changed_, {}); }
 
   // Null if this node does not lead the group.
-  const LedGroup* led(const std::string& group) const;
+  LedGroup* led(const std::string& group) const;
   // The groups led here, for operators.
   std::vector<admin::LedGroupStatus> led_groups() const;
   // The failover group of a partition here; empty if it has none.
@@ -85,6 +89,7 @@ class Terms {
     LeaderEpoch not_ours = kNoLeaderEpoch;  // an epoch that can be led no further
     std::unique_ptr<LedGroup> led;
     bool held = false;                       // commits are
+    bool leaving = false;                    // it was led here when the node was asked to stop
     Instant linked_at;                       // when the leader elsewhere could last be heard
     bool cut_off = true;                     // that is longer ago than a lease lasts
     bool proposing = false;                  // to lead, or the floors of a term with loss
@@ -129,6 +134,7 @@ class Terms {
   std::vector<kafka::Route> changed_;
   const Duration lease_;
   Promises promises_;
+  bool leaving_ = false;
   bool has_lease_ = false;
   bool had_lease_ = false;  // at any time in this life
   Instant lease_ends_;

@@ -59,7 +59,7 @@ std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitio
   if (!term_.open) return open(now, partitions);
   if (may_lose_too_much) blocked_ = true;
   if (term_.joining) return join(now, partitions);
-  return replace(now);
+  return replace(now, partitions);
 }
 
 // --- opening an epoch ----------------------------------------------------------------------------
@@ -73,9 +73,13 @@ std::optional<Wish> GroupLeader::open(Instant now, const LedPartitions& partitio
   }
   if (wish.sync.size() == wanted) return wish;
   // Others may still come; after a while fewer will have to do, if they may.
-  if (now - since_ < policy_.timeout) return std::nullopt;
+  const bool waited = now - since_ >= policy_.timeout;
+  const bool nobody_comes = std::all_of(
+      term_.members.begin(), term_.members.end(),
+      [&](NodeId member) { return contains(wish.sync, member) || partitions.is_gone(member); });
   const bool enough = wish.sync.size() >= static_cast<size_t>(std::max(policy_.min, 0));
-  if (enough || policy_.degrade) return wish;
+  if (enough && (waited || nobody_comes)) return wish;
+  if (policy_.degrade && waited) return wish;
   return std::nullopt;
 }
 
@@ -99,6 +103,13 @@ std::optional<NodeId> GroupLeader::slow_member(Instant now) const {
   return std::nullopt;
 }
 
+std::optional<NodeId> GroupLeader::gone_member(const LedPartitions& partitions) const {
+  for (const NodeId member : term_.sync) {
+    if (partitions.is_gone(member)) return member;
+  }
+  return std::nullopt;
+}
+
 std::optional<NodeId> GroupLeader::candidate(Instant now) const {
   for (const NodeId member : term_.members) {
     if (!is_required(member) && keeps_up(member, now)) return member;
@@ -109,25 +120,29 @@ std::optional<NodeId> GroupLeader::candidate(Instant now) const {
 std::optional<Wish> GroupLeader::join(Instant now, const LedPartitions& partitions) const {
   const NodeId member = *term_.joining;
   const auto progress = progress_.find(member);
-  if (progress == progress_.end() || progress->second.behind(now) > policy_.timeout) {
-    return AbandonJoining{member};
-  }
+  const bool slow = progress == progress_.end() || progress->second.behind(now) > policy_.timeout;
+  if (slow || partitions.is_gone(member)) return AbandonJoining{member};
   for (size_t i = 0; i < partitions.count(); ++i) {
     if (partitions.position(i, member) < partitions.high_watermark(i)) return std::nullopt;
   }
   FinishJoining wish{member, std::nullopt};
   const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));
-  if (term_.sync.size() >= wanted) wish.instead_of = slow_member(now);
+  if (term_.sync.size() >= wanted) {
+    wish.instead_of = slow_member(now);
+    if (!wish.instead_of) wish.instead_of = gone_member(partitions);
+  }
   return wish;
 }
 
-std::optional<Wish> GroupLeader::replace(Instant now) {
-  const std::optional<NodeId> slow = slow_member(now);
+std::optional<Wish> GroupLeader::replace(Instant now, const LedPartitions& partitions) {
   const std::optional<NodeId> fresh = candidate(now);
   const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));
+  // Also without one of them.
+  const bool enough = term_.sync.size() > static_cast<size_t>(std::max(policy_.min, 0));
+  std::optional<NodeId> slow = slow_member(now);
+  if (!slow && (fresh || enough)) slow = gone_member(partitions);
   if (slow) {
     if (fresh) return BeginJoining{*fresh};
-    const bool enough = term_.sync.size() - 1 >= static_cast<size_t>(std::max(policy_.min, 0));
     if (enough || policy_.degrade) return ShrinkSync{*slow};
     blocked_ = true;
     return std::nullopt;

@@ -12,6 +12,9 @@
 //    when the epoch began;
 //  - a member leaves when it has not kept up for the policy's timeout: in exchange for another that
 //    keeps up, if there is one; alone, if the policy allows fewer copies; else writes are blocked;
+//  - who is gone (stopped in order, or lost long enough) is not waited for, as long as `min`
+//  members
+//    are left or another takes the place: a short absence does not cost a copy too many;
 //  - a member enters in two steps: first it is required, then, once it holds everything up to the
 //    high watermark in every partition, it belongs to the set.
 //
@@ -59,6 +62,8 @@ class LedPartitions {
   virtual Offset high_watermark(size_t partition) const = 0;
   // What the member holds durably, -1 if its log was not compared in this epoch.
   virtual Offset position(size_t partition, NodeId member) const = 0;
+  // It has neither a connection to the leader nor a lease.
+  virtual bool is_gone(NodeId member) const = 0;
 };
 
 // --- wishes --------------------------------------------------------------------------------------
@@ -112,8 +117,9 @@ class GroupLeader {
  private:
   std::optional<Wish> open(Instant now, const LedPartitions& partitions) const;
   std::optional<Wish> join(Instant now, const LedPartitions& partitions) const;
-  std::optional<Wish> replace(Instant now);
+  std::optional<Wish> replace(Instant now, const LedPartitions& partitions);
   std::optional<NodeId> slow_member(Instant now) const;
+  std::optional<NodeId> gone_member(const LedPartitions& partitions) const;
   std::optional<NodeId> candidate(Instant now) const;
   bool keeps_up(NodeId member, Instant now) const;
   bool is_required(NodeId member) const;

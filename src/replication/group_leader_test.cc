@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 namespace magpie::replication {
 namespace {
@@ -19,6 +20,7 @@ class Logs final : public LedPartitions {
     const auto found = positions.find(member);
     return found == positions.end() ? Offset{-1} : found->second.at(partition);
   }
+  bool is_gone(NodeId member) const override { return gone.contains(member); }
   void hold_all(NodeId member) { positions[member] = ends; }
   void grow() {
     for (Offset& end : ends) end = end + 10;
@@ -27,6 +29,7 @@ class Logs final : public LedPartitions {
   std::vector<Offset> ends = {{100}, {50}};
   std::vector<Offset> marks = {{90}, {50}};
   std::map<NodeId, std::vector<Offset>> positions;
+  std::set<NodeId> gone;
 };
 
 class GroupLeaderTest : public testing::Test {
@@ -200,6 +203,52 @@ TEST_F(GroupLeaderTest, UntilSomebodyHasCaughtUpAnythingMayBeLost) {
   logs.positions[kGz] = {{-1}, {50}};
   look();
   EXPECT_TRUE(leader.blocked());
+}
+
+TEST_F(GroupLeaderTest, WhoIsGoneIsReplacedAtOnce) {
+  begin({.open = true, .sync = {kGz}});
+  logs.hold_all(kGz);
+  logs.hold_all(kSh);
+  look();
+  logs.grow();
+  logs.positions[kGz] = {{-1}, {-1}};
+  logs.hold_all(kSh);
+  EXPECT_FALSE(look(Duration::seconds(1))) << "it may only be slow";
+  logs.gone = {kGz};
+  EXPECT_EQ(look(), Wish{BeginJoining{kSh}});
+  change({kGz}, kSh);
+  EXPECT_EQ(look(), Wish(FinishJoining{kSh, kGz}));
+}
+
+TEST_F(GroupLeaderTest, ACopyTooFewIsNotRiskedForAShortAbsence) {
+  begin({.open = true, .sync = {kGz}}, {.degrade = true});
+  logs.hold_all(kGz);
+  look();
+  logs.positions.clear();
+  logs.gone = {kGz, kSh};
+  EXPECT_FALSE(look(Duration::seconds(1)));
+  logs.grow();
+  look();
+  EXPECT_EQ(look(kLong), Wish{ShrinkSync{kGz}});
+  // With one more than is needed nothing is risked.
+  logs.gone.clear();
+  begin({.open = true, .sync = {kGz, kSh}}, {.copies = 2, .min = 1, .degrade = true});
+  logs.hold_all(kGz);
+  logs.hold_all(kSh);
+  EXPECT_FALSE(look());
+  logs.gone = {kGz};
+  EXPECT_EQ(look(), Wish{ShrinkSync{kGz}});
+}
+
+TEST_F(GroupLeaderTest, AnEpochIsNotHeldUpByWhoIsGone) {
+  begin({}, {.copies = 2, .min = 1});
+  logs.hold_all(kSh);
+  EXPECT_FALSE(look()) << "the other may still come";
+  logs.gone = {kGz};
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kSh}}));
+  logs.positions.clear();
+  logs.gone = {kGz, kSh};
+  EXPECT_FALSE(look()) << "with fewer than min it waits as long as it may";
 }
 
 TEST_F(GroupLeaderTest, TombstonesWaitForTheSlowestMember) {

@@ -1,0 +1,154 @@
+#include "node/hand_overs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "kafka/cluster_control.h"
+
+namespace magpie::node {
+namespace {
+
+// If the whole cluster is being stopped, those who lead nothing are gone after this time, and no
+// group is moved for nothing.
+constexpr Duration kStopPatience = Duration::milliseconds(300);
+constexpr Duration kLookInterval = Duration::milliseconds(10);
+// For a leader that goes on if it cannot hand over: how long writes stand still for it, and when it
+// is tried again.
+constexpr Duration kDamagePatience = Duration::seconds(2);
+constexpr Duration kRetryInterval = Duration::seconds(30);
+
+}  // namespace
+
+bool HandOvers::leave(kafka::Broker& broker) {
+  leaving_ = true;
+  const Instant begins = broker.now.instant + kStopPatience;
+  wanted_.clear();
+  for (const std::string& name : terms_.leave()) {
+    Wanted& wanted = wanted_[name];
+    wanted.epoch = terms_.led(name)->epoch();
+    wanted.why = "which stops";
+    wanted.since = broker.now.wall;
+    wanted.patience_ends = Instant::never();
+  }
+  next_look_ = wanted_.empty() ? Instant::never() : begins;
+  return !wanted_.empty();
+}
+
+bool HandOvers::has_left() const {
+  return !takes_writes_ && std::all_of(wanted_.begin(), wanted_.end(), [](const auto& entry) {
+    const Wanted& wanted = entry.second;
+    return wanted.moved || (wanted.stays && wanted.is_quiet);
+  });
+}
+
+void HandOvers::damaged(kafka::Broker& broker, const std::string& group,
+                        const std::string& partition) {
+  const LedGroup* const led = terms_.led(group);
+  if (led == nullptr || leaving_) return;
+  const auto [found, is_new] = wanted_.try_emplace(group);
+  if (!is_new) return;
+  found->second.epoch = led->epoch();
+  found->second.why = fmt::format("whose copy of {} is damaged", partition);
+  found->second.since = broker.now.wall;
+  next_look_ = broker.now.instant;
+}
+
+void HandOvers::tick(kafka::Broker& broker) {
+  if (broker.now.instant < next_look_) return;
+  if (leaving_ && has_left()) return stop();
+  takes_writes_ = !leaving_;
+  Instant next = Instant::never();
+  for (auto& [name, wanted] : wanted_) {
+    if (broker.now.instant >= wanted.again_at) look_at(broker, name, wanted);
+    next = std::min(next, std::max(wanted.again_at, broker.now.instant + kLookInterval));
+  }
+  if (!leaving_) std::erase_if(wanted_, [](const auto& entry) { return entry.second.moved; });
+  next_look_ = wanted_.empty() ? Instant::never() : next;
+}
+
+void HandOvers::look_at(kafka::Broker& broker, const std::string& name, Wanted& wanted) {
+  LedGroup* const led = terms_.led(name);
+  wanted.moved = led == nullptr || (leaving_ && led->epoch() != wanted.epoch);
+  if (wanted.moved) return;
+  wanted.is_quiet = led->is_quiet(broker.partitions);
+  if (leaving_) led->stop_writes(broker, true);
+  if (wanted.stays || wanted.proposing) return;
+  const Choice choice = choose(broker, *led, wanted);
+  if (choice.target.value < 0) return keep(broker, name, wanted, choice.why_not);
+  if (!leaving_ && !led->has_stopped_writes()) {
+    wanted.patience_ends = broker.now.instant + kDamagePatience;
+    led->stop_writes(broker, true);
+  }
+  if (wanted.is_quiet && choice.holds_all) return hand_over(broker, *led, wanted, choice.target);
+  if (broker.now.instant < wanted.patience_ends) return;
+  keep(broker, name, wanted, fmt::format("node {} does not catch up", choice.target.value));
+}
+
+control::HandOver HandOvers::request(const LedGroup& led, const Wanted& wanted,
+                                     NodeId target) const {
+  return {led.term(), target, wanted.since, wanted.why, leaving_};
+}
+
+HandOvers::Choice HandOvers::choose(kafka::Broker& broker, const LedGroup& led,
+                                    const Wanted& wanted) const {
+  Choice choice;
+  choice.why_not = "nobody is in its sync set";
+  for (const control::Member& member : state_.leadership(led.group()).sync) {
+    const auto decided =
+        control::decide_hand_over(state_, request(led, wanted, member.node), broker.now.wall);
+    if (!decided) {
+      choice.why_not = decided.error().message;
+    } else if (!led.is_linked(member.node)) {
+      choice.why_not = fmt::format("there is no link to node {}", member.node.value);
+    } else if (!choice.holds_all) {
+      choice.target = member.node;
+      choice.holds_all = led.holds_all(broker, member.node);
+    }
+  }
+  return choice;
+}
+
+void HandOvers::keep(kafka::Broker& broker, const std::string& name, Wanted& wanted,
+                     const std::string& why) {
+  const bool news = std::exchange(wanted.complaint, why) != why;
+  if (leaving_) {
+    wanted.stays = true;
+  } else {
+    wanted.again_at = broker.now.instant + kRetryInterval;
+    if (LedGroup* const led = terms_.led(name)) led->stop_writes(broker, false);
+  }
+  if (!news) return;
+  broker.effects.add(port::LogLine{
+      port::Severity::kWarning, "group_not_handed_over",
+      fmt::format("failover group '{}' is not handed over by this node, {}: {}. {}", name,
+                  wanted.why, why,
+                  leaving_ ? "Nobody leads it until the node is back or somebody fails it over"
+                           : "It is led here on, and tried again")});
+}
+
+void HandOvers::hand_over(kafka::Broker& broker, const LedGroup& led, Wanted& wanted,
+                          NodeId target) {
+  wanted.proposing = true;
+  kafka::propose<control::Operation>(
+      broker,
+      [asked = request(led, wanted, target), now = broker.now.wall](const control::State& state) {
+        return control::decide_hand_over(state, asked, now);
+      },
+      [this, name = led.group(), target](
+          kafka::Broker& late, const tl::expected<control::Operation, control::Refusal>& done) {
+        const auto found = wanted_.find(name);
+        if (found != wanted_.end()) found->second.proposing = false;
+        if (!done && found != wanted_.end()) {
+          return keep(late, name, found->second, done.error().message);
+        }
+        if (!done) return;
+        late.effects.add(port::LogLine{
+            port::Severity::kInfo, "group_handed_over",
+            fmt::format("failover group '{}': node {} leads it from now on; operation {}", name,
+                        target.value, done->id)});
+      });
+}
+
+}  // namespace magpie::node
