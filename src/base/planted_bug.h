@@ -28,18 +28,23 @@ enum class PlantedBug : uint8_t {
   kCompactionKeepsOldest,  // compaction keeps the first value of a key
   kMetadataBeforeDurable,  // a topic is announced before its record is durable
   // Of several regions.
-  kAckWithoutMembers,        // what the leader holds is committed, whoever else must hold it
-  kPositionsOutliveEpoch,    // members count before they were compared in the new epoch
-  kAckBeforeOpen,            // a new leader acknowledges before its epoch is open
-  kShrunkStaysPromotable,    // who left the sync set may still take over without loss
-  kBlockIgnored,             // a group that blocks goes on with too few copies
-  kCeilingIgnored,           // offsets are given out that were not reserved
-  kEpochNotCounted,          // a new epoch is not taken from the cluster's counter
-  kPromotionOfStranger,      // anybody may take over without loss
-  kIncarnationIgnored,       // a node that was rebuilt empty counts as the member it was
-  kSpentEpochGoesOn,         // after a failed write the epoch goes on
-  kDivergenceByLength,       // copies are compared by their ends instead of their epochs
-  kFollowersForgetProducers  // a follower keeps no deduplication window
+  kAckWithoutMembers,         // what the leader holds is committed, whoever else must hold it
+  kPositionsOutliveEpoch,     // members count before they were compared in the new epoch
+  kAckBeforeOpen,             // a new leader acknowledges before its epoch is open
+  kShrunkStaysPromotable,     // who left the sync set may still take over without loss
+  kBlockIgnored,              // a group that blocks goes on with too few copies
+  kCeilingIgnored,            // offsets are given out that were not reserved
+  kEpochNotCounted,           // a new epoch is not taken from the cluster's counter
+  kPromotionOfStranger,       // anybody may take over without loss
+  kIncarnationIgnored,        // a node that was rebuilt empty counts as the member it was
+  kSpentEpochGoesOn,          // after a failed write the epoch goes on
+  kDivergenceByLength,        // copies are compared by their ends instead of their epochs
+  kFollowersForgetProducers,  // a follower keeps no deduplication window
+  kShrinkBeforeCommit,        // a member is not waited for before its leaving is committed
+  kJoiningCountsAtOnce,       // a member belongs to the sync set when it begins to join
+  kOpensWithLacking,          // an epoch is opened with members that lack records
+  kCutBeforeExport,           // a tail that differs is cut and not kept
+  kStoreNeeded                // no other site is asked to promise time
 };
 
 #ifdef MAGPIE_PLANTED_BUGS

@@ -182,6 +182,10 @@ Decided<Leadership> decide_begin_joining(const State& state, const Term& term, c
                                  next.joining->node.value, term.group));
   }
   next.joining = member;
+  if (planted(PlantedBug::kJoiningCountsAtOnce)) {
+    next.joining.reset();
+    set_sync(with(next.sync, member), next);
+  }
   auto decision = decided_by_policy(state, term, std::move(next), now);
   compare_key(state, node_key(member.node), decision->transaction);
   return decision;

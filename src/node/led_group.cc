@@ -128,17 +128,7 @@ void LedGroup::refresh(kafka::Broker& broker) {
   if (held.open || planted(PlantedBug::kAckBeforeOpen)) {
     std::vector<NodeId> required = nodes_of(state, held.sync);
     if (held.joining) required.push_back(counted_as(state, *held.joining));
-    if (!opened_ || required != required_) {
-      opened_ = true;
-      required_ = std::move(required);
-      for (const kafka::Route route : routes_) {
-        kafka::HostedPartition* hosted = broker.partitions.find(route);
-        if (hosted == nullptr) continue;
-        broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
-          partition.require(broker.now, required_, out);
-        });
-      }
-    }
+    if (!opened_ || required != required_) require(broker, std::move(required));
   }
   replication::Term term;
   term.epoch = held.epoch;
@@ -150,6 +140,18 @@ void LedGroup::refresh(kafka::Broker& broker) {
   leader_.set_term(broker.now.instant, term, sync_policy(state, held, term_.group),
                    Partitions(state, broker.partitions, routes_, links_));
   look(broker);
+}
+
+void LedGroup::require(kafka::Broker& broker, std::vector<NodeId> members) {
+  opened_ = true;
+  required_ = std::move(members);
+  for (const kafka::Route route : routes_) {
+    kafka::HostedPartition* hosted = broker.partitions.find(route);
+    if (hosted == nullptr) continue;
+    broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
+      partition.require(broker.now, required_, out);
+    });
+  }
 }
 
 bool LedGroup::wants_looks(const State& state) const {
@@ -290,6 +292,11 @@ void LedGroup::carry_out(kafka::Broker& broker, const replication::Wish& wish) {
     return member(node);
   };
   if (const auto* shrink = std::get_if<replication::ShrinkSync>(&wish)) {
+    if (planted(PlantedBug::kShrinkBeforeCommit)) {
+      std::vector<NodeId> rest = required_;
+      std::erase(rest, shrink->member);
+      return require(broker, std::move(rest));
+    }
     return propose(broker, [term, now, leaving = in_sync(shrink->member)](const State& state) {
       return control::decide_shrink_sync(state, term, leaving, now);
     });

@@ -76,6 +76,7 @@ class LedGroup {
   template <typename Decide>
   void propose(kafka::Broker& broker, Decide decide);
   void carry_out(kafka::Broker& broker, const replication::Wish& wish);
+  void require(kafka::Broker& broker, std::vector<NodeId> members);
   void finish_draining(kafka::Broker& broker, const control::Leadership& held);
   void set_blocked(kafka::Broker& broker, bool blocked);
   void reserve(kafka::Broker& broker);

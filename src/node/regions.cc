@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 
 namespace magpie::node {
 
@@ -170,6 +171,9 @@ void Regions::heard(kafka::Broker& broker, const link::ReceiverEvent& event) {
   if (const auto* differs = std::get_if<link::TailDiffers>(&event)) {
     const kafka::HostedPartition* hosted = partitions_.find(differs->route);
     if (hosted == nullptr) return;
+    if (planted(PlantedBug::kCutBeforeExport)) {
+      return links_.tail_exported(broker.now, differs->route, broker.effects);
+    }
     tails_.keep(broker, *hosted, terms_.group_of(differs->route), *differs);
   } else if (const auto* outdated = std::get_if<link::CopyOutdated>(&event)) {
     begin_anew(broker, *outdated);

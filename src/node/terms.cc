@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "control/promotion.h"
 #include "kafka/cluster_control.h"
 
@@ -247,6 +248,7 @@ bool Terms::may_commit(const Now& now, const std::string& name, const Group& gro
 void Terms::ask_for_promises(kafka::Broker& broker) {
   const Duration third = Duration::nanoseconds(lease_.nanos / 3);
   if (has_lease_ && broker.now.instant + third < lease_ends_) return;
+  if (planted(PlantedBug::kStoreNeeded)) return;
   for (auto& [name, group] : groups_) {
     const bool ours = group.led && state_.leadership(name).epoch == group.led->epoch();
     if (ours) promises_.ask(broker.now, name, group.led->epoch(), broker.effects);

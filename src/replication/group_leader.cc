@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
+
 namespace magpie::replication {
 namespace {
 
@@ -69,7 +71,8 @@ std::optional<Wish> GroupLeader::open(Instant now, const LedPartitions& partitio
   const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));
   for (const NodeId member : term_.members) {
     if (wish.sync.size() == wanted) break;
-    if (covers(partitions, member, opening_ends_)) wish.sync.push_back(member);
+    const bool holds_all = covers(partitions, member, opening_ends_);
+    if (holds_all || planted(PlantedBug::kOpensWithLacking)) wish.sync.push_back(member);
   }
   if (wish.sync.size() == wanted) return wish;
   // Others may still come; after a while fewer will have to do, if they may.
@@ -112,7 +115,8 @@ std::optional<NodeId> GroupLeader::gone_member(const LedPartitions& partitions) 
 
 std::optional<NodeId> GroupLeader::candidate(Instant now) const {
   for (const NodeId member : term_.members) {
-    if (!is_required(member) && keeps_up(member, now)) return member;
+    const bool fresh = keeps_up(member, now) || planted(PlantedBug::kJoiningCountsAtOnce);
+    if (!is_required(member) && fresh) return member;
   }
   return std::nullopt;
 }

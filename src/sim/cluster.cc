@@ -34,6 +34,7 @@ Cluster::Cluster(Scene& scene, const RegionKnobs& knobs)
     regions_.push_back(std::move(region));
   }
   set_distances();
+  regions_.back().is_witness = knobs.witness;
   for (int i = 0; i < knobs.regions; ++i) add_region(i);
 }
 
@@ -60,8 +61,12 @@ void Cluster::add_region(int index) {
   settings.place = region.machines;
   settings.clock_offset = Duration::seconds(random_.between(1, 1'000'000));
   settings.clock_drift = random_.between(-knobs_.clock_drift, knobs_.clock_drift);
-  bootstrap_.addresses.push_back(
-      {settings.config.listeners[0].host, settings.config.listeners[0].port});
+  if (region.is_witness) {
+    settings.config.cluster->region_role = control::RegionRole::kWitness;
+  } else {
+    bootstrap_.addresses.push_back(
+        {settings.config.listeners[0].host, settings.config.listeners[0].port});
+  }
   region.disk = std::make_unique<Disk>(scene_, knobs_.common);
   region.host =
       std::make_unique<Host>(scene_, std::move(settings), *region.disk, network_, &store_);

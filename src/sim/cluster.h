@@ -24,6 +24,7 @@ struct SimRegion {
   Place machines = 0;
   Place clients = 0;
   Place store = 0;  // its site of the control store
+  bool is_witness = false;
   std::unique_ptr<Disk> disk;
   std::unique_ptr<Host> host;
   // The directory that was lost last is gone for good; files of an earlier moment.

@@ -117,9 +117,11 @@ void Disk::finish(uint64_t boot, PendingList::iterator place) {
   } else {
     const auto* late = std::get_if<port::SyncFile>(&next.effect);
     result = next.begun ? finish_sync(*late, *next.begun) : carry_out(next.effect);
-    if (!result.status) ++failures_;
     if (!result.status && is_write(next.effect)) fail_writes_behind(next.paths.front());
   }
+  const bool only_reads = std::holds_alternative<port::ReadFile>(next.effect) ||
+                          std::holds_alternative<port::ListFolder>(next.effect);
+  if (!result.status && !only_reads && observer_ != nullptr) observer_->failed(next.paths.front());
   scene_.note("disk", next.effect.index(), result.then.owner, result.then.kind, result.then.cookie,
               result.status.has_value(), result.data.size());
   deliver_(std::move(result));
@@ -324,6 +326,7 @@ void Disk::crash(Crash crash) {
       stopped.insert(stopped.end(), next.paths.begin(), next.paths.end());
     }
   }
+  if (observer_ != nullptr) observer_->crashed();
   if (crash == Crash::kProcess) return;
   for (auto it = files_.begin(); it != files_.end();) {
     if (!it->second.name_is_durable() && random_.chance(1, 2)) {

@@ -42,6 +42,10 @@ class DiskObserver {
   virtual void cutting(const std::string& path, uint64_t size) = 0;
   // What was called `path` is called something else, or is replaced as a whole.
   virtual void moved(const std::string& path) = 0;
+  // Something that was to change the file did not work.
+  virtual void failed(const std::string& path) = 0;
+  // What was under way has happened or not, and nobody works on the files any more.
+  virtual void crashed() = 0;
 };
 
 class Disk {
@@ -72,8 +76,6 @@ class Disk {
 
   std::map<std::string, SimFile>& files() { return files_; }
   uint64_t syncs() const { return syncs_; }
-  // Effects that met an error.
-  uint64_t failures() const { return failures_; }
 
  private:
   struct Pending {
@@ -126,7 +128,6 @@ class Disk {
   std::optional<Error> read_error_;
   std::string failing_part_;
   uint64_t syncs_ = 0;
-  uint64_t failures_ = 0;
 };
 
 }  // namespace magpie::sim

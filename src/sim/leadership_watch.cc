@@ -71,6 +71,7 @@ void LeadershipWatch::took(const std::string& group, const control::Leadership& 
   if (!begins && term.joining && !before.joining) scene_.probe("member_joins");
   before = term;
   if (begins && term.opened_with == control::OpenedWith::kLossy) declare_loss(group, term);
+  if (hear_) hear_(group, term);
 }
 
 void LeadershipWatch::declare_loss(const std::string& group, const control::Leadership& term) {

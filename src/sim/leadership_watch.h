@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -24,6 +25,9 @@ class LeadershipWatch {
   LeadershipWatch(Scene& scene, Cluster& cluster, Topics& topics)
       : scene_(scene), cluster_(cluster), topics_(topics) {}
 
+  // Who hears of every change of a term, after what it means for the ledgers is known.
+  using Hear = std::function<void(const std::string& group, const control::Leadership& term)>;
+  void set_hear(Hear hear) { hear_ = std::move(hear); }
   // A revision became durable in the store.
   void changed(const store::ImageChanges& changes);
 
@@ -46,6 +50,7 @@ class LeadershipWatch {
   std::map<std::string, control::Leadership> terms_;
   std::map<int32_t, std::pair<std::string, control::Member>> epochs_;
   uint64_t losses_ = 0;
+  Hear hear_;
 };
 
 }  // namespace magpie::sim

@@ -66,7 +66,8 @@ void Ledger::acknowledged(int64_t offset, const Origin& origin, bool idempotent)
   ++acknowledgements_;
   // What is acknowledged can be read from this moment on.
   high_watermark_ = std::max(high_watermark_, offset + 1);
-  claim(offset, {origin, idempotent, true, generation_, generation_, -1});
+  check_in_time(offset, {origin, idempotent, true});
+  claim(offset, {origin, idempotent, true, generation_, generation_, -1, scene_.now()});
   if (hear_) hear_(offset);
 }
 
@@ -90,6 +91,7 @@ void Ledger::claim(int64_t offset, const Claim& claim) {
     if (earlier.origin == claim.origin) {
       earlier.generation = generation_;
       earlier.epoch = std::max(earlier.epoch, claim.epoch);
+      if (claim.acknowledged && !earlier.acknowledged) earlier.told = claim.told;
       earlier.acknowledged |= claim.acknowledged;
       return;
     }
@@ -228,7 +230,7 @@ void Ledger::power_lost() {
 // --- losses --------------------------------------------------------------------------------------
 
 void Ledger::failed_over_with_loss(int32_t epoch, int64_t ceiling) {
-  losses_.push_back({epoch, ceiling});
+  losses_.push_back({epoch, ceiling, scene_.now()});
   high_watermark_ = 0;
 }
 
@@ -241,6 +243,63 @@ bool Ledger::may_be_lost(int64_t offset, const Claim& claim) const {
   return std::any_of(losses_.begin(), losses_.end(), [&](const Loss& loss) {
     return offset < loss.ceiling && claim.epoch < loss.epoch;
   });
+}
+
+// Whoever led before a loss may acknowledge nothing any more, and nothing new lies below.
+void Ledger::check_in_time(int64_t offset, const Claim& claim) {
+  const Instant sent = sent_.at(claim.origin);
+  for (const Loss& loss : losses_) {
+    if (offset >= loss.ceiling || sent <= loss.when) continue;
+    return scene_.violate(
+        "G1", text(offset, claim) + fmt::format(" was sent after epoch {} began with loss above {} "
+                                                "and is acknowledged by a leader of before",
+                                                loss.epoch, loss.ceiling));
+  }
+}
+
+void Ledger::Lost::add(const Lost& other) {
+  records += other.records;
+  oldest = std::min(oldest, other.oldest);
+  newest = std::max(newest, other.newest);
+}
+
+Ledger::Lost Ledger::lost_by(int32_t epoch) const {
+  const auto found = lost_.find(epoch);
+  return found == lost_.end() ? Lost{} : found->second;
+}
+
+void Ledger::count_losses(int64_t start, const std::map<int64_t, std::string>& records) {
+  lost_.clear();
+  for (const auto& [offset, claim] : claims_) {
+    if (!claim.acknowledged || offset < start) continue;
+    const Loss* by = nullptr;
+    size_t possible = 0;
+    for (const Loss& loss : losses_) {
+      if (offset >= loss.ceiling || claim.epoch >= loss.epoch) continue;
+      by = &loss;
+      ++possible;
+    }
+    if (possible != 1) continue;
+    Lost& lost = lost_[by->epoch];
+    lost.newest = std::max(lost.newest, claim.told);
+    if (records.contains(offset)) continue;
+    ++lost.records;
+    lost.oldest = std::min(lost.oldest, claim.told);
+  }
+}
+
+bool Ledger::must_be_kept(int64_t offset) const {
+  const auto found = claims_.find(offset);
+  return found != claims_.end() && found->second.acknowledged &&
+         !may_be_lost(offset, found->second);
+}
+
+std::vector<int64_t> Ledger::must_be_kept() const {
+  std::vector<int64_t> offsets;
+  for (const auto& [offset, claim] : claims_) {
+    if (claim.acknowledged && !may_be_lost(offset, claim)) offsets.push_back(offset);
+  }
+  return offsets;
 }
 
 // What is gone between two ceilings is the end of what was there.
@@ -279,12 +338,29 @@ void Ledger::read_to_the_end(int64_t start, int64_t end,
         claim.acknowledged ? "G1" : "G3",
         text(offset, claim) + fmt::format(" is missing; the log ends at {}", end));
   }
+  check_somewhere(records);
+  count_losses(start, records);
   if (!settings_.compacted) check_losses(start, records);
   if (settings_.compacted) {
     check_last_of_keys(records);
     check_deleted_keys(records, began);
   }
   check_order(start);
+}
+
+// Where nothing may be deleted, what was said to be stored somewhere is.
+void Ledger::check_somewhere(const std::map<int64_t, std::string>& records) {
+  if (settings_.compacted || settings_.may_trim || lost_power()) return;
+  for (const auto& [origin, told] : somewhere_) {
+    const auto found = offsets_.find(origin);
+    if (found != offsets_.end() && records.contains(found->second)) continue;
+    const bool lost = std::any_of(losses_.begin(), losses_.end(),
+                                  [&, at = told](const Loss& loss) { return loss.when >= at; });
+    if (lost) continue;
+    scene_.violate("G1", fmt::format("{}: record {} of producer {} was said to be stored long ago, "
+                                     "and is not there",
+                                     settings_.name, origin.number, origin.producer));
+  }
 }
 
 // Compaction may take a record only if a later one has its key.
@@ -330,6 +406,14 @@ void Ledger::check_order(int64_t start) {
     if (!claim.idempotent || offset < start) continue;
     const auto [place, fresh] = last.emplace(claim.origin.producer, claim.origin.number);
     if (fresh) continue;
+    // What a producer jumped over after a loss may come later, once.
+    const bool late =
+        std::any_of(losses_.begin(), losses_.end(),
+                    [&, at = offset](const Loss& loss) { return loss.ceiling <= at; });
+    if (late && place->second > claim.origin.number) {
+      scene_.probe("came_late_after_a_loss");
+      continue;
+    }
     if (place->second >= claim.origin.number) {
       return scene_.violate("G8", text(offset, claim) + " came after a later one");
     }

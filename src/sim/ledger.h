@@ -58,6 +58,8 @@ class Ledger {
 
   void sent(const Origin& origin) { sent_.emplace(origin, scene_.now()); }
   void acknowledged(int64_t offset, const Origin& origin, bool idempotent);
+  // It was said that the record is stored, and not where.
+  void acknowledged_somewhere(const Origin& origin) { somewhere_[origin] = scene_.now(); }
   // `epoch` is that of the leader that sent it, -1 if there is only one.
   void fetched(int64_t offset, const std::string& mark, int32_t epoch = -1);
   // A reader went from `from` to `to` and saw these records, and no others.
@@ -86,6 +88,16 @@ class Ledger {
   // epoch or a later one, a suffix may be gone. No record that is new will lie there.
   void failed_over_with_loss(int32_t epoch, int64_t ceiling);
   bool failed_over_with_loss() const { return !losses_.empty(); }
+  // Acknowledged records that went with that epoch's begin, as the reading to the end has shown;
+  // those that another loss can have taken are nobody's. `newest` is when clients last heard of any
+  // that was stored before.
+  struct Lost {
+    int64_t records = 0;
+    Instant oldest = Instant::never();  // acknowledgement
+    Instant newest;
+    void add(const Lost& other);
+  };
+  Lost lost_by(int32_t epoch) const;
   // Whether offsets may be left out from one record to the next.
   bool may_jump(int64_t from, int64_t to) const;
 
@@ -100,6 +112,9 @@ class Ledger {
   bool lost_power() const { return generation_ > 0; }
   // True if a client was told that this record is stored.
   bool is_acknowledged(int64_t offset) const;
+  // The same, of those that no loss may have taken; in order.
+  std::vector<int64_t> must_be_kept() const;
+  bool must_be_kept(int64_t offset) const;
 
  private:
   struct Claim {
@@ -109,6 +124,7 @@ class Ledger {
     uint64_t generation = 0;  // when it was last seen
     uint64_t born = 0;        // when it was first seen
     int32_t epoch = -1;       // the newest in which it was read
+    Instant told;             // when the acknowledgement was first heard
   };
   using Claims = std::map<int64_t, Claim>;
 
@@ -121,6 +137,9 @@ class Ledger {
   void check_once(int64_t offset, const Claim& claim);
   bool may_be_lost(int64_t offset, const Claim& claim) const;
   void check_losses(int64_t start, const std::map<int64_t, std::string>& records);
+  void count_losses(int64_t start, const std::map<int64_t, std::string>& records);
+  void check_somewhere(const std::map<int64_t, std::string>& records);
+  void check_in_time(int64_t offset, const Claim& claim);
   std::string text(int64_t offset, const Claim& claim) const;
 
   Scene& scene_;
@@ -128,7 +147,8 @@ class Ledger {
   std::function<void(int64_t offset)> hear_;
   std::map<Origin, Instant> sent_;
   Claims claims_;
-  std::map<Origin, int64_t> offsets_;  // of idempotent producers' records
+  std::map<Origin, int64_t> offsets_;    // of idempotent producers' records
+  std::map<Origin, Instant> somewhere_;  // see acknowledged_somewhere()
   int64_t high_watermark_ = 0;
   int64_t log_start_ = 0;
   int64_t trim_asked_ = 0;
@@ -139,9 +159,11 @@ class Ledger {
   struct Loss {
     int32_t epoch = -1;  // that began with it
     int64_t ceiling = 0;
+    Instant when;
   };
   std::vector<Loss> losses_;
-  uint64_t generation_ = 0;  // power losses that may have cut the log
+  std::map<int32_t, Lost> lost_;  // by epoch
+  uint64_t generation_ = 0;       // power losses that may have cut the log
   size_t acknowledgements_ = 0;
 };
 

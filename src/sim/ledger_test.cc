@@ -78,6 +78,39 @@ TEST_F(LedgerTest, EpochRisesWithEveryLife) {
   EXPECT_EQ(broken(), "epochs");
 }
 
+TEST_F(LedgerTest, WhatIsCalledStoredLongAgoIsThere) {
+  ledger_.acknowledged_somewhere({1, 0});
+  ledger_.read_to_the_end(0, 6, {{5, send(0)}}, {});
+  EXPECT_EQ(broken(), "");
+  ledger_.acknowledged_somewhere({1, 1});
+  ledger_.read_to_the_end(0, 6, {{5, send(0)}}, {});
+  EXPECT_EQ(broken(), "G1");
+}
+
+TEST_F(LedgerTest, NobodyAcknowledgesBelowALossThatHasBegun) {
+  send(0);
+  ledger_.failed_over_with_loss(7, 1'000);
+  ledger_.acknowledged(5, {1, 0}, true);
+  EXPECT_EQ(broken(), "") << "it was under way";
+  scene_.queue.after(Duration::seconds(1), [] {});
+  scene_.queue.run_one();
+  send(1);
+  ledger_.acknowledged(6, {1, 1}, true);
+  EXPECT_EQ(broken(), "G1");
+}
+
+TEST_F(LedgerTest, LossesAreCountedWhereTheyBelong) {
+  const std::string kept = send(0);
+  send(1);
+  ledger_.acknowledged(4, {1, 0}, true);
+  ledger_.acknowledged(5, {1, 1}, true);
+  ledger_.failed_over_with_loss(7, 1'000);
+  ledger_.read_to_the_end(0, 5, {{4, kept}}, {});
+  EXPECT_EQ(broken(), "");
+  EXPECT_EQ(ledger_.lost_by(7).records, 1);
+  EXPECT_EQ(ledger_.lost_by(8).records, 0);
+}
+
 class GroupLedgerTest : public LedgerTest {
  protected:
   void SetUp() override { group_.add_partition(0, ledger_); }

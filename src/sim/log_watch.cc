@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 
 #include "record/batch.h"
@@ -69,6 +70,14 @@ size_t LogWatch::holders(const std::string& partition, int64_t offset) const {
       eyes_.begin(), eyes_.end(), [&](const auto& eye) { return eye->holds(partition, offset); }));
 }
 
+LogWatch::Spans LogWatch::spans(NodeId node, const std::string& partition) const {
+  return by_node_.at(node)->spans(partition);
+}
+
+bool LogWatch::holds(NodeId node, const std::string& partition, int64_t offset) const {
+  return by_node_.at(node)->holds(partition, offset);
+}
+
 // Within an epoch there is one writer, who never gives out an offset twice.
 void LogWatch::check_writer(NodeId node, const std::string& partition, int64_t base,
                             const LoggedBatch& batch) {
@@ -102,29 +111,44 @@ void LogWatch::Eye::written(const std::string& path, std::string_view bytes) {
 }
 
 void LogWatch::Eye::synced(const std::string& path, const SimFile& file) {
-  if (partition_of(path).empty()) return;
+  const std::string partition = partition_of(path);
+  if (partition.empty()) return;
   auto& known = files_[path];
-  uint64_t from = 0;
+  const bool doubtful = failing_.contains(partition);
+  std::optional<std::pair<uint64_t, Safe>> last;
   if (!known.empty()) {
-    // The last one may have been replaced meanwhile; look at it again.
-    from = std::prev(known.end())->first;
+    // It may have been replaced meanwhile; look at it again.
+    last = *std::prev(known.end());
     known.erase(std::prev(known.end()));
   }
+  const uint64_t from = last ? last->first : 0;
   if (from >= file.durable().size()) return;
   for (const auto& [position, batch] : parse_log(std::string_view(file.durable()).substr(from))) {
-    known.insert_or_assign(from + position, batch);
+    const bool same = last && position == 0 && last->second.batch == batch.second;
+    const bool is_doubtful = same ? last->second.doubtful : doubtful;
+    known.insert_or_assign(from + position, Safe{batch.first, batch.second, is_doubtful});
   }
+}
+
+void LogWatch::Eye::failed(const std::string& path) {
+  const std::string partition = partition_of(path);
+  if (!partition.empty()) failing_.insert(partition);
+}
+
+void LogWatch::Eye::forget() {
+  files_.clear();
+  failing_.clear();
 }
 
 // What was safe may go only if it is kept somewhere else, on the same disk.
 void LogWatch::Eye::cutting(const std::string& path, uint64_t size) {
+  failing_.erase(partition_of(path));
   const auto found = files_.find(path);
   if (found == files_.end()) return;
   const auto file = disk_.files().find(path);
   auto& known = found->second;
   for (auto it = known.lower_bound(size); it != known.end(); it = known.erase(it)) {
-    const auto& [base, batch] = it->second;
-    if (file == disk_.files().end() || disk_.failures() > 0) continue;
+    if (file == disk_.files().end() || it->second.doubtful) continue;
     const std::string_view content = file->second.content();
     const auto next = std::next(it);
     const uint64_t end = next == known.end() ? content.size() : next->first;
@@ -133,9 +157,10 @@ void LogWatch::Eye::cutting(const std::string& path, uint64_t size) {
       continue;
     }
     watch_.scene_.violate(
-        "G10", fmt::format("{}: node {} drops the batch at offset {} of epoch {}, and it is not in "
-                           "salvage",
-                           partition_of(path), node_.value, base, batch.epoch));
+        "G10",
+        fmt::format("{}: node {} drops the batch at offset {} of epoch {}, and it is not in "
+                    "salvage",
+                    partition_of(path), node_.value, it->second.first, it->second.batch.epoch));
   }
   if (known.empty()) files_.erase(found);
 }
@@ -152,11 +177,21 @@ bool LogWatch::Eye::holds(const std::string& partition, int64_t offset) const {
   const std::string folder = "topics/" + partition + "/";
   for (auto it = files_.lower_bound(folder); it != files_.end(); ++it) {
     if (!it->first.starts_with(folder)) return false;
-    for (const auto& [position, batch] : it->second) {
-      if (batch.first <= offset && offset <= batch.second.last) return true;
+    for (const auto& [position, safe] : it->second) {
+      if (safe.first <= offset && offset <= safe.batch.last) return true;
     }
   }
   return false;
+}
+
+LogWatch::Spans LogWatch::Eye::spans(const std::string& partition) const {
+  Spans spans;
+  const std::string folder = "topics/" + partition + "/";
+  for (auto it = files_.lower_bound(folder); it != files_.end(); ++it) {
+    if (!it->first.starts_with(folder)) break;
+    for (const auto& [position, safe] : it->second) spans[safe.first] = safe.batch.last;
+  }
+  return spans;
 }
 
 }  // namespace magpie::sim

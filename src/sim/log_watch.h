@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,8 @@ class LogWatch {
   explicit LogWatch(Scene& scene) : scene_(scene) {}
 
   void watch(NodeId node, Disk& disk);
+  // Whether the topic is one of those from which nothing may be deleted.
+  static bool watches(const std::string& topic) { return topic.starts_with("plain-"); }
   // Who hears of every batch that is written.
   using Hear = std::function<void(const std::string& partition, const LoggedBatch& batch)>;
   void set_hear(Hear hear) { hear_ = std::move(hear); }
@@ -50,11 +53,21 @@ class LogWatch {
 
   // On how many disks the record is safe.
   size_t holders(const std::string& partition, int64_t offset) const;
+  // First and last offset of every batch that is safe there, by first offset.
+  using Spans = std::map<int64_t, int64_t>;
+  Spans spans(NodeId node, const std::string& partition) const;
+  bool holds(NodeId node, const std::string& partition, int64_t offset) const;
   Instant last_disk_loss() const { return last_disk_loss_; }
 
  private:
-  // Batches that are safe, by file and place.
-  using Files = std::map<std::string, std::map<uint64_t, std::pair<int64_t, LoggedBatch>>>;
+  struct Safe {
+    int64_t first = 0;  // offset
+    LoggedBatch batch;
+    // It came to be safe behind a write that failed, and may be of no log.
+    bool doubtful = false;
+  };
+  // By file and place.
+  using Files = std::map<std::string, std::map<uint64_t, Safe>>;
   class Eye final : public DiskObserver {
    public:
     Eye(LogWatch& watch, NodeId node, Disk& disk) : watch_(watch), node_(node), disk_(disk) {}
@@ -62,9 +75,12 @@ class LogWatch {
     void synced(const std::string& path, const SimFile& file) override;
     void cutting(const std::string& path, uint64_t size) override;
     void moved(const std::string& path) override { files_.erase(path); }
+    void failed(const std::string& path) override;
+    void crashed() override { failing_.clear(); }
 
-    void forget() { files_.clear(); }
+    void forget();
     bool holds(const std::string& partition, int64_t offset) const;
+    Spans spans(const std::string& partition) const;
 
    private:
     bool is_kept(std::string_view bytes) const;
@@ -73,6 +89,7 @@ class LogWatch {
     const NodeId node_;
     Disk& disk_;
     Files files_;
+    std::set<std::string> failing_;  // partitions, from a failure to the next cut
   };
 
   void check_writer(NodeId node, const std::string& partition, int64_t base,

@@ -23,7 +23,11 @@ tl::expected<control::Transaction, control::Refusal> transaction_of(Decided deci
 }  // namespace
 
 Operator::Operator(Scene& scene, const RegionKnobs& knobs, Cluster& cluster)
-    : scene_(scene), knobs_(knobs), cluster_(cluster), random_(scene.random.fork()) {}
+    : scene_(scene),
+      knobs_(knobs),
+      cluster_(cluster),
+      random_(scene.random.fork()),
+      requester_(scene, knobs, cluster) {}
 
 void Operator::start() {
   act_now_and_then();
@@ -38,9 +42,15 @@ void Operator::act_now_and_then() {
     if (!cluster_.store().is_rolled_back()) {
       const control::State state = cluster_.state();
       std::vector<std::string> groups;
+      std::vector<std::string> lost;
       for (const auto& [name, group] : state.groups()) {
-        if (state.leadership(name).exists()) groups.push_back(name);
+        const control::Leadership& term = state.leadership(name);
+        if (!term.exists()) continue;
+        groups.push_back(name);
+        if (!cluster_.is_alive(state, term.leader.node)) lost.push_back(name);
       }
+      // People look first after what does not work.
+      if (!lost.empty() && random_.chance(2, 3)) groups = std::move(lost);
       if (!groups.empty()) act(groups[random_.below(groups.size())], state);
     }
     act_now_and_then();
@@ -55,6 +65,7 @@ void Operator::look_after() {
         const auto here = it++;
         continue_switchover(here->first, here->second);
       }
+      if (knobs_.requests) requester_.look_after(cluster_.state());
     }
     look_after();
   });
@@ -63,8 +74,12 @@ void Operator::look_after() {
 void Operator::act(const std::string& group, const control::State& state) {
   const control::Leadership& term = state.leadership(group);
   const bool well = cluster_.is_alive(state, term.leader.node);
-  if (well && !knobs_.hasty_operator) return switch_over(group, state);
-  if (well && random_.chance(1, 2)) return switch_over(group, state);
+  const bool planned = well && (!knobs_.hasty_operator || random_.chance(1, 2));
+  if (knobs_.requests) {
+    ++operations_;
+    return planned ? requester_.switch_over(group, state) : requester_.fail_over(group, state);
+  }
+  if (planned) return switch_over(group, state);
   fail_over(group, state);
 }
 

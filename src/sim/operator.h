@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "sim/cluster.h"
 #include "sim/region_knobs.h"
+#include "sim/requester.h"
 #include "sim/scene.h"
 
 namespace magpie::sim {
@@ -41,6 +42,7 @@ class Operator {
   const RegionKnobs& knobs_;
   Cluster& cluster_;
   Random random_;
+  Requester requester_;
   std::map<std::string, Switchover> switchovers_;  // by group
   uint64_t operations_ = 0;
   uint64_t looks_ = 0;

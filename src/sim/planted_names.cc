@@ -33,6 +33,11 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kSpentEpochGoesOn, "spent-epoch-goes-on", 100, true},
     {PlantedBug::kDivergenceByLength, "divergence-by-length", 100, true},
     {PlantedBug::kFollowersForgetProducers, "followers-forget-producers", 100, true},
+    {PlantedBug::kShrinkBeforeCommit, "shrink-before-commit", 100, true},
+    {PlantedBug::kJoiningCountsAtOnce, "joining-counts-at-once", 100, true},
+    {PlantedBug::kOpensWithLacking, "opens-with-lacking", 100, true},
+    {PlantedBug::kCutBeforeExport, "cut-before-export", 100, true},
+    {PlantedBug::kStoreNeeded, "store-needed", 20, true},
 };
 
 }  // namespace

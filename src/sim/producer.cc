@@ -57,6 +57,11 @@ std::string Producer::describe() const {
                      settings_.number, left_, waiting);
 }
 
+void Producer::send_more(int records) {
+  left_ += records;
+  plan_pump(kRetryPause);
+}
+
 void Producer::plan_pump(Duration delay) {
   if (pump_planned_) return;
   pump_planned_ = true;
@@ -223,6 +228,9 @@ void Producer::answered(size_t index, uint64_t serial,
   if (error == ErrorCode::kNone) {
     stored(lane, *found, base_offset);
     lane.batches.erase(found);
+  } else if (error == ErrorCode::kDuplicateSequenceNumber && settings_.idempotent) {
+    stored_long_ago(lane, *found);
+    lane.batches.erase(found);
   } else if (settings_.idempotent) {
     refused(lane, *found, error, first);
   } else {
@@ -240,6 +248,15 @@ void Producer::stored(Lane& lane, const Batch& batch, int64_t base_offset) {
     lane.ledger->acknowledged(base_offset + i, origin, settings_.idempotent);
   }
   if (around_.knobs.impatient_producers || random_.chance(1, 4)) check_readable(lane);
+}
+
+// The producer went on with another leader, which had this one, before its answer was lost. Kafka's
+// clients take it for success.
+void Producer::stored_long_ago(Lane& lane, const Batch& batch) {
+  around_.scene.probe("stored_long_ago");
+  for (int32_t i = 0; i < batch.count; ++i) {
+    lane.ledger->acknowledged_somewhere({identity(), batch.first_number + i});
+  }
 }
 
 // What was acknowledged is below the high watermark, whoever asks.

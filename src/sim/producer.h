@@ -29,6 +29,8 @@ class Producer : public Client {
   void start() override { pump(); }
   bool is_done() const override;
   std::string describe() const override;
+  // So many records more.
+  void send_more(int records);
 
  private:
   struct Batch {
@@ -59,6 +61,7 @@ class Producer : public Client {
   void answered(size_t lane, uint64_t serial, const std::optional<wire::ProduceResponse>& response);
   void refused(Lane& lane, const Batch& batch, wire::ErrorCode error, bool first);
   void stored(Lane& lane, const Batch& batch, int64_t base_offset);
+  void stored_long_ago(Lane& lane, const Batch& batch);
   void check_readable(Lane& lane);
   void lose_patience(size_t lane, uint64_t serial);
   void begin_anew();

@@ -25,6 +25,8 @@ class RegionFaults {
   void heal();
   // Who hears that a node's records are gone, all or those since a moment.
   void set_disk_lost(std::function<void(NodeId)> tell) { disk_lost_ = std::move(tell); }
+  // Whether the directory of this incarnation is gone.
+  bool is_lost(const Uuid& incarnation) const { return lost_.contains(incarnation); }
 
  private:
   using Action = std::function<void()>;

@@ -51,6 +51,17 @@ void draw_groups(RegionKnobs& knobs, Random& random) {
   knobs.common.topics = std::max(knobs.common.topics, static_cast<int>(knobs.groups.size()));
 }
 
+// A group whose leader alone holds what is acknowledged, and leaders that are gone for a while.
+void make_losses_likely(RegionKnobs& knobs, Random& random) {
+  if (std::find(knobs.groups.begin(), knobs.groups.end(), "bulk") == knobs.groups.end()) {
+    knobs.groups.emplace_back("bulk");
+    knobs.common.topics = std::max(knobs.common.topics, static_cast<int>(knobs.groups.size()));
+  }
+  if (random.chance(2, 3)) knobs.outage_every = Duration::seconds(random.between(10, 30));
+  if (random.chance(2, 3)) knobs.partition_every = Duration::seconds(random.between(5, 15));
+  knobs.operation_every = Duration::seconds(random.between(2, 5));
+}
+
 }  // namespace
 
 RegionKnobs draw_region_knobs(Random& random) {
@@ -75,22 +86,38 @@ RegionKnobs draw_region_knobs(Random& random) {
   }
   knobs.operation_every = Duration::seconds(random.between(2, 20));
   knobs.hasty_operator = random.chance(1, 2);
+  knobs.store_away = random.chance(1, 2);
+  knobs.bounded_loss = random.chance(1, 2);
+  knobs.requests = random.chance(1, 2);
+  knobs.lossy_failovers = knobs.requests && random.chance(1, 2);
+  knobs.kill_executors = knobs.requests && random.chance(1, 2);
+  if (knobs.lossy_failovers) make_losses_likely(knobs, random);
+  knobs.witness = random.chance(1, 4);
+  knobs.common.compacted_topic = random.chance(1, 4);
+  knobs.common.retention_topic = random.chance(1, 4);
+  // A failover with loss may take positions along.
+  if (!knobs.lossy_failovers && random.chance(1, 2)) {
+    knobs.common.groups = static_cast<int>(random.between(1, 2));
+    knobs.common.members_per_group = static_cast<int>(random.between(1, 3));
+  }
   return knobs;
 }
 
 std::string RegionKnobs::describe() const {
   const auto seconds = [](Duration rate) { return rate.to_milliseconds() / 1'000; };
   return fmt::format(
-      "regions {} groups {} distance {} lease {} drift {} outage {} pause {} disk-loss {} "
+      "regions {} witness {} groups {} distance {} lease {} drift {} outage {} pause {} disk-loss "
+      "{} "
       "disk-restore {} partition {} one-way {} flap {} break {} store-site {} store-loss {} "
-      "store-restart {} store-rollbacks {} store {}/{}/{} operation {} hasty {} lossy {}; {}",
-      regions, fmt::join(groups, ","), distance_max.to_milliseconds(), lease_seconds, clock_drift,
-      seconds(outage_every), seconds(pause_every), seconds(disk_loss_every),
+      "store-restart {} store-rollbacks {} store {}/{}/{} store-away {} operation {} hasty {} "
+      "requests {} lossy {} kill-executors {} bounded {}; {}",
+      regions, witness, fmt::join(groups, ","), distance_max.to_milliseconds(), lease_seconds,
+      clock_drift, seconds(outage_every), seconds(pause_every), seconds(disk_loss_every),
       seconds(disk_restore_every), seconds(partition_every), seconds(one_way_every),
       seconds(flap_every), seconds(break_every), seconds(store_site_every),
       seconds(store_loss_every), seconds(store_restart_every), store_rollbacks, store.lose_answer,
-      store.late_request, store.cut_watch, seconds(operation_every), hasty_operator,
-      lossy_failovers, common.describe());
+      store.late_request, store.cut_watch, store_away, seconds(operation_every), hasty_operator,
+      requests, lossy_failovers, kill_executors, bounded_loss, common.describe());
 }
 
 }  // namespace magpie::sim

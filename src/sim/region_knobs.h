@@ -22,7 +22,9 @@ struct RegionKnobs {
   Duration distance_max = Duration::milliseconds(20);  // one way; each pair draws its own
   int64_t lease_seconds = 3;
   int64_t clock_drift = 0;          // of a million, either way
+  bool witness = false;             // the last region holds no records
   std::vector<std::string> groups;  // presets; the topics are spread over them
+  bool bounded_loss = false;        // "bulk" with a max_lag
 
   // --- faults ---
   Duration outage_every;        // a region is down for up to half a minute
@@ -38,12 +40,17 @@ struct RegionKnobs {
   Duration store_restart_every;
   int store_rollbacks = 0;
   StoreFaults store;
+  // When everything has healed the store alone goes away for a while.
+  bool store_away = false;
 
   // --- the operator ---
   Duration operation_every = Duration::seconds(8);
   // Failovers while the leader is well, too.
   bool hasty_operator = false;
-  bool lossy_failovers = false;
+  // Through nodes' admin ports, not by transactions of his own.
+  bool requests = false;
+  bool lossy_failovers = false;  // some of them; only by request
+  bool kill_executors = false;   // of the nodes that carry operations out
 
   std::string describe() const;
 };

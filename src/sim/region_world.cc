@@ -12,13 +12,17 @@
 #include "sim/auditor.h"
 #include "sim/client.h"
 #include "sim/cluster.h"
+#include "sim/group_ledger.h"
+#include "sim/group_member.h"
 #include "sim/leadership_watch.h"
 #include "sim/log_watch.h"
 #include "sim/operator.h"
 #include "sim/producer.h"
+#include "sim/promotable_watch.h"
 #include "sim/reader.h"
 #include "sim/region_faults.h"
 #include "sim/setup.h"
+#include "sim/statement_watch.h"
 #include "sim/topics.h"
 
 namespace magpie::sim {
@@ -27,6 +31,11 @@ namespace {
 // How long a cluster may take to come up, and everybody to finish once nothing hinders them.
 constexpr Duration kStartLimit = Duration::seconds(60);
 constexpr Duration kHealLimit = Duration::seconds(240);
+// While only the control store is away: how long clients may take, and for how many records each.
+constexpr Duration kStoreAwayLimit = Duration::seconds(30);
+constexpr int kRecordsWithoutStore = 20;
+// Nodes connect again at the latest after so long.
+constexpr Duration kLinksComeBack = Duration::seconds(10);
 // A record that was acknowledged on its way while a disk was lost proves nothing.
 constexpr Duration kDiskLossExcuse = Duration::seconds(60);
 
@@ -47,16 +56,19 @@ class RegionWorld {
   void watch_everything();
   void make_groups();
   void add_clients();
+  void add_consumers(int number);
   void acknowledged(const std::string& topic, int32_t partition, int64_t offset);
   template <typename Done>
   bool run_until(Duration limit, Done done);
   template <typename Done>
   void demand(Duration limit, Done done, const char* what);
   bool all_registered() const;
+  bool all_alive();
   bool clients_done() const;
   bool converged();
   bool same_logs(const std::string& topic, int32_t partition);
   std::string describe();
+  void store_away();
   void last_crash();
   RunResult result();
 
@@ -68,9 +80,13 @@ class RegionWorld {
   LogWatch logs_;
   LeadershipWatch leaderships_;
   RegionFaults faults_;
+  PromotableWatch promotable_;
+  StatementWatch statements_;
   Operator operator_;
   Setup setup_;
   std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<Producer*> producers_;  // among them
+  std::vector<std::unique_ptr<GroupLedger>> consumers_;
   std::string waiting_for_;  // what keeps the regions from being equal
   Instant last_look_;
 };
@@ -84,6 +100,9 @@ RegionWorld::RegionWorld(const RegionRunOptions& options)
       logs_(scene_),
       leaderships_(scene_, cluster_, topics_),
       faults_(scene_, knobs_, cluster_),
+      promotable_(scene_, cluster_, topics_, logs_,
+                  [this](const Uuid& incarnation) { return faults_.is_lost(incarnation); }),
+      statements_(scene_, topics_),
       operator_(scene_, knobs_, cluster_),
       setup_(somewhere()) {
   scene_.trace.set_sink(options.sink);
@@ -102,8 +121,14 @@ void RegionWorld::place_topics() {
 void RegionWorld::watch_everything() {
   for (SimRegion& region : cluster_.regions()) logs_.watch(region.host->id(), *region.disk);
   faults_.set_disk_lost([this](NodeId node) { logs_.disk_lost(node); });
-  cluster_.store().set_observer(
-      [this](const store::ImageChanges& changes) { leaderships_.changed(changes); });
+  cluster_.store().set_observer([this](const store::ImageChanges& changes) {
+    leaderships_.changed(changes);
+    statements_.changed(fmt::format("magpie/{}/state/", Cluster::kId), changes);
+  });
+  leaderships_.set_hear([this](const std::string& group, const control::Leadership& term) {
+    statements_.term(group, term);
+    promotable_.changed(group, term);
+  });
   logs_.set_hear([this](const std::string& partition, const LoggedBatch& batch) {
     const size_t dash = partition.rfind('-');
     int32_t index = 0;
@@ -117,7 +142,10 @@ void RegionWorld::watch_everything() {
 
 // G1 as the disks show it: a group that blocks acknowledges nothing that is on one disk only.
 void RegionWorld::acknowledged(const std::string& topic, int32_t partition, int64_t offset) {
-  if (topics_.find(topic).configs.at("magpie.failover.group") != "critical") return;
+  const std::string& group = topics_.find(topic).configs.at("magpie.failover.group");
+  if (!logs_.watches(topic)) return;
+  promotable_.acknowledged(topic, partition, offset, leaderships_.term(group));
+  if (group != "critical") return;
   const Instant lost = logs_.last_disk_loss();
   if (lost != Instant{} && scene_.now() < lost + kDiskLossExcuse) return;
   const size_t holders = logs_.holders(fmt::format("{}-{}", topic, partition), offset);
@@ -146,6 +174,13 @@ void RegionWorld::demand(Duration limit, Done done, const char* what) {
 
 // --- beginning -----------------------------------------------------------------------------------
 
+bool RegionWorld::all_alive() {
+  const control::State state = cluster_.state();
+  return std::all_of(
+      cluster_.regions().begin(), cluster_.regions().end(),
+      [&](const SimRegion& region) { return cluster_.is_alive(state, region.host->id()); });
+}
+
 bool RegionWorld::all_registered() const {
   return cluster_.state().nodes().size() == cluster_.size();
 }
@@ -155,6 +190,7 @@ void RegionWorld::make_groups() {
     control::FailoverGroup group = *control::preset(name);
     group.name = name;
     group.timeout = Duration::seconds(3);
+    if (knobs_.bounded_loss && name == "bulk") group.max_lag_time = Duration::seconds(2);
     const auto refused = cluster_.store().commit(Cluster::kId, [&](const control::State& state) {
       auto decided = control::decide_create_group(state, group);
       using Made = tl::expected<control::Transaction, control::Refusal>;
@@ -178,10 +214,27 @@ void RegionWorld::add_clients() {
     if (settings.partitions.empty()) {
       settings.partitions.push_back(topics_.ledgers().begin()->first);
     }
-    clients_.push_back(std::make_unique<Producer>(somewhere(), std::move(settings)));
+    auto producer = std::make_unique<Producer>(somewhere(), std::move(settings));
+    producers_.push_back(producer.get());
+    clients_.push_back(std::move(producer));
   }
   for (int i = 0; i < knobs_.common.readers; ++i) {
     clients_.push_back(std::make_unique<Reader>(somewhere(), i + 1));
+  }
+  for (int g = 0; g < knobs_.common.groups; ++g) add_consumers(g);
+}
+
+void RegionWorld::add_consumers(int number) {
+  const SimTopic& topic = topics_.list().front();
+  consumers_.push_back(std::make_unique<GroupLedger>(scene_, fmt::format("group-{}", number)));
+  GroupLedger& ledger = *consumers_.back();
+  for (int32_t p = 0; p < topic.partitions; ++p) {
+    ledger.add_partition(p, topics_.ledger(topic.name, p));
+  }
+  for (int m = 0; m < knobs_.common.members_per_group; ++m) {
+    GroupMember::Settings settings{number * 10 + m, ledger.name(), topic.name,
+                                   scene_.random.chance(1, 4)};
+    clients_.push_back(std::make_unique<GroupMember>(somewhere(), ledger, std::move(settings)));
   }
 }
 
@@ -195,8 +248,11 @@ bool RegionWorld::clients_done() const {
 bool RegionWorld::same_logs(const std::string& topic, int32_t partition) {
   const std::string name = fmt::format("{}-{}", topic, partition);
   const int64_t end = topics_.ledger(topic, partition).high_watermark();
+  // Every copy compacts for itself.
+  if (topics_.find(topic).compacted) return true;
   const LoggedBatches first = read_log(*cluster_.region(0).disk, name);
   for (SimRegion& region : cluster_.regions()) {
+    if (region.is_witness) continue;
     const LoggedBatches other = read_log(*region.disk, name);
     auto a = first.begin();
     auto b = other.begin();
@@ -224,6 +280,10 @@ bool RegionWorld::converged() {
   if (scene_.now() < last_look_ + Duration::milliseconds(500)) return false;
   last_look_ = scene_.now();
   const control::State state = cluster_.state();
+  if (!Requester::all_over(state)) {
+    waiting_for_ = "an operation is not over";
+    return false;
+  }
   for (const auto& [name, group] : state.groups()) {
     const control::Leadership& term = state.leadership(name);
     if (!term.exists()) continue;
@@ -247,6 +307,23 @@ std::string RegionWorld::describe() {
     if (!client->is_done()) text += "; " + client->describe();
   }
   return waiting_for_.empty() ? text : text + "; " + waiting_for_;
+}
+
+// G13: who loses only the control store stops nothing but failovers.
+void RegionWorld::store_away() {
+  demand(
+      kHealLimit, [&] { return all_alive(); }, "nodes that get their leases");
+  run_until(kLinksComeBack, [] { return false; });
+  for (size_t i = 0; i < cluster_.store().sites(); ++i) cluster_.store().set_site_up(i, false);
+  run_until(Duration::seconds(knobs_.lease_seconds + 1), [] { return false; });
+  scene_.probe("only_store_away");
+  for (Producer* producer : producers_) producer->send_more(kRecordsWithoutStore);
+  demand(
+      kStoreAwayLimit, [&] { return clients_done(); }, "clients, while only the store is away,");
+  for (size_t i = 0; i < cluster_.store().sites(); ++i) cluster_.store().set_site_up(i, true);
+  demand(
+      kHealLimit, [&] { return clients_done() && converged(); },
+      "regions that have the store back");
 }
 
 void RegionWorld::last_crash() {
@@ -276,6 +353,7 @@ RunResult RegionWorld::run() {
   operator_.settle();
   demand(
       kHealLimit, [&] { return clients_done() && converged(); }, "clients and regions");
+  if (!scene_.violation && knobs_.store_away) store_away();
   if (!scene_.violation) last_crash();
   demand(
       kHealLimit, [&] { return converged(); }, "regions after the last power loss");
@@ -283,6 +361,7 @@ RunResult RegionWorld::run() {
   if (!scene_.violation) auditor.start();
   demand(
       kHealLimit, [&] { return auditor.is_done(); }, "the final reading");
+  if (!scene_.violation) statements_.check();
   return result();
 }
 
