@@ -32,7 +32,7 @@ class Suite:
 
 SUITES = (
     Suite("build", "test", ("tools/build.sh", "debug"), minutes=30, step=True),
-    Suite("unit", "test", ("ctest", "--test-dir", "build/debug"), minutes=10, results="ctest"),
+    Suite("unit", "test", ("ctest", "--test-dir", "build/debug"), minutes=15, results="ctest"),
     Suite("bench-tools", "test", ("bench/tests/run.py",), minutes=2),
     Suite("sim", "test", ("tools/test_sim.sh",), minutes=5),
     Suite("fuzz", "test", ("tools/fuzz.py", "--seconds", "5"), minutes=15),
