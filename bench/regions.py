@@ -11,11 +11,9 @@ docs/benchmarks-regions.md. Figures mean something only on a machine that does n
 """
 
 import argparse
-import datetime
 import json
 import pathlib
 import shutil
-import signal
 import sys
 import tempfile
 from dataclasses import replace
@@ -24,8 +22,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import driver  # noqa: E402
 from regional import experiment, mirror_maker, page, plan, shared  # noqa: E402
-
-RESULTS = shared.REPOSITORY / "bench" / "results"
 
 
 def _arguments(argv):
@@ -77,21 +73,12 @@ def _prepare(options):
     return True
 
 
-def _write(found, options):
-    directory = options.output or (shared.BUILD / "bench" if options.quick else RESULTS)
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{datetime.date.today().isoformat()}-{options.name}-regions.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"written: {path}")
-
-
 def main(argv):
     """Entry point; returns the exit code."""
     options = _arguments(argv)
     if options.render:
         page.write(json.loads(options.render.read_text()), shared.REPOSITORY / "docs")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     mirror = _prepare(options)
     client = driver.program(options.driver)
     shared.peers.raise_file_limit()
@@ -99,21 +86,20 @@ def main(argv):
     work = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=options.work))
     measured = experiment.Experiment(_plan(options), options.only, mirror, client, shared.LOAD,
                                      work, lambda text: print(text, flush=True))
-    try:
-        measured.run()
-    except KeyboardInterrupt:
-        print("interrupted; keeping what was measured", flush=True)
+    whole = shared.run_to_its_end(measured.run, measured.clock)
     found = measured.document(options.name, shared.command("bench/regions.py", argv))
-    _write(found, options)
+    publish = whole and not options.quick and not options.output
+    shared.keep(found, options.output or (shared.RESULTS if publish else shared.BUILD / "bench"),
+                "-regions")
     print(page.markdown(found))
-    if not options.quick and not options.output:
+    if publish:
         page.write(found, shared.REPOSITORY / "docs")
     failed = [record for record in measured.lab.records if "error" in record["figures"]]
-    if options.keep or failed:
+    if options.keep or failed or not whole:
         print(f"what ran is kept in {work}")
     else:
         shutil.rmtree(work, ignore_errors=True)
-    return 1 if failed else 0
+    return 1 if failed or not whole else 0
 
 
 if __name__ == "__main__":

@@ -12,19 +12,14 @@ docs/benchmarks.md. Figures mean something only on a machine that does nothing e
 """
 
 import argparse
-import datetime
 import json
 import pathlib
-import signal
 import sys
 from dataclasses import replace
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import cases, document, driver, experiment, peers, shared, summary  # noqa: E402
-
-BENCH = shared.REPOSITORY / "bench"
-RESULTS = BENCH / "results"
 
 
 def _arguments(argv):
@@ -80,40 +75,32 @@ def _prepare(options):
     return names
 
 
-def _write(found, options):
-    directory = options.output or (shared.BUILD / "bench" if options.quick else RESULTS)
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{datetime.date.today().isoformat()}-{options.name}.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"written: {path}")
-
-
 def main(argv):
     """Entry point; returns the exit code."""
     options = _arguments(argv)
     if options.render:
         document.write(json.loads(options.render.read_text()), shared.REPOSITORY / "docs")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = _prepare(options)
     client = driver.program(options.driver)
     peers.raise_file_limit()
     run = experiment.Experiment(_plan(options), names, client, options.work,
                                 lambda text: print(text, flush=True))
     before = json.loads(options.latency_of.read_text()) if options.latency_of else None
-    try:
-        run.run_latency(before["latency_rates"]) if before else run.run()
-    except KeyboardInterrupt:
-        print("interrupted; keeping what was measured", flush=True)
+    if before and (facts := summary.elsewhere(before, run.document("", ""))):
+        sys.exit(f"{options.latency_of} has another {' and '.join(facts)}: not to be mixed")
+    whole = shared.run_to_its_end(
+        lambda: run.run_latency(before["latency_rates"]) if before else run.run(), run.clock)
     found = run.document(options.name, shared.command("bench/run.py", argv))
     if before:
         found = summary.with_latency(before, found)
-    _write(found, options)
+    publish = whole and not options.quick and not options.output
+    shared.keep(found, options.output or (shared.RESULTS if publish else shared.BUILD / "bench"))
     print(document.markdown(found))
-    if not options.quick and not options.output:
+    if publish:
         document.write(found, shared.REPOSITORY / "docs")
     failed = [record for record in run.records if "error" in record["figures"]]
-    return 1 if failed else 0
+    return 1 if failed or not whole else 0
 
 
 if __name__ == "__main__":

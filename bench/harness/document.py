@@ -65,27 +65,55 @@ def _ratio(ours, theirs):
     return f"{ours / theirs:.2f}" if ours and theirs else _NONE
 
 
-def _about(found, summary):
+def machine_rows(found):
+    """When and where a result was measured, for a table about the run."""
     machine = found["machine"]
-    spins = [calibration["spin_ms"] for calibration in found["calibrations"]]
-    syncs = [calibration["fdatasync_16k_p50_ms"] for calibration in found["calibrations"]]
-    rows = [
+    return [
         ("date", found["date"]),
         ("machine", f"{machine['cores']} × {machine['processor']}, "
                     f"{machine['memory_bytes'] / 2**30:.0f} GiB, {machine['file_system']}"),
         ("system", f"{machine['distribution']}, {machine['kernel']}"),
+    ]
+
+
+def steadiness_rows(found, more=""):
+    """How much the machine varied, and whether everything has run; `more` is said with it."""
+    rows = []
+    calibrations = found["calibrations"]
+    if calibrations:
+        syncs = [one["fdatasync_16k_p50_ms"] for one in calibrations]
+        spins = [one["spin_ms"] for one in calibrations]
+        rows.append(("steadiness", f"fdatasync of 16 KiB {min(syncs)}–{max(syncs)} ms (median "
+                                   f"{statistics.median(syncs)}), same loop {min(spins)}–"
+                                   f"{max(spins)} ms{more}"))
+    if not found["complete"]:
+        rows.append(("**incomplete**", "the run ended, or its time was up, before everything had "
+                                       "run"))
+    return rows
+
+
+def _about(found, summary):
+    rows = [
+        *machine_rows(found),
         *((_LABELS[name], version) for name, version in found["versions"].items()),
         ("client", f"{found['client']}, the same program and settings for every broker"),
         ("command", f"`{found['command']}` ({found['minutes']} minutes)"),
         ("rounds", f"{found['rounds']}, alternating; figures are median (lowest–highest)"),
+        *_latency_rows(found.get("latency")),
+        *steadiness_rows(found, f", {summary.noise():.2f} cores used by kernel threads and "
+                                "others"),
     ]
-    if spins:
-        rows.append(("steadiness", f"fdatasync of 16 KiB {min(syncs)}–{max(syncs)} ms (median "
-                     f"{statistics.median(syncs)}), same loop {min(spins)}–{max(spins)} ms, "
-                     f"{summary.noise():.2f} cores used by kernel threads and others"))
-    if not found["complete"]:
-        rows.append(("**incomplete**", "the time was up before every case had run"))
     return "### The run\n\n" + table(("", ""), rows)
+
+
+def _latency_rows(again):
+    """The facts of the measurement from which the latency is, if that is another one."""
+    if again is None:
+        return []
+    versions = "; ".join(again["versions"].values())
+    return [("light and half load", f"measured again, {again['date']}, with {versions}: "
+                                    f"`{again['command']}` ({again['minutes']} minutes), "
+                                    f"{again['rounds']} rounds")]
 
 
 def _targets(summary):

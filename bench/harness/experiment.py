@@ -27,7 +27,7 @@ class Clock:
         self.cut_short = False
 
     def over(self):
-        """Whether time is up; remembers that something was left out because of it."""
+        """Whether time is up; remembers that something is missing because of it."""
         if time.monotonic() < self._end:
             return False
         self.cut_short = True
@@ -47,7 +47,7 @@ class Experiment:
         self._program = program
         self._work = work
         self._say = say
-        self._clock = Clock(plan.minutes)
+        self.clock = Clock(plan.minutes)
         self.records = []
         self.calibrations = []
         self.rates = {}  # fsync -> messages per second of the latency runs
@@ -82,8 +82,8 @@ class Experiment:
             "name": name,
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             "command": command,
-            "minutes": round(self._clock.minutes(), 1),
-            "complete": not self._clock.cut_short,
+            "minutes": round(self.clock.minutes(), 1),
+            "complete": not self.clock.cut_short,
             "rounds": self._plan.rounds,
             "machine": machine.describe(self._work),
             "versions": {name: peers.PEERS[name].version() for name in self._names},
@@ -96,7 +96,7 @@ class Experiment:
     def _ceiling(self, number):
         client = driver.Driver(self._program)
         for case in self._plan.produce:
-            if not case.ceiling or self._clock.over():
+            if not case.ceiling or self.clock.over():
                 continue
             try:
                 figures = client.run("produce", [*case.options(), "--mock-brokers", 1],
@@ -110,7 +110,7 @@ class Experiment:
     def _round(self, number, runs):
         for fsync in peers.FSYNC_POLICIES:
             for name in self._names:
-                if not self._clock.over():
+                if not self.clock.over():
                     self._session(number, name, fsync, runs)
 
     def _session(self, number, name, fsync, runs):
@@ -119,7 +119,7 @@ class Experiment:
         records = []
         try:
             with peers.PEERS[name](self._work, fsync) as peer:
-                one = session.Session(self._program, peer, self._plan, number, self._clock,
+                one = session.Session(self._program, peer, self._plan, number, self.clock,
                                       self._say)
                 records = one.records
                 runs(one, fsync)

@@ -20,8 +20,16 @@ class Spread:
         return self.median / other.median if other.median else float("inf")
 
 
+def elsewhere(found, again):
+    """Which facts make the figures of two measurements incomparable; empty if none does."""
+    return [fact for fact in ("machine", "client") if found[fact] != again[fact]]
+
+
 def with_latency(found, again):
-    """The result `found` with the latency of `again` in place of its own; its command says so."""
+    """The result `found` with the latency of `again`, and its facts, in place of its own.
+
+    REQUIRES: not elsewhere(found, again).
+    """
     def is_latency(record):
         return record["kind"] == "follow" and record["case"] in (cases.LIGHT.name,
                                                                  cases.HALF.name)
@@ -32,8 +40,8 @@ def with_latency(found, again):
     return {**found, "records": kept + measured,
             "calibrations": found["calibrations"] + again["calibrations"],
             "complete": found["complete"] and again["complete"],
-            "minutes": round(found["minutes"] + again["minutes"], 1),
-            "command": f"{found['command']}; {again['command']}"}
+            "latency": {fact: again[fact] for fact in ("date", "command", "minutes", "rounds",
+                                                       "versions")}}
 
 
 class Summary:

@@ -3,7 +3,8 @@
 import sys
 
 from harness import driver, machine, peers, wire
-from harness.shared import BUILD, KAFKA_VERSION, REPOSITORY, command, processes, toolchain
+from harness.shared import (BUILD, KAFKA_VERSION, REPOSITORY, RESULTS, command, keep, processes,
+                            run_to_its_end, toolchain)
 
 sys.path.append(str(REPOSITORY / "test" / "regions"))
 
@@ -16,5 +17,5 @@ LOAD = RELEASE / "test" / "load" / "magpie-load"
 RELAY = RELEASE / "test" / "relay" / "magpie-relay"
 
 __all__ = ["BUILD", "DevCluster", "KAFKA_VERSION", "LOAD", "LoadClient", "RELAY", "RELEASE",
-           "REPOSITORY", "Trouble", "account_of", "command", "driver", "machine", "peers",
-           "processes", "toolchain", "wire"]
+           "REPOSITORY", "RESULTS", "Trouble", "account_of", "command", "driver", "keep", "machine",
+           "peers", "processes", "run_to_its_end", "toolchain", "wire"]

@@ -1,11 +1,17 @@
 """From records to medians, verdicts, tables and plots."""
 
+import contextlib
+import io
+import json
+import pathlib
+import signal
+import tempfile
 import unittest
 import xml.etree.ElementTree
 
 import sample
-from harness import cases, chart, document, shared, targets
-from harness.summary import Spread, Summary, with_latency
+from harness import cases, chart, document, experiment, shared, targets
+from harness.summary import Spread, Summary, elsewhere, with_latency
 
 
 def _judged(records):
@@ -30,17 +36,60 @@ class Summaries(unittest.TestCase):
         self.assertIsNone(summary.throughput("magpie", "never", "1k-p16"))
         self.assertIn("it broke", document.markdown(sample.document(records)))
 
-
     def test_latency_that_was_measured_again_takes_the_place_of_the_old(self):
         found = sample.document([sample.produce("magpie", "never", "1k-p16", 100),
                                  sample.follow("magpie", "never", cases.PEAK.name, 50),
                                  sample.follow("magpie", "never", cases.HALF.name, 20)])
         again = sample.document([sample.follow("magpie", "never", cases.HALF.name, 3)])
+        again.update(date="2026-02-02T00:00:00+00:00", versions={"magpie": "magpie 0.2.0"},
+                     command="bench/run.py --latency-of it")
         summary = Summary(with_latency(found, again))
         self.assertEqual(summary.latency("magpie", "never", cases.HALF.name, "p99").median, 3)
         self.assertEqual(summary.latency("magpie", "never", cases.PEAK.name, "p99").median, 50)
         self.assertEqual(summary.throughput("magpie", "never", "1k-p16").median, 100)
-        self.assertEqual(summary.found["command"], "bench/run.py; bench/run.py")
+        text = document.markdown(summary.found)
+        for fact in ("2026-01-01", "magpie 0.1.0", "`bench/run.py`", "2026-02-02", "magpie 0.2.0",
+                     "`bench/run.py --latency-of it`"):
+            self.assertIn(fact, text)
+
+    def test_latency_of_another_machine_is_not_comparable(self):
+        found, again = sample.document([]), sample.document([])
+        self.assertEqual(elsewhere(found, again), [])
+        again["machine"] = {**again["machine"], "cores": 4}
+        self.assertEqual(elsewhere(found, again), ["machine"])
+
+
+class Runs(unittest.TestCase):
+    """How a run ends."""
+
+    def _end(self, run):
+        clock = experiment.Clock(1)
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), \
+                    contextlib.redirect_stderr(io.StringIO()):
+                return shared.run_to_its_end(run, clock), clock.cut_short
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def test_one_that_ends_by_itself_lacks_nothing(self):
+        self.assertEqual(self._end(lambda: None), (True, False))
+
+    def test_one_that_is_interrupted_is_kept_as_incomplete(self):
+        self.assertEqual(self._end(lambda: signal.raise_signal(signal.SIGTERM)), (False, True))
+        self.assertEqual(self._end(lambda: signal.raise_signal(signal.SIGINT)), (False, True))
+
+    def test_so_is_one_that_breaks(self):
+        self.assertEqual(self._end(lambda: {}["nothing"]), (False, True))
+
+    def test_a_result_is_named_after_its_day_and_its_name(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                contextlib.redirect_stdout(io.StringIO()) as said:
+            shared.keep(sample.document([]), pathlib.Path(folder) / "new", "-regions")
+            kept, = pathlib.Path(folder, "new").iterdir()
+            self.assertRegex(kept.name, r"^\d{4}-\d\d-\d\d-sample-regions\.json$")
+            self.assertEqual(json.loads(kept.read_text()), sample.document([]))
+            self.assertIn(kept.name, said.getvalue())
 
 
 class Targets(unittest.TestCase):
