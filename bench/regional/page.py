@@ -1,15 +1,15 @@
 """A result as Markdown, and its place in docs/benchmarks-regions.md."""
 
-import statistics
-
 from harness.chart import short
-from harness.document import insert, table
+from harness.document import insert, machine_rows, steadiness_rows, table
 from regional import targets
 from regional.figures import of_rounds, select
 
 MARKERS = ("<!-- bench-regions: begin (written by bench/regions.py, do not edit) -->",
            "<!-- bench-regions: end -->")
 _NONE = "–"
+# What test/load/produce.cc sets for all of them.
+_RECONNECTS = "it connects again after at most 200 ms"
 
 
 def write(found, docs):
@@ -43,35 +43,28 @@ def _cases(found, kind, *keys):
     return list(seen)
 
 
+def _section(title, header, rows, text=""):
+    """A table under its title, with a text between; nothing without rows."""
+    if not rows:
+        return ""
+    return "\n\n".join(part for part in (f"### {title}", text, table(header, rows)) if part)
+
+
 def _about(found):
-    machine, plan = found["machine"], found["plan"]
-    rows = [
-        ("date", found["date"]),
-        ("machine", f"{machine['cores']} × {machine['processor']}, "
-                    f"{machine['memory_bytes'] / 2**30:.0f} GiB, {machine['file_system']}"),
-        ("system", f"{machine['distribution']}, {machine['kernel']}"),
+    return _section("The run", ("", ""), [
+        *machine_rows(found),
         ("Magpie", f"{found['versions']['magpie']}; fsync always, links encrypted"),
         ("MirrorMaker 2", found["versions"].get("mirror-maker", "not measured")),
         ("clients", found["client"]),
         ("command", f"`{found['command']}` ({found['minutes']} minutes)"),
-        ("rounds", f"{plan['rounds']}; figures are median (lowest–highest)"),
-    ]
-    calibrations = found["calibrations"]
-    if calibrations:
-        syncs = [one["fdatasync_16k_p50_ms"] for one in calibrations]
-        spins = [one["spin_ms"] for one in calibrations]
-        rows.append(("steadiness", f"fdatasync of 16 KiB {min(syncs)}–{max(syncs)} ms (median "
-                                   f"{statistics.median(syncs)}), same loop {min(spins)}–"
-                                   f"{max(spins)} ms"))
-    if not found["complete"]:
-        rows.append(("**incomplete**", "the time was up before everything had run"))
-    return "### The run\n\n" + table(("", ""), rows)
+        ("rounds", f"{found['plan']['rounds']}; figures are median (lowest–highest)"),
+        *steadiness_rows(found)])
 
 
 def _targets(found):
     rows = [(target.goal, target.figure or _NONE, target.verdict, target.limit or _NONE)
             for target in targets.judge(found)]
-    return "### Targets\n\n" + table(("target", "figure", "verdict", "what limits it"), rows)
+    return _section("Targets", ("target", "figure", "verdict", "what limits it"), rows)
 
 
 def _commits(found):
@@ -87,16 +80,14 @@ def _commits(found):
                      short(p50["median"] / rtt) if copies != "0" else _NONE,
                      _value(get("link_rtt_ms")), _value(get("fsync.p50_ms")),
                      _value(get("fsync.p99_ms"))))
-    if not rows:
-        return ""
-    plan = found["plan"]
-    return ("### A commit against the round trip\n\n"
-            f"One idempotent producer, acks=all, {plan['commit_rate']} records of 1 KiB per "
-            "second, no linger; milliseconds from handing a record to librdkafka until its "
-            "acknowledgement. The last columns are 2 KiB appended to a file of the same disk and "
-            "synced, just before.\n\n" + table(
-                ("copies", "RTT", "p50", "p99", "p50 in RTTs", "RTT as the link measures it",
-                 "fdatasync p50", "p99"), rows))
+    return _section(
+        "A commit against the round trip",
+        ("copies", "RTT", "p50", "p99", "p50 in RTTs", "RTT as the link measures it",
+         "fdatasync p50", "p99"), rows,
+        f"One idempotent producer, acks=all, {found['plan']['commit_rate']} records of 1 KiB per "
+        "second, no linger; milliseconds from handing a record to librdkafka until its "
+        "acknowledgement. The last columns are 2 KiB appended to a file of the same disk and "
+        "synced, just before.")
 
 
 def _lags(found):
@@ -112,16 +103,15 @@ def _lags(found):
         else:
             who = f"Magpie, copies {copies}"
         rows.append((who, str(rtt), *values))
-    if not rows:
-        return ""
-    return ("### Lag in the other region\n\n"
-            f"Half of what the link carries ({found['plan']['lag_link'] / 1e6:g} MB/s). Lag: from "
-            "the leader's append (whole milliseconds, rounded down) until a consumer that reads "
-            "the copy in the other region has the record. End to end: from when the record should "
-            "have been sent. With one copy a record may be read once it is acknowledged, which "
-            "is a round trip after its append.\n\n" + table(
-                ("what", "RTT, ms", "lag p50, ms", "p99, ms", "p50, RTTs", "p99, RTTs",
-                 "end to end p50, ms", "p99, ms", "MB/s"), rows))
+    return _section(
+        "Lag in the other region",
+        ("what", "RTT, ms", "lag p50, ms", "p99, ms", "p50, RTTs", "p99, RTTs",
+         "end to end p50, ms", "p99, ms", "MB/s"), rows,
+        f"Half of what the link carries ({found['plan']['lag_link'] / 1e6:g} MB/s). Lag: from "
+        "the leader's append (whole milliseconds, rounded down) until a consumer that reads "
+        "the copy in the other region has the record. End to end: from when the record should "
+        "have been sent. With one copy a record may be read once it is acknowledged, which "
+        "is a round trip after its append.")
 
 
 def _throughput(found):
@@ -132,15 +122,13 @@ def _throughput(found):
                                  "cpu_seconds_per_gigabyte")]
         rows.append(("Magpie, fsync always, TLS" if fsync is None else
                      f"MirrorMaker 2, brokers fsync {fsync}", *values))
-    if not rows:
-        return ""
     plan = found["plan"]
-    return ("### Replicating a backlog\n\n"
-            f"{plan['backlog'] / 1e6:g} MB in 8 partitions over a link of "
-            f"{plan['fast_link'] / 1e6:g} MB/s and one connection, while nobody produces or "
-            "consumes. CPU is user and system time of everything that takes part, for each 10⁹ "
-            "bytes in the target's log: both nodes of Magpie; both brokers and MirrorMaker.\n\n"
-            + table(("what", "MB/s", "share of window/RTT", "CPU-s/GB"), rows))
+    return _section(
+        "Replicating a backlog", ("what", "MB/s", "share of window/RTT", "CPU-s/GB"), rows,
+        f"{plan['backlog'] / 1e6:g} MB in 8 partitions over a link of "
+        f"{plan['fast_link'] / 1e6:g} MB/s and one connection, while nobody produces or "
+        "consumes. CPU is user and system time of everything that takes part, for each 10⁹ "
+        "bytes in the target's log: both nodes of Magpie; both brokers and MirrorMaker.")
 
 
 def _switchovers(found):
@@ -152,12 +140,11 @@ def _switchovers(found):
                          short(figures["p50_ms"]), short(figures["p99_ms"]),
                          f"{figures['acknowledged_records']:,}", str(figures["lost"]),
                          str(figures["repeated"])))
-    if not rows:
-        return ""
-    return ("### Switchovers\n\nThe longest time, in any partition, without an acknowledgement; "
-            "one idempotent producer with librdkafka's defaults.\n\n" + table(
-                ("RTT, ms", "switchovers", "stall p50, ms", "p99, ms", "acknowledged", "lost",
-                 "repeated"), rows))
+    return _section(
+        "Switchovers", ("RTT, ms", "switchovers", "stall p50, ms", "p99, ms", "acknowledged",
+                        "lost", "repeated"), rows,
+        "The longest time, in any partition, without an acknowledgement; one idempotent producer, "
+        f"librdkafka's defaults but for one: {_RECONNECTS}.")
 
 
 def _failovers(found):
@@ -170,16 +157,16 @@ def _failovers(found):
                          "accepted", "fenced", "open", "acknowledged", "default_client",
                          "leader_cpu_ms")),
                      str(len(select(records, "failover", "acknowledged", **case)))))
-    if not rows:
-        return ""
-    return ("### Failovers, from the command on\n\nThe leading region was killed one second "
-            "before. Milliseconds after the command was sent until: it is accepted; the new "
-            "leader sees the transaction that fences the old one; its epoch is open; the first "
-            "new acknowledgement has reached a client that looks for leaders all the time, and "
-            "one with librdkafka's defaults. Beside it the processor time that the new leader's "
-            "node used until then.\n\n" + table(
-                ("partitions", "what moves", "accepted", "fenced", "open", "acknowledged",
-                 "default client", "leader's CPU", "failovers"), rows))
+    return _section(
+        "Failovers, from the command on",
+        ("partitions", "what moves", "accepted", "fenced", "open", "acknowledged",
+         "default client", "leader's CPU", "failovers"), rows,
+        "The leading region was killed one second before. Milliseconds after the command was sent "
+        "until: it is accepted; the new leader sees the transaction that fences the old one; its "
+        "epoch is open; the first new acknowledgement has reached a client that looks for leaders "
+        "every 10 ms, and one that does so as librdkafka does by default, every 250 ms "
+        f"({_RECONNECTS}). Beside it the processor time that the new leader's node used until "
+        "the first of the two had its acknowledgement.")
 
 
 def _losses(found):
@@ -192,15 +179,14 @@ def _losses(found):
         rows.append((who, *(_value(of_rounds(records, "loss", metric, **case)) for metric in (
             "acknowledged_records", "lost", "lost_ms", "moved", "repeated", "again", "unseen")),
             ", ".join(said)))
-    if not rows:
-        return ""
-    return ("### The source is killed under load\n\n"
-            f"{found['plan']['loss_rate']:,} records of 1 KiB per second and topic; kill -9 at a "
-            "random moment. *Moved*: acknowledged at one offset and stored at another. "
-            "*Repeated*: stored twice. *Again*, *unseen*: given to the same consumer group twice, "
-            "and never, though stored.\n\n" + table(
-                ("what", "acknowledged", "lost", "the same in ms of load", "moved", "repeated",
-                 "again", "unseen", "loss statement"), rows))
+    return _section(
+        "The source is killed under load",
+        ("what", "acknowledged", "lost", "the same in ms of load", "moved", "repeated", "again",
+         "unseen", "loss statement"), rows,
+        f"{found['plan']['loss_rate']:,} records of 1 KiB per second and topic; kill -9 at a "
+        "random moment. *Moved*: acknowledged at one offset and stored at another. "
+        "*Repeated*: stored twice. *Again*, *unseen*: given to the same consumer group twice, "
+        "and never, though stored.")
 
 
 def _failures(found):
@@ -208,6 +194,4 @@ def _failures(found):
              ", ".join(f"{key} {value}" for key, value in record["case"].items()) or _NONE,
              record["figures"]["error"].replace("|", "/").replace("\n", " ")[:300])
             for record in found["records"] if "error" in record["figures"]]
-    if not rows:
-        return ""
-    return "### What could not be measured\n\n" + table(("what", "of", "case", "why"), rows)
+    return _section("What could not be measured", ("what", "of", "case", "why"), rows)
