@@ -12,8 +12,8 @@ import datetime
 
 from harness import experiment
 from regional import losses, mirror_maker, mirroring, moves, replication
-from regional.lab import Lab
-from regional.shared import Trouble, machine, peers
+from regional.lab import TROUBLES, Lab
+from regional.shared import machine, peers
 
 SECTIONS = ("replication", "mirror", "loss", "moves")
 
@@ -51,7 +51,7 @@ class Experiment:
             return
         try:
             run(self.lab, *arguments)
-        except (Trouble, OSError, KeyError, ValueError) as cause:
+        except TROUBLES as cause:
             self.lab.failed("session", section, {}, cause)
 
     def document(self, name, command):

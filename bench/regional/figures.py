@@ -16,16 +16,19 @@ def stalls(acknowledged, commands, end):
     """For each of `commands` (rising milliseconds) the longest time without an acknowledgement.
 
     `acknowledged` are (milliseconds, partition). A stall belongs to the last command that was given
-    before it ended, and counts for the partition that suffered most; what ends after `end` is none.
+    before it ended, and counts for the partition that suffered most. One may end after `end`, when
+    the producer was told to stop; one that never ended counts until then.
     """
     by_partition = {}
     for when, partition in acknowledged:
         by_partition.setdefault(partition, []).append(when)
     found = []
-    for command, until in zip(commands, [*commands[1:], end]):
+    for times in by_partition.values():
+        times.sort()
+        times.append(max(end, times[-1]))
+    for command, until in zip(commands, [*commands[1:], math.inf]):
         longest = 0
         for times in by_partition.values():
-            times = sorted(times)
             for before, after in zip(times, times[1:]):
                 if command < after <= until:
                     longest = max(longest, after - before)

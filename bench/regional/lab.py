@@ -1,12 +1,18 @@
 """What every section needs: where things are, how much time is left, and a place for records."""
 
+import http.client
+import subprocess
 import time
 from pathlib import Path
 
-from regional.shared import LoadClient, driver
+from regional.shared import LoadClient, Trouble, driver, peers
 
-# What a run may meet without ending all others.
+# What a measurement may meet without ending all others.
+TROUBLES = (Trouble, driver.RunFailed, peers.DidNotStart, OSError, http.client.HTTPException,
+            subprocess.SubprocessError, LookupError, ValueError, TypeError, StopIteration)
 SAMPLE_SECONDS = 0.05
+# A load counts as gone through if at least this share of it did.
+_WHOLE = 0.95
 
 
 class Lab:
@@ -39,6 +45,13 @@ class Lab:
         told = " ".join(f"{key}={value}" for key, value in case.items())
         self.say(f"{kind:10} {peer:13} {told:28} {brief(figures)}")
 
+    def attempt(self, kind, peer, case, measure, *arguments):
+        """Keeps the figures that `measure(lab, *arguments)` returns, or why it could not."""
+        try:
+            self.record(kind, peer, case, measure(self, *arguments))
+        except TROUBLES as cause:
+            self.failed(kind, peer, case, cause)
+
     def failed(self, kind, peer, case, cause):
         """Keeps that something could not be measured, and why."""
         self.record(kind, peer, case, {"error": f"{type(cause).__name__}: {cause}"})
@@ -57,6 +70,22 @@ def brief(figures):
         elif isinstance(value, dict) and "p50_ms" in value:
             parts.append(f"{key} p50 {value['p50_ms']:.2f} p99 {value['p99_ms']:.2f} ms")
     return ", ".join(parts)
+
+
+def check_load(rate, wanted, failed=0):
+    """Raises unless `wanted` records per second went through and none failed."""
+    if failed:
+        raise Trouble(f"{failed} records failed")
+    if rate < _WHOLE * wanted:
+        raise Trouble(f"only {rate:.0f} of {wanted:.0f} records per second went through")
+
+
+def keep_up_load(producers, rate, seconds):
+    """Lets clients that each send `rate` records per second do so; raises if they could not."""
+    begin, before = time.monotonic(), [producer.count() for producer in producers]
+    time.sleep(seconds)
+    for producer, count in zip(producers, before):
+        check_load((producer.count() - count) / (time.monotonic() - begin), rate)
 
 
 def watch_growth(size, cpu, enough, still_seconds, limit_seconds):

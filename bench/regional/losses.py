@@ -4,14 +4,15 @@ The same load, way and kill for Magpie with 0, 1 and all copies (three groups of
 for MirrorMaker 2. "Again" are records that the same consumer group was given a second time.
 """
 
+import contextlib
 import random
 import time
 
 from regional import cluster, plan
+from regional.lab import TROUBLES, keep_up_load
 from regional.shared import Trouble, account_of
 
 _PARTITIONS = 4
-_TROUBLES = (Trouble, OSError, KeyError, ValueError, StopIteration)
 _PATIENCE = 60
 _AFTER_SECONDS = 2.0
 
@@ -41,8 +42,9 @@ def run(lab):
             finally:
                 for stream in streams:
                     stream.kill()
-    except _TROUBLES as cause:
-        lab.failed("loss", "magpie", {"copies": "0, 1 and all"}, cause)
+    except TROUBLES as cause:
+        for stream in streams:
+            lab.failed("loss", "magpie", {"copies": stream.copies}, cause)
 
 
 def _run(lab, magpie, streams):
@@ -53,7 +55,10 @@ def _run(lab, magpie, streams):
         stream.begin(lab, magpie)
     for stream in streams:
         stream.more(500, "at the start")
-    time.sleep(load_seconds(lab))
+    keep_up_load([stream.producer for stream in streams], lab.plan.loss_rate, load_seconds(lab))
+    for stream in streams:
+        if not magpie.in_sync(stream.group):
+            raise Trouble(f"{stream.group} did not stay in sync")
     magpie.tell(f"kill {plan.SOURCE}")
     magpie.wait_for_state(plan.SOURCE, "ended")
     _, _, operation = magpie.move(plan.TARGET, {
@@ -63,10 +68,7 @@ def _run(lab, magpie, streams):
         stream.more(500, "after the failover")
     time.sleep(_AFTER_SECONDS)
     for stream in streams:
-        group = next(moved for moved in told["groups"] if moved["group"] == stream.group)
-        lab.record("loss", "magpie", {"copies": stream.copies},
-                   {**figures_of(stream.account(lab, magpie), lab.plan.loss_rate),
-                    "statement": group["loss"]["statement"]})
+        lab.attempt("loss", "magpie", {"copies": stream.copies}, stream.figures, magpie, told)
 
 
 class _Stream:
@@ -94,8 +96,8 @@ class _Stream:
                 raise Trouble(f"{self.group}: nothing {what}: "
                               f"{client.errors_file.read_text()[-300:]}")
 
-    def account(self, lab, magpie):
-        """Ends the clients, reads everything, and compares."""
+    def figures(self, lab, magpie, told):
+        """Ends the clients, reads everything, and compares; `told`: what the operation says."""
         trouble = self.producer.finish()
         reader = lab.client(magpie.folder, "read", magpie.bootstrap(), self.group,
                             "--partitions", _PARTITIONS)
@@ -103,10 +105,15 @@ class _Stream:
         if trouble:
             raise Trouble(f"{self.group}: {trouble}")
         stored = {event[1:3] for event in reader.events("read")}
-        magpie.wait(lambda: stored <= {event[1:3] for event in self.consumer.events("read")},
-                    f"the readers of {self.group} reach the end", _PATIENCE)
-        self.consumer.finish()
-        return account_of(self.producer, reader, self.consumer)
+        with contextlib.suppress(Trouble):  # what they do not reach is unseen, and counted
+            magpie.wait(lambda: stored <= {event[1:3] for event in self.consumer.events("read")},
+                        f"the readers of {self.group} reach the end", _PATIENCE)
+        trouble = self.consumer.finish()
+        if trouble:
+            raise Trouble(f"the readers of {self.group}: {trouble}")
+        group = next(moved for moved in told["groups"] if moved["group"] == self.group)
+        account = account_of(self.producer, reader, self.consumer)
+        return {**figures_of(account, lab.plan.loss_rate), "statement": group["loss"]["statement"]}
 
     def kill(self):
         for client in (self.producer, self.consumer):

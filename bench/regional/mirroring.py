@@ -3,17 +3,16 @@
 import time
 
 from regional import plan
-from regional.lab import watch_growth
+from regional.lab import TROUBLES, keep_up_load, watch_growth
 from regional.losses import figures_of, load_seconds
 from regional.mirror_maker import Mirror
-from regional.replication import backlog_options, follow_options, growth_figures
-from regional.shared import Trouble, account_of, driver, peers
+from regional.replication import backlog_options, check_follow, follow_options, growth_figures
+from regional.shared import Trouble, account_of
 
 _PARTITIONS = 8
 _LOSS_PARTITIONS = 4
 _PATIENCE = 60
 _STILL_SECONDS = 4.0
-_TROUBLES = (Trouble, OSError, driver.RunFailed, peers.DidNotStart, KeyError, ValueError)
 
 
 def run(lab, fsync):
@@ -27,33 +26,32 @@ def run(lab, fsync):
     case = {"fsync": fsync}
     try:
         with Mirror(lab.folder(f"mirror-{fsync}"), fsync) as mirror:
-            _guarded(lab, "throughput", {"rtt_ms": plan.RTT_MS, **case}, _throughput, mirror)
+            _if_time(lab, "throughput", {"rtt_ms": plan.RTT_MS, **case}, _throughput, mirror)
             if fsync == "always":
                 return
             for rtt in lab.plan.rtts:
-                _guarded(lab, "lag", {"rtt_ms": rtt, **case}, _lag, mirror, rtt)
-            _guarded(lab, "loss", case, _loss, mirror)
-    except _TROUBLES as cause:
+                _if_time(lab, "lag", {"rtt_ms": rtt, **case}, _lag, mirror, rtt)
+            _if_time(lab, "loss", case, _loss, mirror)
+    except TROUBLES as cause:
         lab.failed("session", "mirror-maker", case, cause)
 
 
-def _guarded(lab, kind, case, measure, *arguments):
-    if lab.clock.over():
-        return
-    try:
-        lab.record(kind, "mirror-maker", case, measure(lab, *arguments))
-    except _TROUBLES as cause:
-        lab.failed(kind, "mirror-maker", case, cause)
+def _if_time(lab, kind, case, measure, *arguments):
+    if not lab.clock.over():
+        lab.attempt(kind, "mirror-maker", case, measure, *arguments)
 
 
 def _throughput(lab, mirror):
+    """What of the warm-up is not there in time still comes over the same link: it counts, too."""
     client = lab.driver(mirror.source.bootstrap)
     mirror.source.relay.set(plan.RTT_MS, lab.plan.fast_link)
+    topics = []
     for topic, count in (("bench-warm-up", lab.plan.warmup_backlog),
                          ("bench-backlog", lab.plan.backlog)):
+        topics.append(topic)
         mirror.create_topic(client, topic, _PARTITIONS)
         produced = client.run("produce", backlog_options(topic, count), 60)
-        samples = watch_growth(lambda topic=topic: mirror.log_bytes(topic), mirror.cpu_seconds,
+        samples = watch_growth(lambda: sum(map(mirror.log_bytes, topics)), mirror.cpu_seconds,
                                lambda count: False, _STILL_SECONDS, lab.plan.backlog_seconds)
     found = growth_figures(samples, lab.plan.fast_link)
     # Time is up, or it is all there: then it must be all that was produced.
@@ -76,6 +74,7 @@ def _lag(lab, mirror, rtt):
     found = client.run("follow", [*follow_options(lab, topic, link), "--consumer-brokers",
                                   mirror.target.bootstrap],
                        lab.plan.lag_seconds + lab.plan.warmup_seconds)
+    check_follow(found, link)
     lag = found["end_to_end_latency"]
     return {"end_to_end": lag, "p50_rtts": lag["p50_ms"] / rtt, "p99_rtts": lag["p99_ms"] / rtt,
             "megabytes_per_second": found["megabytes_per_second"], "link_bytes_per_second": link}
@@ -113,7 +112,7 @@ def _loss(lab, mirror):
         for one in (producer, before):
             if one.wait_for_more(500, _PATIENCE) is None:
                 raise Trouble(f"no load: {one.errors_file.read_text()[-300:]}")
-        time.sleep(load_seconds(lab))
+        keep_up_load([producer], lab.plan.loss_rate, load_seconds(lab))
         mirror.source.kill()
         producer.finish()
         watch_growth(lambda: mirror.log_bytes(topic), lambda: 0.0, lambda count: False,

@@ -4,11 +4,11 @@ import time
 
 from regional import cluster, figures, plan
 from regional.cluster import Watcher, milliseconds
+from regional.lab import TROUBLES
 from regional.shared import Trouble, account_of
 
 _GROUP = "orders"
 _PARTITIONS = 4
-_TROUBLES = (Trouble, OSError, KeyError, ValueError, StopIteration)
 _PATIENCE = 60
 _CALM_SECONDS = 1.0
 # After the kill, until the command: somebody has to notice.
@@ -53,15 +53,15 @@ def switchovers(lab):
     """One group goes back and forth between two regions while an idempotent producer writes."""
     if lab.clock.over():
         return
-    case = {"rtt_ms": plan.RTT_MS}
-    try:
-        with _cluster(lab, "switchover") as magpie:
-            lab.record("switchover", "magpie", case, _switchovers(lab, magpie))
-    except _TROUBLES as cause:
-        lab.failed("switchover", "magpie", case, cause)
+    lab.attempt("switchover", "magpie", {"rtt_ms": plan.RTT_MS}, _switchovers)
 
 
-def _switchovers(lab, magpie):
+def _switchovers(lab):
+    with _cluster(lab, "switchover") as magpie:
+        return _back_and_forth(lab, magpie)
+
+
+def _back_and_forth(lab, magpie):
     magpie.create_group(_GROUP, "critical", plan.REGIONS)
     magpie.create_topic(_GROUP, _PARTITIONS, _GROUP)
     magpie.wait_for_sync(_GROUP)
@@ -99,7 +99,7 @@ def failovers(lab):
         try:
             with _cluster(lab, f"failover-{count}") as magpie:
                 _Failovers(lab, magpie, count).run(scopes)
-        except _TROUBLES as cause:
+        except TROUBLES as cause:
             lab.failed("failover", "magpie", case, cause)
 
 
@@ -115,9 +115,8 @@ class _Failovers:
         try:
             for scope in scopes:
                 for _ in range(self.lab.plan.failovers):
-                    if self.lab.clock.over():
-                        return
-                    self._once(scope)
+                    if not self.lab.clock.over():
+                        self._once(scope)
             self._check()
         finally:
             for producer in self.producers.values():

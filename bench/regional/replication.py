@@ -3,13 +3,12 @@
 import time
 
 from regional import cluster, figures, plan
-from regional.lab import watch_growth
-from regional.shared import Trouble, driver
+from regional.lab import check_load, watch_growth
+from regional.shared import Trouble
 
 # With one other region its loss leaves no copy: writes go on then.
 _TWO = (plan.SOURCE, plan.TARGET)
 _PARTITIONS = 8
-_TROUBLES = (Trouble, OSError, driver.RunFailed, KeyError, ValueError)
 _SETTLE_SECONDS = 1.0
 
 
@@ -43,24 +42,26 @@ def commits(lab, magpie):
             case = {"copies": copies, "rtt_ms": rtt}
             if lab.clock.over():
                 return
-            try:
-                magpie.wait_for_sync(f"copies-{copies}")
-                lab.record("commit", "magpie", case, _commit(lab, magpie, client, copies))
-            except _TROUBLES as cause:
-                lab.failed("commit", "magpie", case, cause)
+            lab.attempt("commit", "magpie", case, _commit, magpie, client, copies)
 
 
 def _commit(lab, magpie, client, copies):
+    magpie.wait_for_sync(f"copies-{copies}")
     fsync = cluster.fsync_cost(magpie.folder)
     warmup = lab.plan.warmup_seconds
     found = client.run("produce", [
         "--topic", f"commit-{copies}", "--partitions", 1, "--message-bytes", plan.MESSAGE,
         "--rate", lab.plan.commit_rate, "--idempotent", "--linger-ms", 0, "--batch-bytes", 16_384,
         "--warmup-seconds", warmup], lab.plan.commit_seconds + warmup)
-    if not magpie.in_sync(f"copies-{copies}"):
-        raise Trouble(f"copies-{copies} did not stay in sync")
+    check_load(found["messages_per_second"], lab.plan.commit_rate, found["failed"])
+    _check_in_sync(magpie, f"copies-{copies}")
     return {"acknowledgement": found["acknowledgement_latency"], "fsync": fsync,
             "link_rtt_ms": magpie.measured_rtt_ms(), "failed": found["failed"]}
+
+
+def _check_in_sync(magpie, group):
+    if not magpie.in_sync(group):
+        raise Trouble(f"{group} did not stay in sync")
 
 
 def lags(lab, magpie):
@@ -72,18 +73,25 @@ def lags(lab, magpie):
             if lab.clock.over():
                 return
             case = {"copies": copies, "rtt_ms": rtt}
-            try:
-                lab.record("lag", "magpie", case, _lag(lab, magpie, copies, rtt, link))
-            except _TROUBLES as cause:
-                lab.failed("lag", "magpie", case, cause)
+            lab.attempt("lag", "magpie", case, _lag, magpie, copies, rtt, link)
+
+
+def _follow_rate(link):
+    """Records per second that are half of what the link carries."""
+    return round(link / 2 / plan.MESSAGE, 1)
 
 
 def follow_options(lab, topic, link):
     """Arguments of the client that produces half of what the link carries, and consumes it."""
     return ["--topic", topic, "--partitions", _PARTITIONS, "--message-bytes", plan.MESSAGE,
-            "--rate", round(link / 2 / plan.MESSAGE, 1), "--linger-ms", 1,
+            "--rate", _follow_rate(link), "--linger-ms", 1,
             "--batch-bytes", 131_072, "--byte-budget", 10**12,
             "--warmup-seconds", lab.plan.warmup_seconds]
+
+
+def check_follow(found, link):
+    """Raises unless what follow_options() asks for went through."""
+    check_load(found["messages_per_second"], _follow_rate(link), found["failed"])
 
 
 def _lag(lab, magpie, copies, rtt, link):
@@ -98,6 +106,8 @@ def _lag(lab, magpie, copies, rtt, link):
         lab.plan.lag_seconds + lab.plan.warmup_seconds)
     if magpie.metric(plan.SOURCE, "magpie_fetches_sent_to_followers_total") == sent_before:
         raise Trouble("the consumer was not sent to the copy in its own region")
+    check_follow(found, link)
+    _check_in_sync(magpie, f"pair-{copies}")
     lag = found["append_to_consumer_latency"]
     return {"lag": lag, "end_to_end": found["end_to_end_latency"],
             "p50_rtts": lag["p50_ms"] / rtt, "p99_rtts": lag["p99_ms"] / rtt,
@@ -107,14 +117,8 @@ def _lag(lab, magpie, copies, rtt, link):
 
 def throughput(lab, magpie):
     """A backlog of the source is replicated as fast as it goes, while nobody produces."""
-    case = {"rtt_ms": plan.RTT_MS}
-    if lab.clock.over():
-        return
-    try:
-        magpie.tell(f"wan all rtt={plan.RTT_MS}ms rate={lab.plan.fast_link}B")
-        lab.record("throughput", "magpie", case, _throughput(lab, magpie))
-    except _TROUBLES as cause:
-        lab.failed("throughput", "magpie", case, cause)
+    if not lab.clock.over():
+        lab.attempt("throughput", "magpie", {"rtt_ms": plan.RTT_MS}, _throughput, magpie)
 
 
 def backlog_options(topic, count):
@@ -124,6 +128,7 @@ def backlog_options(topic, count):
 
 
 def _throughput(lab, magpie):
+    magpie.tell(f"wan all rtt={plan.RTT_MS}ms rate={lab.plan.fast_link}B")
     topic = f"backlog-{lab.round}"
     magpie.create_topic(topic, _PARTITIONS, "pair-0")
     magpie.wait_for_sync("pair-0")

@@ -1,10 +1,13 @@
 """The pure parts of the benchmark of regions: arithmetic, verdicts, the page."""
 
 import dataclasses
+import http.client
+import subprocess
 import unittest
 
 from harness import targets as harness_targets
-from regional import figures, page, plan, targets
+from regional import figures, lab, page, plan, targets
+from regional.shared import Trouble, driver, peers
 
 
 def _record(kind, case, round_number=0, peer="magpie", **found):
@@ -57,9 +60,18 @@ def _switchover(stalls, lost=0):
                    repeated=0, unordered=0, failed=0)
 
 
-def _loss(lost, **case):
+def _loss(lost, unseen=0, **case):
     return _record("loss", case, acknowledged_records=10, lost=lost, lost_ms=lost / 2, moved=0,
-                   repeated=0, again=3, unseen=0, statement="unknown")
+                   repeated=0, again=3, unseen=unseen, statement="unknown")
+
+
+class _Clock:
+    def over(self):
+        return False
+
+
+def _lab():
+    return lab.Lab(plan.QUICK, "program", "load", ".", _Clock(), lambda text: None)
 
 
 def _whole():
@@ -83,6 +95,12 @@ class Arithmetic(unittest.TestCase):
     def test_a_gap_that_ended_before_the_command_is_not_its_doing(self):
         acknowledged = [(0, 0), (500, 0), (505, 0), (540, 0), (545, 0)]
         self.assertEqual(figures.stalls(acknowledged, [502], 550), [35])
+
+    def test_the_last_stall_counts_however_long_it_is(self):
+        ended_late = [(0, 0), (10, 0), (900, 0)]
+        self.assertEqual(figures.stalls(ended_late, [12], 100), [890])
+        never_ended = [(0, 0), (10, 0), (0, 1), (400, 1), (695, 1)]
+        self.assertEqual(figures.stalls(never_ended, [12], 700), [690])
 
     def test_each_command_has_a_stall_of_its_own(self):
         acknowledged = [(0, 0), (100, 0), (110, 0), (310, 0), (320, 0)]
@@ -134,6 +152,50 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self._verdicts(good), {harness_targets.MET})
         self.assertEqual(self._verdicts(good, _commit("1", 10, 12.0)), {harness_targets.MISSED})
 
+    def test_what_is_local_is_the_faster_of_probe_and_commit_without_a_copy(self):
+        slow_probe = _commit("1", 40, 46.0, fsync=3.0)
+        self.assertEqual(self._verdicts(slow_probe), {harness_targets.MET})
+        self.assertEqual(self._verdicts(slow_probe, _commit("0", 40, 1.0)),
+                         {harness_targets.MISSED})
+
+    def test_a_failure_beside_what_was_measured_does_not_vanish(self):
+        for good, case, title in (
+                (_commit("1", 40, 42.0), {"copies": "1", "rtt_ms": 10}, "commit"),
+                (_lag("0", 40, 0.7), {"copies": "0", "rtt_ms": 80}, "lag"),
+                (_throughput(3.0, 0.95), {"rtt_ms": 40}, "replication"),
+                (_failover(10, 200.0), {"partitions": 10}, "failover"),
+                (_switchover([150]), {"rtt_ms": 40}, "switchover"),
+                (_loss(0, copies="1"), {"copies": "all"}, "copies")):
+            failed = _record(good["kind"], case, error="it broke")
+            for target in self._judge(good, failed):
+                if target.goal.startswith(title) and target.verdict != harness_targets.UNKNOWN:
+                    self.assertEqual(target.verdict, targets.IN_PART, target)
+                    self.assertIn("1 could not be measured", target.figure)
+                    break
+            else:
+                self.fail(f"no verdict about {title}")
+
+    def test_so_does_a_section_that_broke(self):
+        broke = _record("session", {}, peer="moves", error="it broke")
+        self.assertEqual(self._verdicts(_switchover([150]), broke), {targets.IN_PART})
+        self.assertEqual(self._verdicts(_switchover([1_001]), broke), {harness_targets.MISSED})
+
+    def test_a_failure_of_another_case_is_none_of_this(self):
+        failed = [_record("commit", {"copies": "0", "rtt_ms": 40}, error="it broke"),
+                  _record("lag", {"fsync": "never", "rtt_ms": 40}, peer="mirror-maker",
+                          error="it broke"),
+                  _record("loss", {"fsync": "never"}, peer="mirror-maker", error="it broke")]
+        self.assertEqual(self._verdicts(_commit("1", 40, 42.0), _lag("0", 40, 0.7),
+                                        _loss(0, copies="1"), *failed), {harness_targets.MET})
+
+    def test_what_the_readers_were_not_given_misses(self):
+        self.assertEqual(self._verdicts(_loss(0, unseen=2, copies="1")), {harness_targets.MISSED})
+
+    def test_a_record_the_producer_gave_up_misses(self):
+        switchover = _switchover([100])
+        switchover["figures"]["failed"] = 1
+        self.assertEqual(self._verdicts(switchover), {harness_targets.MISSED})
+
     def test_limits_are_met_at_the_limit_and_missed_beyond(self):
         for at, beyond in (
                 ([_lag("0", 40, 1.0)], [_lag("0", 40, 1.01)]),
@@ -160,6 +222,27 @@ class Verdicts(unittest.TestCase):
 
     def test_a_loss_without_copies_breaks_no_promise(self):
         self.assertEqual(self._verdicts(_loss(90, copies="0"), _loss(90, fsync="never")), set())
+
+
+class Measuring(unittest.TestCase):
+    def test_whatever_one_measurement_meets_the_others_are_kept(self):
+        kept = _lab()
+        for cause in (Trouble("t"), driver.RunFailed("r"), peers.DidNotStart("d"), OSError("o"),
+                      http.client.BadStatusLine("b"), KeyError("k"), IndexError("i"),
+                      ValueError("v"), TypeError("y"), StopIteration(),
+                      subprocess.TimeoutExpired("c", 1)):
+            def broken(_, cause=cause):
+                raise cause
+            kept.attempt("lag", "magpie", {}, broken)
+            self.assertIn(type(cause).__name__, kept.records[-1]["figures"]["error"])
+        kept.attempt("lag", "magpie", {}, lambda _, figure: {"figure": figure}, 7)
+        self.assertEqual(kept.records[-1]["figures"], {"figure": 7})
+
+    def test_a_load_that_did_not_go_through_is_no_measurement(self):
+        lab.check_load(95, 100)
+        for rate, failed in ((94, 0), (100, 1)):
+            with self.assertRaises(Trouble):
+                lab.check_load(rate, 100, failed)
 
 
 class Page(unittest.TestCase):
