@@ -11,12 +11,17 @@ from ledger import account_of
 
 # While nothing but the control store is away, no acknowledgement takes longer.
 STORE_STALL_MS = 2000
+# The last one before a stop is older than what stopped them, by what a client takes its time for.
+# A gap that began earlier has another cause.
+STOP_MS = 500
 
 
 def gaps_of(producer):
-    """(begin, end) of every time between two acknowledgements."""
-    times = sorted(event[0] for event in producer.events("acked"))
-    return list(zip(times, times[1:]))
+    """(begin, end) of every time between two acknowledgements of one partition."""
+    by_partition = {}
+    for event in producer.events("acked"):
+        by_partition.setdefault(event[1], []).append(event[0])
+    return [gap for times in map(sorted, by_partition.values()) for gap in zip(times, times[1:])]
 
 
 def stalls_of(gaps, happened):
@@ -86,9 +91,10 @@ def logs_that_differ(cluster, regions, topic, seconds):
 
 
 def stalls_without_store(stream, gaps, faults, slack):
-    """Gaps that began while nothing but the store was away, and are too long."""
-    found = [late - early for begin, end in faults.without_store for early, late in gaps
-             if begin <= early <= end and late - early > STORE_STALL_MS * slack]
+    """Gaps that began when, or while, nothing but the store was away, and are too long."""
+    found = [late - max(early, begin) for begin, end in faults.without_store
+             for early, late in gaps if begin - STOP_MS <= early <= end]
+    found = [stall for stall in found if stall > STORE_STALL_MS * slack]
     return [f"{stream.topic}: no acknowledgement for {max(found)} ms while only the control store "
             "was away"] if found else []
 

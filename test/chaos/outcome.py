@@ -26,15 +26,13 @@ class Outcome:
     problems: list = field(default_factory=list)
     figures: dict = field(default_factory=dict)  # by failover group
     happened: list = field(default_factory=list)
+    without_store: int = 0  # times in which nothing but the control store was away: judged
 
     def line(self):
         return json.dumps(self, default=vars)
 
     def save(self, path):
-        """Whole or not at all."""
-        new = path.with_suffix(".new")
-        new.write_text(self.line(), encoding="utf-8")
-        new.rename(path)
+        _write(path, self.line())
 
 
 def read(text):
@@ -46,10 +44,22 @@ def read(text):
     return outcome
 
 
+def _write(path, text):
+    """Whole or not at all."""
+    new = path.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    new.rename(path)
+
+
+def _whole_lines(path):
+    return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+
+
 class Results:
     """A file of many rounds, one line each; the first says what they have in common.
 
-    A run that was interrupted goes on with it, and is refused the file of another kind of run.
+    A run that was interrupted goes on with it, and is refused the file of another kind of run. A
+    line that it did not write to its end is no round; it is removed.
     """
 
     def __init__(self, path, about, resume):
@@ -57,14 +67,13 @@ class Results:
         self.path, self.outcomes = path, []
         if path is None:
             return
-        lines = path.read_text(encoding="utf-8").splitlines() if resume and path.exists() else []
+        lines = _whole_lines(path) if resume and path.exists() else []
         if lines and json.loads(lines[0]) != about:
             raise ValueError(f"{path} has rounds of another kind: {lines[0]}; these would be "
                              f"{json.dumps(about)}. Remove it, or leave --resume out")
         self.outcomes = [read(line) for line in lines[1:]]
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not lines:
-            path.write_text(json.dumps(about) + "\n", encoding="utf-8")
+        _write(path, "\n".join([*(lines or [json.dumps(about)]), ""]))
 
     def add(self, outcome):
         self.outcomes.append(outcome)

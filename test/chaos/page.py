@@ -63,7 +63,9 @@ def results(outcomes, about):
             f"of three sites, {len(outcomes) - of_etcd} with `magpie store`; revision "
             f"{about['revision']}, {about['build']} build, {about['parallel']} at a time, "
             f"{sum(outcome.seconds for outcome in outcomes) / len(outcomes):.0f} seconds each. "
-            f"{len(outcomes) - len(failed)} held every claim.", "",
+            f"{len(outcomes) - len(failed)} held every claim. "
+            f"{sum(outcome.without_store for outcome in outcomes)} times nothing but the control "
+            "store was away.", "",
             *table(outcomes), "", "Clients, in `critical` and `standard`:", "",
             *client_table(outcomes), "", *stall_table(outcomes)]
     if failed:

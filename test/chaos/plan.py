@@ -14,7 +14,7 @@ WEIGHTS = {
     "pause-failover": 3,    # the leading region is stopped (SIGSTOP), failover, it goes on
     "switchover": 4,
     "kill-leader": 2,       # kill -9, started again, nobody moves anything
-    "restart-leader": 1,    # SIGTERM, started again
+    "restart-leader": 1,    # SIGTERM: it hands over what it leads; started again
     "pause-leader": 2,
     "kill-follower": 2,
     "pause-follower": 1,

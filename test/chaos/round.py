@@ -116,6 +116,7 @@ class Round:
                                          f"{len(stream.reader.events('read'))}")
 
     def _judge(self):
+        self.outcome.without_store = len(self.faults.without_store)
         listed = self.cluster.ask(self.faults.via(), "operation", "list")
         for stream in self.streams:
             figures, problems = judge(stream, self.cluster, REGIONS, self.faults,

@@ -17,9 +17,9 @@ from pathlib import Path
 import clients
 import faults
 import page
-from lanes import Lanes
 from outcome import Results
 from places import TOP
+from workers import Workers
 
 
 def arguments():
@@ -51,14 +51,21 @@ def arguments():
     return given
 
 
-def revision():
-    """Of what is run; the page that a run writes does not change it."""
-    def git(*words):
-        return subprocess.run(["git", *words], cwd=TOP, text=True, capture_output=True, check=False)
+# What decides what is run; the page that a run writes does not.
+_SOURCES = ("src", "test", "schema", "cmake", "CMakeLists.txt", "CMakePresets.json")
 
-    changed = git("diff", "--quiet", "HEAD", "--", "src", "test").returncode != 0
-    return (git("rev-parse", "--short", "HEAD").stdout.strip() or "unknown") + \
-        (" with changes" if changed else "")
+
+def revision():
+    """(what is run, whether that names it: files may have changed since, or nobody knows)."""
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=TOP, text=True, capture_output=True,
+                              check=False).stdout.strip()
+
+    commit = git("rev-parse", "--short", "HEAD")
+    if not commit:
+        return "unknown", False
+    changed = git("status", "--porcelain", "--", *_SOURCES)
+    return (f"{commit} with changes", False) if changed else (commit, True)
 
 
 def show(outcome, folder, given):
@@ -106,9 +113,14 @@ def complete(given):
 
 def main():
     given = arguments()
+    source, exact = revision()
+    if given.resume and not exact:
+        print(f"error: --resume counts rounds of one revision together, and this is {source}; "
+              "commit what has changed, or leave --resume out", file=sys.stderr)
+        return 2
     commands, clocks, left_out = complete(given)
     about = {"store": given.store, "clients": sorted(commands), "clocks": bool(clocks),
-             "build": given.build.name, "revision": revision(), "parallel": given.parallel}
+             "build": given.build.name, "revision": source, "parallel": given.parallel}
     try:
         results = Results(given.results, about, given.resume)
     except ValueError as refused:
@@ -116,7 +128,7 @@ def main():
         return 2
     known = results.seeds()
     seeds = [seed for seed in range(given.seed, given.seed + given.rounds) if seed not in known]
-    for outcome, folder in Lanes(given, commands, clocks).run(seeds if commands else []):
+    for outcome, folder in Workers(given, commands, clocks).run(seeds if commands else []):
         show(outcome, folder, given)
         results.add(outcome)
     for line in page.table(results.outcomes):

@@ -35,7 +35,8 @@ def outcome_of(seed, problems=(), store="magpie"):
     kinds = {topic: {"producer": "java", "consumer": "franz-go"} for topic in clients.STREAMS}
     figures = {group: Figures(1000, 0, 0, 7, 250, {"kill-leader": 200})
                for group in ("critical", "standard", "bulk")}
-    return Outcome(seed, ["kill-leader"], store, kinds, 30.0, list(problems), figures)
+    return Outcome(seed, ["kill-leader"], store, kinds, 30.0, list(problems), figures,
+                   without_store=3)
 
 
 def test_the_same_seed_draws_the_same():
@@ -87,6 +88,7 @@ def test_the_page_says_what_the_rounds_were():
                    "| java | 4 | 4,000 | 0 | 250 ms | 0 | 0 |",
                    "| franz-go | 0 | 0 | 0 | 0 ms | 4 | 28 |",
                    "| kill-leader | 2 | 200 ms | 200 ms |",
+                   "6 times nothing but the control store was away",
                    "- seed 2 (kill-leader; etcd): it broke"):
         assert wanted in text, f"{wanted} is not in {text}"
 
@@ -100,7 +102,20 @@ def test_a_record_without_an_offset_counts_where_it_stands():
     assert account.unseen == 3
 
 
-def test_only_a_gap_that_begins_while_the_store_is_away_is_held_against_it():
+def test_a_run_goes_on_after_a_line_that_was_not_finished():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rounds.jsonl"
+        Results(path, ABOUT, resume=False).add(outcome_of(1))
+        whole = path.read_text()
+        for cut in (len(whole) - 1, len(whole) - 40, whole.index("\n") - 1, 0):
+            path.write_text(whole[:cut])
+            again = Results(path, ABOUT, resume=True)
+            assert not again.seeds(), f"half a round counts, cut at {cut}"
+            again.add(outcome_of(1))
+            assert path.read_text() == whole
+
+
+def test_a_gap_that_begins_when_or_while_the_store_is_away_is_held_against_it():
     class Given:
         topic = "payments"
         without_store = [(1000, 5000)]
@@ -109,6 +124,15 @@ def test_only_a_gap_that_begins_while_the_store_is_away_is_held_against_it():
     late = [(4100, 6200)]
     assert "2100 ms" in judge.stalls_without_store(Given, late, Given, 1)[0]
     assert not judge.stalls_without_store(Given, late, Given, 2)
+    stopped_by_it = [(900, 3200)]
+    assert "2200 ms" in judge.stalls_without_store(Given, stopped_by_it, Given, 1)[0]
+    assert not judge.stalls_without_store(Given, [(900, 3000)], Given, 1), "of it 2000 ms"
+
+
+def test_a_partition_that_stands_still_is_not_hidden_by_another():
+    producer = Lines(acked=[(time, 0, number, number) for number, time in
+                            enumerate(range(0, 9000, 100))] + [(0, 1, 0, 0), (7000, 1, 1, 1)])
+    assert max(end - begin for begin, end in judge.gaps_of(producer)) == 7000
 
 
 def test_outcomes_are_plain_json():

@@ -26,7 +26,7 @@ class _Running:
         self.shown = 0
 
 
-class Lanes:
+class Workers:
     """`commands`: {kind of client: command line}; `clocks`: a library that shows another time."""
 
     def __init__(self, given, commands, clocks):
