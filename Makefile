@@ -67,7 +67,7 @@ fuzz: ## Run every fuzz target for SECONDS=N each (default 60)
 	@$(PYTHON) tools/fuzz.py --seconds $(SECONDS)
 
 .PHONY: bench
-bench: build ## Compare Magpie with Apache Kafka on this machine; writes docs/benchmarks.md
+bench: build ## Compare with Apache Kafka, then bench-regions: over an hour; writes docs/benchmarks*.md
 	$(INSTALL) bench
 	@$(PYTHON) bench/run.py
 	@$(MAKE) bench-regions

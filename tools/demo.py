@@ -300,7 +300,7 @@ def main():
         return 1
     if failed:
         print(f"{failed} claims did not hold. Files are kept in {folder}; "
-              f"again with: tools/demo.py --seed {options.seed}")
+              f"again with: tools/demo.py --seed {options.seed} --store {options.store}")
         return 1
     shutil.rmtree(folder)
     print("Every claim held.")

@@ -43,7 +43,7 @@ SUITES = (
     Suite("regions", "test", ("test/regions/run.py",), minutes=6),
     Suite("chaos-tools", "test", ("test/chaos/tests.py",), minutes=1),
     Suite("chaos", "test", ("test/chaos/run.py", "--rounds", "4", "--seed", "4", "--seconds",
-                            "110", "--store", "both"), minutes=5),
+                            "110", "--store", "both"), minutes=7),
     Suite("build-release", "clients", ("tools/build.sh", "release", "magpie", "magpie-load"),
           minutes=15, step=True),
     Suite("clients", "clients", ("test/clients/run.py",), minutes=35, show=True),
