@@ -9,6 +9,7 @@
 
 #include "admin/test_bench.h"
 #include "control/decide_groups.h"
+#include "control/exposure.h"
 #include "control/keys.h"
 #include "control/promotion.h"
 #include "control/replication.h"
@@ -183,6 +184,53 @@ TEST_F(FailoverGroups, DescribedAreLeaderEpochSyncSetAndWhoCanTakeOver) {
   ASSERT_EQ(nodes.size(), 3u);
   EXPECT_EQ(nodes[2]["region"], "gz");
   EXPECT_EQ(nodes[2]["alive"], true);
+}
+
+TEST_F(FailoverGroups, ExposureIsShownNewestFirst) {
+  three_regions();
+  create({{"name", "logs"}, {"preset", "standard"}, {"regions", {"bj", "sh", "gz"}}});
+  commit(control::decide_take_leadership(state(), "logs", member(1), WallTime{5}, false));
+  const control::Term term{"logs", state().leadership("logs").epoch, member(1)};
+  commit(control::decide_open_epoch(state(), term, {member(2)}, WallTime{7}));
+  json history = bench.get("/v1/failover-groups/logs/exposure").body;
+  EXPECT_EQ(history, (json{{"name", "logs"},
+                           {"single_node", false},
+                           {"wanted_copies", 1},
+                           {"copies", 1},
+                           {"state", "sync"},
+                           {"episodes_kept", 100},
+                           {"episodes", json::array()}}));
+  commit(control::decide_shrink_sync(state(), term, member(2), WallTime{100}));
+  commit(control::decide_count_exposure(
+      state(), "logs", {1, term.epoch, member(1), 12, 1'200, false}, WallTime{150}));
+  commit(control::decide_begin_joining(state(), term, member(2), WallTime{200}));
+  commit(control::decide_finish_joining(state(), term, WallTime{300}));
+  commit(control::decide_shrink_sync(state(), term, member(2), WallTime{400}));
+  history = bench.get("/v1/failover-groups/logs/exposure").body;
+  ASSERT_EQ(history["episodes"].size(), 2u);
+  EXPECT_EQ(history["state"], "degraded");
+  EXPECT_EQ(history["episodes"][0]["began_ms"], 400);
+  EXPECT_EQ(history["episodes"][0]["ended_ms"], nullptr);
+  EXPECT_EQ(history["episodes"][0]["end"], nullptr);
+  EXPECT_EQ(
+      history["episodes"][1],
+      (json{{"number", 1},
+            {"epoch", term.epoch.value},
+            {"leader", {{"node", 1}, {"region", "bj"}, {"alive", true}}},
+            {"began_ms", 100},
+            {"ended_ms", 300},
+            {"end", "enough-copies"},
+            {"duration_ms", 200},
+            {"wanted_copies", 1},
+            {"fewest_copies", 0},
+            {"records", 12},
+            {"bytes_estimate", 1'200},
+            {"complete", false},
+            {"counted_at_ms", 150},
+            {"changes", json::array({{{"at_ms", 100}, {"state", "degraded"}, {"copies", 0}},
+                                     {{"at_ms", 200}, {"state", "catching-up"}, {"copies", 0}}})},
+            {"changes_dropped", 0}}));
+  EXPECT_EQ(code(bench.get("/v1/failover-groups/mars/exposure")), "failover_group_not_found");
 }
 
 TEST_F(FailoverGroups, PartitionsArePlaced) {

@@ -63,6 +63,17 @@ void regions_metrics(const NodeView& view, MetricsPage& page) {
   led_family(status, page, "magpie_failover_group_exposed_bytes_estimate",
              "The same in bytes, estimated from the logs' mean record.",
              [](const LedGroupStatus& led) { return led.exposed_bytes; });
+  led_family(
+      status, page, "magpie_failover_group_short_of_copies_seconds",
+      "For how long a group led here has had fewer copies than its policy wants, in this term "
+      "of leadership; 0 while it has enough.",
+      [](const LedGroupStatus& led) { return led.short_for.to_milliseconds() / 1'000; });
+  led_family(status, page, "magpie_failover_group_short_of_copies_records",
+             "Records acknowledged in that time.",
+             [](const LedGroupStatus& led) { return led.short_records; });
+  led_family(status, page, "magpie_failover_group_short_of_copies_bytes_estimate",
+             "The same in bytes, estimated from the growth of the logs.",
+             [](const LedGroupStatus& led) { return led.short_bytes; });
   member_metrics(status, page);
   link_metrics(status, page);
   page.family("magpie_link_sent_bytes_total", "counter",

@@ -32,6 +32,11 @@ struct LedGroupStatus {
   // mean.
   int64_t exposed_records = 0;
   int64_t exposed_bytes = 0;
+  // For how long in this term there have been fewer copies than the policy wants, and what was
+  // acknowledged in that time; 0 while there are enough.
+  Duration short_for;
+  int64_t short_records = 0;
+  int64_t short_bytes = 0;
   std::vector<MemberStatus> members;
 };
 

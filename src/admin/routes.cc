@@ -7,6 +7,7 @@
 #include <string>
 
 #include "admin/describe.h"
+#include "admin/exposure.h"
 #include "admin/failover_groups.h"
 #include "admin/metrics.h"
 #include "admin/operations.h"
@@ -113,6 +114,13 @@ void one_failover_group(const Call& call) {
   call.answer(200, group);
 }
 
+void exposure(const Call& call) {
+  const json history =
+      describe_exposure(call.broker.control.state(), call.name, call.broker.now.wall);
+  if (history.is_null()) return call.refuse(no_such_failover_group(call.name));
+  call.answer(200, history);
+}
+
 void create_failover(const Call& call) {
   create_failover_group(call.broker, call.request.exchange, call.request.body);
 }
@@ -190,6 +198,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/nodes", nodes},
     {"GET", "/v1/failover-groups", failover_groups},
     {"GET", "/v1/failover-groups/NAME", one_failover_group},
+    {"GET", "/v1/failover-groups/NAME/exposure", exposure},
     {"POST", "/v1/failover-groups", create_failover},
     {"PATCH", "/v1/failover-groups/NAME", alter_failover},
     {"DELETE", "/v1/failover-groups/NAME", remove_failover},

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
 #include "control/promotion.h"
@@ -272,6 +273,9 @@ class Builder {
       raise_far(judged.group);
     }
     target_[leadership_key(judged.group)] = encode_leadership(judged.leadership);
+    Transaction ended;
+    end_exposure(newest_, judged.group, input_.now, ended);
+    for (const Change& change : ended.changes) target_[change.key] = *change.value;
   }
 
   // Whoever led unseen may have given out more offsets than were reserved in any copy.

@@ -5,10 +5,12 @@
 #include <algorithm>
 
 #include "control/decide_groups.h"
+#include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
 #include "control/promotion.h"
 #include "control/region_values.h"
+#include "control/replication.h"
 #include "control/test_support.h"
 #include "control/values.h"
 
@@ -183,6 +185,22 @@ TEST(Adoption, ALeaderThatWasRestartedLeadsInANewEpochFromTheBeginning) {
   const State after = state_with(carried_out(input, *adoption));
   EXPECT_EQ(after.leadership(), group.leadership);
   EXPECT_GT(after.next_epoch(), group.leadership.epoch.value);
+}
+
+TEST(Adoption, ATermThatEndsTakesItsEpisodeWithIt) {
+  State newest = three_regions();
+  const Term term{"default", LeaderEpoch{1}, member(1)};
+  const auto alone = decide_shrink_sync(newest, term, member(2), WallTime{1'000});
+  ASSERT_TRUE(alone);
+  ASSERT_TRUE(newest.apply(newest.revision() + 1, alone->transaction.changes));
+  AdoptionInput input = input_of(newest, newest);
+  const State kept = state_with(carried_out(input, *decide_adoption(input)));
+  EXPECT_FALSE(episodes_of(kept, "default").at(1).ended) << "the leader goes on";
+  input.reports[0].leads.clear();
+  const State after = state_with(carried_out(input, *decide_adoption(input)));
+  const Episode episode = episodes_of(after, "default").at(1);
+  EXPECT_EQ(episode.ended, WallTime{5'000});
+  EXPECT_EQ(episode.how, EpisodeEnd::kTermEnded);
 }
 
 struct Doubt {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "control/counters.h"
+#include "control/exposure.h"
 #include "control/group_list.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -228,6 +229,7 @@ Decided<GroupSet> decide_delete_group(const State& state, std::string_view name)
   if (state.leadership(group).exists()) {
     transaction.changes.push_back({leadership_key(group), std::nullopt});
   }
+  forget_exposure(state, group, transaction);
   return decision;
 }
 

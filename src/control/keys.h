@@ -28,6 +28,7 @@ inline constexpr std::string_view kCeilingsPrefix = "ceilings/";
 inline constexpr std::string_view kOperationPrefix = "operations/";
 inline constexpr std::string_view kCertificatePrefix = "certificates/";
 inline constexpr std::string_view kAdoptedPrefix = "adopted/";
+inline constexpr std::string_view kExposurePrefix = "exposure/";
 
 inline std::string region_key(std::string_view region) {
   return std::string(kRegionPrefix).append(region);

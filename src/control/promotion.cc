@@ -9,6 +9,7 @@
 
 #include "base/planted_bug.h"
 #include "control/counters.h"
+#include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
 #include "control/transaction_builder.h"
@@ -40,6 +41,7 @@ Decided<Leadership> next_term(const State& state, std::string_view group, const 
   if (!next.exposed_since) next.exposed_since = now;
   change_key(state, leadership_key(group), encode_leadership(next), decision.transaction);
   compare_key(state, node_key(leader.node), decision.transaction);
+  end_exposure(state, group, now, decision.transaction);
   decision.answer = std::move(next);
   return decision;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/planted_bug.h"
+#include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
 #include "control/transaction_builder.h"
@@ -39,12 +40,19 @@ Decided<Leadership> decided(const State& state, std::string_view group, Leadersh
   return decision;
 }
 
+int32_t copies_wanted(const State& state, std::string_view group) {
+  const FailoverGroup* policy = state.find_group(group);
+  return policy == nullptr ? 0 : wanted_copies(*policy, state.regions());
+}
+
 // The policy was read: whoever alters it meanwhile makes the transaction fail.
 Decided<Leadership> decided_by_policy(const State& state, const Term& term, Leadership next,
                                       WallTime now) {
   update_replication_state(state, term.group, now, next);
   auto decision = decided(state, term.group, std::move(next));
   compare_key(state, group_key(term.group), decision->transaction);
+  record_exposure(state, term.group, copies_wanted(state, term.group), decision->answer, now,
+                  decision->transaction);
   return decision;
 }
 
@@ -102,14 +110,23 @@ std::optional<std::string> blocked_by_policy(const FailoverGroup& group, int32_t
       group.name, copies, group.min);
 }
 
+ReplicationState replication_state(const State& state, std::string_view group,
+                                   const Leadership& leadership) {
+  const auto copies = static_cast<int32_t>(leadership.sync.size());
+  if (copies >= copies_wanted(state, group)) return ReplicationState::kSync;
+  return leadership.joining ? ReplicationState::kCatchingUp : ReplicationState::kDegraded;
+}
+
+bool is_state_noted(const State& state, std::string_view group) {
+  const Leadership& held = state.leadership(group);
+  return replication_state(state, group, held) == held.state && is_exposure_recorded(state, group);
+}
+
 void update_replication_state(const State& state, std::string_view group, WallTime now,
                               Leadership& leadership) {
   const FailoverGroup* policy = state.find_group(group);
-  const int32_t wanted = policy == nullptr ? 0 : wanted_copies(*policy, state.regions());
   const auto copies = static_cast<int32_t>(leadership.sync.size());
-  const ReplicationState next = copies >= wanted     ? ReplicationState::kSync
-                                : leadership.joining ? ReplicationState::kCatchingUp
-                                                     : ReplicationState::kDegraded;
+  const ReplicationState next = replication_state(state, group, leadership);
   if (leadership.state != next) leadership.state_since = now;
   leadership.state = next;
   if (next == ReplicationState::kSync) {
@@ -214,6 +231,14 @@ Decided<Leadership> decide_exchange_sync(const State& state, const Term& term,
   }
   const Member member = *std::exchange(next.joining, std::nullopt);
   set_sync(with(without(next.sync, leaving), member), next);
+  return decided_by_policy(state, term, std::move(next), now);
+}
+
+Decided<Leadership> decide_note_state(const State& state, const Term& term, WallTime now) {
+  if (is_over(state, term)) return term_is_over(term);
+  Leadership next = state.leadership(term.group);
+  if (!next.open) return not_open(term);
+  if (is_state_noted(state, term.group)) return Decision<Leadership>{{}, std::move(next)};
   return decided_by_policy(state, term, std::move(next), now);
 }
 

@@ -36,7 +36,12 @@ struct Term {
 std::optional<std::string> blocked_by_policy(const FailoverGroup& group, int32_t copies,
                                              bool failed_over);
 
-// SYNC, DEGRADED or CATCHING_UP, from the policy and the members, with the times of the change.
+// SYNC, DEGRADED or CATCHING_UP, from the policy and the members.
+ReplicationState replication_state(const State& state, std::string_view group,
+                                   const Leadership& leadership);
+// The leadership says what it is, and the exposure history (exposure.h) agrees.
+bool is_state_noted(const State& state, std::string_view group);
+// Sets it, with the times of the change.
 void update_replication_state(const State& state, std::string_view group, WallTime now,
                               Leadership& leadership);
 
@@ -71,6 +76,10 @@ Decided<Leadership> decide_finish_joining(const State& state, const Term& term, 
 // `leaving` goes. Requirements of both.
 Decided<Leadership> decide_exchange_sync(const State& state, const Term& term,
                                          const Member& leaving, WallTime now);
+
+// The policy or the regions changed, or a switchover was given up, and with it whether the copies
+// are as many as wanted: states that. Changes nothing if is_state_noted().
+Decided<Leadership> decide_note_state(const State& state, const Term& term, WallTime now);
 
 struct CeilingRaise {
   PartitionIndex partition;

@@ -113,6 +113,7 @@ void LedGroup::lead(kafka::Broker& broker, kafka::HostedPartition& hosted, Offse
   lead.with_loss = leadership.opened_with == control::OpenedWith::kLossy;
   broker.partitions.call(hosted, broker.effects, [&](auto& partition, auto& out) {
     partition.lead(broker.now, lead, out);
+    exposure_.added(hosted.route, partition);
     partition.set_blocked(blocked_);
     partition.set_tombstones_may_go(tombstones_may_go_);
     if (held) partition.hold_commits(true, out);
@@ -125,6 +126,9 @@ void LedGroup::refresh(kafka::Broker& broker) {
   const State& state = broker.control.state();
   const Leadership& held = state.leadership(term_.group);
   if (held.epoch != term_.epoch) return;
+  // What was acknowledged since copies lack, but before that was noted, is in no count.
+  exposure_.follow(broker, term_, routes_, /*late=*/unnoted_);
+  unnoted_ = held.open && !control::is_state_noted(state, term_.group);
   if (held.open || planted(PlantedBug::kAckBeforeOpen)) {
     std::vector<NodeId> required = nodes_of(state, held.sync);
     if (held.joining) required.push_back(counted_as(state, *held.joining));
@@ -172,6 +176,7 @@ void LedGroup::look(kafka::Broker& broker) {
     }
   }
   reserve(broker);
+  exposure_.look(broker, term_);
   if (pending_->change) return;
   if (held.open && held.draining) {
     const NodeId target = held.draining->target;
@@ -180,7 +185,12 @@ void LedGroup::look(kafka::Broker& broker) {
     }
     return;
   }
-  if (wish) carry_out(broker, *wish);
+  if (wish) return carry_out(broker, *wish);
+  if (unnoted_) {
+    propose(broker, [term = term_, now = broker.now.wall](const State& state) {
+      return control::decide_note_state(state, term, now);
+    });
+  }
 }
 
 void LedGroup::stop_writes(kafka::Broker& broker, bool stopped) {
@@ -205,6 +215,9 @@ admin::LedGroupStatus LedGroup::status(kafka::PartitionTable& partitions) const 
   status.epoch = term_.epoch;
   status.blocked = blocked_;
   status.exposure = leader_.exposure();
+  status.short_for = exposure_.lasts();
+  status.short_records = exposure_.records();
+  status.short_bytes = exposure_.bytes();
   for (const NodeId member : members_) {
     status.members.push_back({member, links_.has_follower(member), int64_t{0}});
   }

@@ -24,6 +24,7 @@
 #include "control/replication.h"
 #include "kafka/broker.h"
 #include "kafka/partition_table.h"
+#include "node/exposure_notes.h"
 #include "node/links.h"
 #include "replication/group_leader.h"
 
@@ -45,7 +46,9 @@ class LedGroup {
 
   // Begins the term in a partition, which is readable. Commits are held at first if `held`.
   void lead(kafka::Broker& broker, kafka::HostedPartition& hosted, Offset floor, bool held);
-  void remove(kafka::Route route) { routes_.erase(route); }
+  void remove(kafka::Broker& broker, kafka::Route route) {
+    if (routes_.erase(route) > 0) exposure_.removed(broker, route);
+  }
   bool leads(kafka::Route route) const { return routes_.contains(route); }
 
   // The cluster state, or the partitions of the group, may have changed.
@@ -55,6 +58,8 @@ class LedGroup {
   void look(kafka::Broker& broker);
   // Something waits for a member.
   bool wants_looks(const control::State& state) const;
+  // Another term began, here or elsewhere; nothing is called afterwards.
+  void end(kafka::Broker& broker) { exposure_.end(broker, term_); }
   void hold_commits(kafka::Broker& broker, bool held);
   void reserved(kafka::Broker& broker, const Uuid& topic);
 
@@ -92,10 +97,12 @@ class LedGroup {
   const Links& links_;
   std::shared_ptr<Pending> pending_ = std::make_shared<Pending>();
   replication::GroupLeader leader_;
+  ExposureNotes exposure_;
   std::set<kafka::Route> routes_;
   std::vector<NodeId> members_;   // that may follow
   std::vector<NodeId> required_;  // as last told to every partition
   bool opened_ = false;           // required_ was told
+  bool unnoted_ = false;          // the cluster state does not say that copies lack, or do not
   bool blocked_ = false;
   bool stopped_writes_ = false;
   bool tombstones_may_go_ = false;

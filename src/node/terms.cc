@@ -136,7 +136,7 @@ void Terms::place_topic(kafka::Broker& broker, const std::string& name) {
   }
   for (const auto& [route, group] : before) {
     LedGroup* const led = groups_[group].led.get();
-    if (led != nullptr && group_of(route) != group) led->remove(route);
+    if (led != nullptr && group_of(route) != group) led->remove(broker, route);
     if (group_of_.contains(route)) continue;
     // It is gone, or is not to be here any more.
     links_.unfollow_others(route, self_->node);
@@ -303,9 +303,10 @@ void Terms::look_at_link(const Now& now, Group& group, const Leadership& held) {
 
 void Terms::look_at(kafka::Broker& broker, const std::string& name, Group& group) {
   const Leadership& held = state_.leadership(name);
-  if (!held.exists()) return take_leadership(broker, name, group);
-  if (held.leader == *self_) return lead(broker, name, group, held);
+  if (held.exists() && held.leader == *self_) return lead(broker, name, group, held);
+  if (group.led) group.led->end(broker);
   group.led.reset();
+  if (!held.exists()) return take_leadership(broker, name, group);
   promises_.forget(name);
   follow(broker, name, group, held);
 }
@@ -433,6 +434,7 @@ void Terms::lead(kafka::Broker& broker, const std::string& name, Group& group,
   if (begins) {
     if (!can_lead(broker, name, group) || !has_floors(broker, name, group, held)) return;
     for (const kafka::Route route : group.routes) links_.stopped(route, broker.effects);
+    if (group.led) group.led->end(broker);
     group.led = std::make_unique<LedGroup>(control::Term{name, held.epoch, *self_}, links_);
     group.held = !may_commit(broker.now, name, group);
     group.complaint.clear();

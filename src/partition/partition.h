@@ -199,6 +199,8 @@ class Partition {
   // Where the log ended when the present term of leadership began. A leader whose high watermark is
   // not there yet may not know all that was committed before.
   Offset term_start() const;
+  // The lowest offset that a record of that term can have; there is none between the two.
+  Offset term_first() const { return std::max(term_start(), floor_); }
   // Everything below is held here durably.
   Offset durable_end() const { return durable_end_; }
   Offset high_watermark() const { return high_watermark_; }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/admin_options.h"
+#include "server/exposure_text.h"
 #include "server/group_options.h"
 #include "server/table.h"
 #include "server/time_text.h"
@@ -184,10 +185,17 @@ void add_failover_group_command(CLI::App& app, Action* chosen) {
           chosen, [](const Options& asked) {
             return ask_and_show(asked.admin, "GET", group_target(asked), "", show_group);
           });
+  CLI::App* history =
+      add(*command, "exposure",
+          "Show when, and for how many records, there were fewer copies than wanted", options,
+          chosen, [](const Options& asked) {
+            return ask_and_show(asked.admin, "GET", group_target(asked) + "/exposure", "",
+                                exposure_text);
+          });
   CLI::App* change = add(*command, "alter", "Change the policy", options, chosen, alter);
   CLI::App* gone = add(*command, "delete", "Delete a failover group that has no partitions",
                        options, chosen, remove);
-  for (CLI::App* each : {make, show, change, gone}) {
+  for (CLI::App* each : {make, show, history, change, gone}) {
     each->add_option("GROUP", options->group, "The failover group")->required();
   }
   for (CLI::App* each : {make, change}) add_group_options(*each, options->policy);

@@ -73,6 +73,52 @@ TEST(FailoverGroupCommand, Describe) {
   EXPECT_EQ(node.asked, "GET /v1/failover-groups/pay ");
 }
 
+json episode(int64_t began, const json& ended, int64_t records, bool complete) {
+  return {{"number", 1},
+          {"epoch", 7},
+          {"leader", member(1, "bj")},
+          {"began_ms", began},
+          {"ended_ms", ended},
+          {"end", ended.is_null() ? json(nullptr) : json("enough-copies")},
+          {"duration_ms", ended.is_null() ? 7'325'000 : ended.get<int64_t>() - began},
+          {"wanted_copies", 1},
+          {"fewest_copies", 0},
+          {"records", records},
+          {"bytes_estimate", records * 1'000},
+          {"complete", complete}};
+}
+
+TEST(FailoverGroupCommand, Exposure) {
+  json answer = {{"name", "pay"},       {"single_node", false}, {"wanted_copies", 1},
+                 {"copies", 0},         {"state", "degraded"},  {"episodes", json::array()},
+                 {"episodes_kept", 100}};
+  FakeNode none(200, answer);
+  EXPECT_EQ(none.run({"fg", "exposure", "pay"}).output,
+            "failover group pay wants 1 copies besides the leader's and has 0: degraded\n"
+            "no time is recorded in which it acknowledged with fewer copies than it wants\n");
+  EXPECT_EQ(none.asked, "GET /v1/failover-groups/pay/exposure ");
+  answer["episodes"] = {episode(5'000, nullptr, 30, false), episode(1'000, 3'500, 12, true)};
+  FakeNode some(200, answer);
+  EXPECT_EQ(
+      some.run({"fg", "exposure", "pay"}).output,
+      "failover group pay wants 1 copies besides the leader's and has 0: degraded\n"
+      "acknowledged with fewer copies, newest first:\n"
+      "FROM                         FOR        ENDED BY       COPIES  RECORDS  BYTES    EPOCH  "
+      "LEADER\n"
+      "1970-01-01 00:00:05.000 UTC  2 h 2 min  lasts          0 of 1  >= 30    ~29 KiB  7      1 "
+      "(bj)\n"
+      "1970-01-01 00:00:01.000 UTC  2.500 s    enough copies  0 of 1  12       ~11 KiB  7      1 "
+      "(bj)\n"
+      ">= at least: as last written down by a leader that goes on, or was lost before it could "
+      "write down the rest, or noticed late that copies were too few\n");
+  answer["episodes_kept"] = 2;
+  EXPECT_NE(FakeNode(200, answer).run({"fg", "exposure", "pay"}).output.find("no more than 2 are"),
+            std::string::npos);
+  answer["single_node"] = true;
+  FakeNode alone(200, answer);
+  EXPECT_NE(alone.run({"fg", "exposure", "pay"}).output.find("is alone"), std::string::npos);
+}
+
 TEST(FailoverGroupCommand, CreateAndAlterSendWhatWasAsked) {
   FakeNode node(201, group(nullptr));
   const CommandResult result =
