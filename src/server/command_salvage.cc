@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "server/admin_options.h"
+#include "server/config_text.h"
 #include "server/salvage_folder.h"
+#include "server/salvage_replay.h"
 #include "server/table.h"
 #include "server/time_text.h"
 
@@ -21,6 +23,9 @@ struct Options {
   std::string survivor;
   std::string name;
   bool yes = false;
+  std::string kafka = "127.0.0.1:9092";
+  std::vector<std::string> also;
+  bool into_compacted = false;
 };
 
 int refuse(const Options& options, const Error& error) {
@@ -95,6 +100,59 @@ int show(const Options& options) {
   return kExitOk;
 }
 
+// "would send 3 records, …" of a plan, "sent …" of what was done.
+std::string replay_text(const char* did, const Replayed& replayed) {
+  return fmt::format(
+      "{} {} records; {} were sent by earlier replays, {} are left alone (of another fate)", did,
+      replayed.records, replayed.before, replayed.left);
+}
+
+json replay_json(const Replayed& replayed) {
+  return {{"records", replayed.records}, {"before", replayed.before}, {"left", replayed.left}};
+}
+
+int replay(const Options& options) {
+  const auto kept = find_tail(options.data, options.name);
+  if (!kept) return refuse(options, kept.error());
+  const auto kafka = parse_host_port(options.kafka);
+  if (!kafka) {
+    return report(options.show, {"wrong_argument", "--kafka: " + kafka.error().message,
+                                 "name any broker as HOST:PORT", kExitUsage});
+  }
+  ReplayRequest request;
+  request.data = options.data;
+  request.survivor = options.survivor.empty() ? options.data : options.survivor;
+  request.kafka = *kafka;
+  request.into_compacted = options.into_compacted;
+  for (const std::string& fate : options.also) {
+    request.fates.insert(fate == "present" ? salvage::Fate::kPresent
+                                           : salvage::Fate::kUnidentifiable);
+  }
+  const auto plan = plan_replay(*kept, request);
+  if (!plan) return refuse(options, plan.error());
+  if (!options.yes) {
+    return report(options.show, {"not_confirmed", replay_text("would send", *plan),
+                                 "if the surviving log is complete (the copy has caught up, and "
+                                 "retention has taken nothing "
+                                 "from it since the failover), say --yes",
+                                 kExitUsage});
+  }
+  const auto sent = replay_tail(*kept, request);
+  if (!sent) {
+    return report(options.show,
+                  {"not_replayed", sent.error().message,
+                   "what was stored until then is remembered and not sent again; remove the cause "
+                   "and repeat the command",
+                   kExitUsage});
+  }
+  if (options.show.wants_json()) {
+    print_json(replay_json(*sent));
+  } else {
+    fmt::print("{}\n", replay_text("sent", *sent));
+  }
+  return kExitOk;
+}
+
 int discard(const Options& options) {
   const auto kept = find_tail(options.data, options.name);
   if (!kept) return refuse(options, kept.error());
@@ -125,20 +183,38 @@ CLI::App* add(CLI::App& command, const char* name, const char* help,
   return subcommand;
 }
 
+void add_replay_options(CLI::App& command, Options& options) {
+  command.add_option("--survivor", options.survivor,
+                     "Data directory with the surviving log, if not the same");
+  command.add_option("--kafka", options.kafka, "Any broker of the cluster, HOST:PORT")
+      ->capture_default_str();
+  command
+      .add_option("--also", options.also,
+                  "Records of this fate too, though they may then be stored twice")
+      ->check(CLI::IsMember({"unidentifiable", "present"}))
+      ->delimiter(',');
+  command.add_flag("--into-compacted", options.into_compacted,
+                   "Also if a record may then hide a newer one of its key");
+  command.add_flag("--yes", options.yes, "Really");
+}
+
 }  // namespace
 
 void add_salvage_command(CLI::App& app, Action* chosen) {
-  CLI::App* command =
-      app.add_subcommand("salvage", "Look at records that were cut from a copy, and discard them");
+  CLI::App* command = app.add_subcommand(
+      "salvage", "Look at records that were cut from a copy, replay or discard them");
   command->require_subcommand(1);
   auto options = std::make_shared<Options>();
   add(*command, "list", "List the tails that a node has kept", options, chosen, list);
   CLI::App* one = add(*command, "show", "What became of a tail's records", options, chosen, show);
   one->add_option("--survivor", options->survivor,
                   "Data directory with the surviving log, if not the same");
+  CLI::App* again = add(*command, "replay", "Send records that are absent to the cluster again",
+                        options, chosen, replay);
+  add_replay_options(*again, *options);
   CLI::App* gone = add(*command, "discard", "Remove a tail for good", options, chosen, discard);
   gone->add_flag("--yes", options->yes, "Really");
-  for (CLI::App* each : {one, gone}) {
+  for (CLI::App* each : {one, again, gone}) {
     each->add_option("TAIL", options->name, "Its name, from the list")->required();
   }
 }

@@ -53,8 +53,8 @@ Result<KeptTail> find_tail(const std::string& data, const std::string& name) {
   return read_tail(data, name);
 }
 
-Result<salvage::Classification> classify_tail(const std::string& data, const KeptTail& kept,
-                                              const std::string& survivor) {
+Status for_each_batch(const std::string& data, const KeptTail& kept, const std::string& survivor,
+                      const OnTailBatch& on_batch) {
   salvage::Survivors survivors;
   const std::string log =
       fmt::format("{}/topics/{}-{}", survivor, kept.tail.topic, kept.tail.partition.value);
@@ -62,13 +62,24 @@ Result<salvage::Classification> classify_tail(const std::string& data, const Kep
     if (header.next_offset() > kept.tail.from) survivors.add(header);
   });
   if (!read) return fail(read.error());
-  salvage::Classification fates;
   const std::string records = folder_in(data, kept.name) + "/" + std::string(salvage::kRecordsName);
-  const auto whole = read_batches(records, 0, [&](const record::BatchHeader& header, auto) {
-    fates.add(survivors.fate_of(header), header.record_count);
-  });
+  const auto whole = read_batches(
+      records, 0, [&](const record::BatchHeader& header, std::span<const std::byte> bytes) {
+        on_batch(header, bytes, survivors.fate_of(header));
+      });
   if (!whole) return fail(whole.error());
   if (!*whole) return fail(ErrorKind::kCorrupt, records + " is cut short");
+  return {};
+}
+
+Result<salvage::Classification> classify_tail(const std::string& data, const KeptTail& kept,
+                                              const std::string& survivor) {
+  salvage::Classification fates;
+  const Status read =
+      for_each_batch(data, kept, survivor,
+                     [&](const record::BatchHeader& header, std::span<const std::byte>,
+                         salvage::Fate fate) { fates.add(fate, header.record_count); });
+  if (!read) return fail(read.error());
   return fates;
 }
 

@@ -2,10 +2,14 @@
 // files never change, so the node may be running or gone.
 #pragma once
 
+#include <cstddef>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "record/batch.h"
 #include "salvage/classify.h"
 #include "salvage/tail.h"
 
@@ -21,8 +25,13 @@ Result<std::vector<KeptTail>> list_tails(const std::string& data);
 // kNotFound if there is no such tail.
 Result<KeptTail> find_tail(const std::string& data, const std::string& name);
 
-// What became of the tail's records, by the log that the partition has in `survivor`, which is the
-// data directory of any node that follows or leads it now.
+// Each batch of the tail with its fate, by the log that the partition has in `survivor`, which is
+// the data directory of any node that follows or leads it now.
+using OnTailBatch =
+    std::function<void(const record::BatchHeader&, std::span<const std::byte>, salvage::Fate)>;
+Status for_each_batch(const std::string& data, const KeptTail& kept, const std::string& survivor,
+                      const OnTailBatch& on_batch);
+// The same, counted.
 Result<salvage::Classification> classify_tail(const std::string& data, const KeptTail& kept,
                                               const std::string& survivor);
 
