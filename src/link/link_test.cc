@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/random.h"
 #include "link/link_world.h"
@@ -413,6 +415,52 @@ TEST_F(UrgentAndBulk, ALimitedLinkTakesItsTimeAndPrefersWhatIsUrgent) {
   const Duration took = world.one.now.instant - begun;
   EXPECT_GT(took, Duration::seconds(14));
   EXPECT_LT(took, Duration::seconds(16));
+  expect_equal(world);
+}
+
+// Whoever is required for acknowledgements of the group that is not urgent gets its share.
+TEST_F(UrgentAndBulk, ALimitedLinkStarvesNobody) {
+  world.one.sender->limit_rate(world.one.now, 1'000'000);
+  for (uint64_t ticket = 100; ticket < 148; ++ticket) {
+    world.one.append(3, ticket, kPartitionBytes);
+  }
+  world.settle();
+  while (world.two.at(3)->log_end() < Offset{48} && !world.one.sender->is_idle()) {
+    const Instant next = world.one.sender->next_deadline();
+    ASSERT_NE(next, Instant::never());
+    world.advance(next - world.one.now.instant);
+    world.settle();
+  }
+  const int64_t first = world.two.at(1)->log_end().value;
+  const int64_t second = world.two.at(2)->log_end().value;
+  EXPECT_GE(first + second, 3);
+  EXPECT_LE(first + second, 4);
+  EXPECT_GE(std::min(first, second), 1) << "in turn";
+}
+
+TEST_F(UrgentAndBulk, CopiesThatCatchUpFromFarHaveALimitOfTheirOwn) {
+  world.one.sender->limit_catch_up(world.one.now, 1'000'000);
+  world.one.read_from_disk(1);
+  const Instant begun = world.one.now.instant;
+  std::optional<Instant> second_done;
+  for (int round = 0; round < 500 && world.two.at(1)->log_end() < Offset{30}; ++round) {
+    world.one.settle(1);
+    world.settle();
+    if (!second_done && world.two.at(2)->log_end() == Offset{30}) {
+      second_done = world.one.now.instant;
+    }
+    const Instant next = world.one.sender->next_deadline();
+    if (next == Instant::never()) continue;
+    ASSERT_GT(next, world.one.now.instant);
+    world.advance(next - world.one.now.instant);
+  }
+  EXPECT_EQ(world.two.at(1)->log_end(), Offset{30});
+  // 30 batches of a quarter of a megabyte, while what is in memory does not wait.
+  EXPECT_GT(world.one.now.instant - begun, Duration::seconds(6));
+  EXPECT_LT(world.one.now.instant - begun, Duration::seconds(9));
+  ASSERT_TRUE(second_done);
+  EXPECT_LT(*second_done - begun, Duration::seconds(1));
+  world.settle();
   expect_equal(world);
 }
 

@@ -48,6 +48,10 @@ void RateLimit::spend(uint64_t bytes) {
   if (rate_ > 0) bytes_ -= static_cast<int64_t>(bytes);
 }
 
+void RateLimit::give_back(uint64_t bytes) {
+  if (rate_ > 0) bytes_ += static_cast<int64_t>(bytes);
+}
+
 Instant RateLimit::next_deadline() const {
   if (rate_ == 0 || bytes_ > 0) return Instant::never();
   const int64_t missing = 1 - bytes_;

@@ -16,8 +16,11 @@ class RateLimit {
   // Nothing: no limit. From 1 to 10^12 bytes per second; others are taken for the nearest.
   void set(Instant now, std::optional<uint64_t> bytes_per_second);
 
+  bool is_set() const { return rate_ > 0; }
   bool allows(Instant now);
   void spend(uint64_t bytes);
+  // They were spent and not needed.
+  void give_back(uint64_t bytes);
   // When allows() will say yes; never, if it does already.
   Instant next_deadline() const;
 

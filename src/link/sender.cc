@@ -8,6 +8,8 @@
 namespace magpie::link {
 namespace {
 
+constexpr uint64_t kSendingsPerOther = 16;
+
 using partition::Divergence;
 using partition::Partition;
 using partition::PartitionState;
@@ -201,6 +203,7 @@ void Sender::forget(Route route) {
   if (found->second.reading != 0) reads_.erase(found->second.reading);
   leave_round(route, found->second);
   starved_.erase({found->second.priority, route});
+  held_back_.erase({found->second.priority, route});
   priorities_.erase(priorities_.find(found->second.priority));
   if (!priorities_.contains(found->second.priority)) served_.erase(found->second.priority);
   streams_.erase(found);
@@ -233,6 +236,7 @@ void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& d
   reads_.erase(asked);
   Stream& stream = streams_.at(route);
   stream.reading = 0;
+  catch_up_.give_back(std::exchange(stream.advance, 0));
   // Not found: trimmed meanwhile.
   const bool trimmed = !done.status && done.status.error().kind == ErrorKind::kNotFound;
   if (trimmed) return stopped(route, effects);
@@ -241,6 +245,7 @@ void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& d
   if (!leads(stream, route) || done.batches.empty()) return wait(route);
   const record::BatchHeader first = record::parse_header(done.batches.front().bytes());
   const record::BatchHeader last = record::parse_header(done.batches.back().bytes());
+  if (stream.next < partition->high_watermark()) catch_up_.spend(size_of(done.batches));
   if (first.next_offset() <= stream.next) return wait(route);
   wire::LinkBatches message;
   message.epoch = stream.epoch.value;
@@ -267,23 +272,47 @@ bool Sender::may_send(const Now& now, int32_t priority) {
 
 void Sender::count(const Stream& stream, uint64_t bytes) {
   sent_bytes_ += bytes;
+  ++sendings_;
+  if (stream.priority != *priorities_.begin()) last_other_ = stream.priority;
   limit_.spend(bytes);
   if (counter_ != nullptr) (*counter_)[stream.group] += bytes;
 }
 
+bool Sender::is_held_back(const Now& now, const Stream& stream, const Partition& partition) {
+  const bool from_far = stream.from_disk && stream.next < partition.high_watermark();
+  return from_far && !catch_up_.allows(now.instant);
+}
+
 void Sender::wake_starved(const Now& now) {
+  if (!held_back_.empty() && catch_up_.allows(now.instant)) waiting_.merge(held_back_);
   while (!starved_.empty() && may_send(now, starved_.begin()->first)) {
     waiting_.insert(starved_.extract(starved_.begin()));
   }
 }
 
-// The next one of the most urgent that have something to send.
+// The most urgent of those that have something to send; from time to time one of the others, in
+// turn. Without a limit it is the credit that keeps the line from being anybody's alone.
+int32_t Sender::next_priority() const {
+  const int32_t most_urgent = waiting_.begin()->first;
+  if (!limit_.is_set() || sendings_ % kSendingsPerOther != kSendingsPerOther - 1) {
+    return most_urgent;
+  }
+  const int32_t other = waiting_.rbegin()->first;
+  if (other == most_urgent) return most_urgent;
+  if (last_other_ < most_urgent || last_other_ >= other) {
+    return waiting_.lower_bound({most_urgent + 1, Route{}})->first;
+  }
+  return waiting_.lower_bound({last_other_ + 1, Route{}})->first;
+}
+
+// The next one of that priority that has something to send.
 Sender::Place Sender::next_in_round() const {
-  const int32_t priority = waiting_.begin()->first;
+  const int32_t priority = next_priority();
+  const auto first = waiting_.lower_bound({priority, Route{}});
   const auto served = served_.find(priority);
-  if (served == served_.end()) return *waiting_.begin();
+  if (served == served_.end()) return *first;
   const auto next = waiting_.upper_bound({priority, served->second});
-  return next != waiting_.end() && next->first == priority ? *next : *waiting_.begin();
+  return next != waiting_.end() && next->first == priority ? *next : *first;
 }
 
 void Sender::flush(const Now& now, port::Effects& effects) {
@@ -316,13 +345,18 @@ void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatch
   BufferChain batches;
   const bool more = stream.next < partition.log_end();
   if (more && stream.next < partition.log_start()) return stopped(route, effects);
-  if (more && may_send(now, stream.priority)) {
+  const bool held_back = more && is_held_back(now, stream, partition);
+  if (more && !held_back && may_send(now, stream.priority)) {
     std::optional<BufferChain> at_once;
     copies_.call(route, effects, [&](Partition& leader, partition::Output& out) {
       at_once = leader.read_for_member(now, ticket_base_ + ++last_read_, stream.next,
                                        kPartitionBytes, out);
     });
+    stream.from_disk = !at_once;
     if (!at_once) {
+      // How much it will be shows when it is read.
+      if (stream.next < partition.high_watermark()) stream.advance = kPartitionBytes;
+      catch_up_.spend(stream.advance);
       stream.reading = last_read_;
       reads_[last_read_] = route;
       leave_round(route, stream);
@@ -338,9 +372,9 @@ void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatch
     count(stream, size_of(batches));
   } else if (!news) {
     // With nothing to send it leaves the round; out of credit it waits for the next report,
-    // beyond the limit for time to pass.
+    // beyond a limit for time to pass.
     leave_round(route, stream);
-    if (more) starved_.insert({stream.priority, route});
+    if (more) (held_back ? held_back_ : starved_).insert({stream.priority, route});
     return;
   }
   stream.high_watermark = partition.high_watermark();

@@ -8,6 +8,10 @@
 // of the groups that matter most before all others; and a part of the credit is theirs alone, so
 // that they need not wait until a full line has drained.
 //
+// A copy that is catching up from far reads what left memory long ago, and could take the line and
+// the disk from everybody else for hours. What is read from disk below the high watermark, so that
+// no acknowledgement waits for it, can be limited on its own.
+//
 // Guarantees: a stream sends a partition's batches in order, each once, from the agreed offset on,
 // and only while this node leads in the epoch in which the stream was begun; a position counts for
 // the high watermark only from such a stream; no more than the credit is outstanding, except for
@@ -16,6 +20,7 @@
 // What it does not do: it does not decide who leads or who is required, and keeps no records.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -60,9 +65,15 @@ class Sender {
                  port::Effects& effects);
 
   // At most so many bytes of batches per second from now on; nothing: no limit. The most urgent
-  // streams go first here, too.
+  // streams go first here, too, but one sending in sixteen is for the others: a member that is
+  // required would otherwise never get what its acknowledgements wait for.
   void limit_rate(const Now& now, std::optional<uint64_t> bytes_per_second) {
     limit_.set(now.instant, bytes_per_second);
+  }
+  // The same for what is read from disk and lies below the high watermark: copies that are catching
+  // up. Both limits hold for them.
+  void limit_catch_up(const Now& now, std::optional<uint64_t> bytes_per_second) {
+    catch_up_.set(now.instant, bytes_per_second);
   }
   // Adds what is sent from now on to `counter`, which must outlive this object.
   void count_into(BytesByGroup& counter) { counter_ = &counter; }
@@ -72,10 +83,12 @@ class Sender {
 
   // When the limit lets more through.
   Instant next_deadline() const {
-    return starved_.empty() ? Instant::never() : limit_.next_deadline();
+    const Instant any = starved_.empty() ? Instant::never() : limit_.next_deadline();
+    const Instant far = held_back_.empty() ? Instant::never() : catch_up_.next_deadline();
+    return std::min(any, far);
   }
 
-  bool is_idle() const { return waiting_.empty() && starved_.empty(); }
+  bool is_idle() const { return waiting_.empty() && starved_.empty() && held_back_.empty(); }
   size_t streams() const { return streams_.size(); }
   uint64_t outstanding_bytes() const { return sent_bytes_ - taken_bytes_; }
   uint64_t sent_bytes() const { return sent_bytes_; }
@@ -86,11 +99,13 @@ class Sender {
     int32_t priority = 0;
     std::string group;
     LeaderEpoch epoch = kNoLeaderEpoch;
-    Offset agreed_end;     // where the follower's log ends after its cut
-    Offset sent_from;      // the first batch to send holds this offset
-    bool begun = false;    // and counting
-    uint32_t reading = 0;  // ticket of a read from disk
-    Offset next;           // the next batch to send holds this offset
+    Offset agreed_end;      // where the follower's log ends after its cut
+    Offset sent_from;       // the first batch to send holds this offset
+    bool begun = false;     // and counting
+    uint32_t reading = 0;   // ticket of a read from disk
+    bool from_disk = true;  // so was the last one, or what comes is old
+    uint64_t advance = 0;   // bytes that the limit of catching up gave for it
+    Offset next;            // the next batch to send holds this offset
     // As last said.
     Offset high_watermark{-1};
     Offset log_start{-1};
@@ -107,9 +122,12 @@ class Sender {
   std::optional<Route> route_of(int32_t handle) const;
   void wait(Route route);
   void leave_round(Route route, const Stream& stream);
+  int32_t next_priority() const;
   Place next_in_round() const;
   // Credit, and within the limit.
   bool may_send(const Now& now, int32_t priority);
+  // It catches up from far, and others are not to suffer from it now.
+  bool is_held_back(const Now& now, const Stream& stream, const partition::Partition& partition);
   void wake_starved(const Now& now);
   void count(const Stream& stream, uint64_t bytes);
   void forget(Route route);
@@ -126,13 +144,17 @@ class Sender {
   std::multiset<int32_t> priorities_;  // of all streams
   std::set<Place> waiting_;            // streams that have something to send
   std::set<Place> starved_;            // the same, once they may send again
+  std::set<Place> held_back_;          // those that catch up, until their limit lets more through
   std::map<int32_t, Route> served_;    // last one in the round, by priority
   std::map<uint32_t, Route> reads_;    // from disk, by ticket
   uint32_t last_read_ = 0;
   uint64_t credit_bytes_ = 0;
   uint64_t sent_bytes_ = 0;
+  uint64_t sendings_ = 0;
+  int32_t last_other_ = 0;  // the priority to which the last turn of others went
   uint64_t taken_bytes_ = 0;
   RateLimit limit_;
+  RateLimit catch_up_;
   BytesByGroup* counter_ = nullptr;
 };
 
