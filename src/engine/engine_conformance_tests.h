@@ -133,6 +133,31 @@ TEST_P(EngineConformance, OffsetsMayJumpWhereANewEpochBegins) {
   }
 }
 
+// Further than offsets within one segment can be counted; also over an empty segment, to the very
+// last offset that fits, and one beyond.
+TEST_P(EngineConformance, OffsetsMayJumpAnyDistance) {
+  for (const int64_t distance : {int64_t{INT32_MAX} - 1, int64_t{INT32_MAX}, int64_t{1} << 40}) {
+    for (const int64_t records : {0, 3}) {
+      harness_ = GetParam()();
+      appended_.clear();
+      harness_->boot();
+      open(OpenMode::kCreate);
+      if (records > 0) append({{}, {}, {}});
+      const Offset before = engine().end();
+      append_batch_at(Offset{distance}, {4}, build({{}}));
+      harness_->settle();
+      append_batch_at(engine().end(), {4}, build({{}, {}}));
+      harness_->settle();
+      for (const bool orderly : {false, true}) {
+        EXPECT_EQ(read_all({0}, engine().end()), appended_);
+        EXPECT_EQ(read(before, engine().end(), 1, true).front(), appended_[records > 0 ? 1 : 0]);
+        EXPECT_EQ(restart(orderly).end, Offset{distance + 3});
+      }
+      EXPECT_EQ(read_all({0}, engine().end()), appended_);
+    }
+  }
+}
+
 TEST_P(EngineConformance, SizeAndLargestTimestampAreKept) {
   append({{.timestamp = 5'000}, {.timestamp = 9'000}});
   append({{.timestamp = 7'000}});

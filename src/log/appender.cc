@@ -10,6 +10,15 @@ namespace magpie::log {
 
 using engine::FsyncPolicy;
 
+namespace {
+
+// The index counts offsets from the segment's base, in 31 bits.
+bool fits_index(Offset base, const record::BatchHeader& header) {
+  return header.last_offset() - base <= INT32_MAX;
+}
+
+}  // namespace
+
 void Appender::resume(const Now& now) {
   const Segment& active = state_.active();
   ++session_;
@@ -40,18 +49,18 @@ void Appender::append(Step& step, engine::Append append) {
   } else {
     waiting_bytes_ += append.batch.size();
     waiting_.push_back(std::move(append));
-    if (!rolling_) roll(step);
+    if (!rolling_) begin_roll(step);
   }
   state_.recent.shrink(state_.active().next);
 }
 
 bool Appender::must_roll(Step& step, const record::BatchHeader& header) const {
   const Segment& active = state_.active();
+  if (!fits_index(active.base, header)) return true;
   if (active.size == 0) return false;
   const uint64_t size = active.size + header.size_bytes();
   const auto limit = static_cast<uint64_t>(std::max<int64_t>(state_.config.segment_bytes, 1));
-  return size > std::min<uint64_t>(limit, INT32_MAX) ||
-         header.last_offset() - active.base > INT32_MAX || step.now.instant >= age_deadline();
+  return size > std::min<uint64_t>(limit, INT32_MAX) || step.now.instant >= age_deadline();
 }
 
 Instant Appender::age_deadline() const {
@@ -118,7 +127,10 @@ void Appender::when_quiet(Step& step, std::function<void(Step&)> then) {
 // --- new segments --------------------------------------------------------------------------------
 
 void Appender::roll(Step& step) {
-  if (rolling_ || state_.active().size == 0) return;
+  if (!rolling_ && state_.active().size > 0) begin_roll(step);
+}
+
+void Appender::begin_roll(Step& step) {
   rolling_ = true;
   roll_sync_asked_ = false;
   continue_roll(step);
@@ -138,11 +150,14 @@ void Appender::continue_roll(Step& step) {
 void Appender::begin_segment(Step& step) {
   Segment& old = state_.active();
   old.index.seal(old.largest);
-  const Offset base = old.next;
+  const Offset end = old.next;
+  // Where an epoch was opened with loss, offsets may jump further than a segment can hold.
+  const bool too_far = !waiting_.empty() && !fits_index(end, waiting_.front().header);
+  const Offset base = too_far ? waiting_.front().header.base_offset : end;
   state_.segments.emplace_back(base);
   state_.durable_size = 0;
   durable_largest_ = {};
-  synced_ = {base, 0, base};
+  synced_ = {base, 0, end};
   rolling_ = false;
   rolled_ = true;
   drain(step);
@@ -153,7 +168,7 @@ void Appender::begin_segment(Step& step) {
 void Appender::drain(Step& step) {
   while (!waiting_.empty()) {
     if (must_roll(step, waiting_.front().header)) {
-      roll(step);
+      begin_roll(step);
       break;
     }
     waiting_bytes_ -= waiting_.front().batch.size();

@@ -83,6 +83,7 @@ class Appender {
   bool must_roll(Step& step, const record::BatchHeader& header) const;
   void write(Step& step, engine::Append append);
   void drain(Step& step);
+  void begin_roll(Step& step);
   void continue_roll(Step& step);
   void begin_segment(Step& step);
   void advance(Step& step);

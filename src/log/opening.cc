@@ -136,12 +136,15 @@ void Opening::scan_next(Step& step) {
     return repair_next(step);
   }
   const PlannedScan& scan = plan_.scans[next_scan_];
-  // A segment begins where the one before it ended, unless compaction may have taken the end away.
+  // A segment begins where the one before it ended, unless compaction may have taken the end away,
+  // or the next offset was too far from the base of the one before.
   const Segment* segment = state_.find_segment(scan.base);
   const size_t index = static_cast<size_t>(segment - state_.segments.data());
   if (scan.new_segment && index > 0) {
-    const Offset previous = state_.segments[index - 1].next;
-    if (previous > scan.base || (scan.contiguous && previous != scan.base)) {
+    const Segment& before = state_.segments[index - 1];
+    const Offset previous = before.next;
+    const bool too_far = scan.base - before.base > INT32_MAX;
+    if (previous > scan.base || (scan.contiguous && previous != scan.base && !too_far)) {
       return refuse(step,
                     {ErrorKind::kCorrupt,
                      fmt::format("{} begins at offset {}, but the segment before it ends at {}. "
@@ -160,7 +163,7 @@ void Opening::scan_next(Step& step) {
        .to = scan.to,
        .lowest = scan.lowest,
        .contiguous = scan.contiguous,
-       .limit = known ? segment->next : scan.base + INT32_MAX,
+       .limit = known ? segment->next : scan.base + INT32_MAX + 1,
        .ends_at_limit = known,
        .epoch = epoch_},
       [this, &scan](Step& later, const ScannedBatch& batch) {

@@ -25,7 +25,7 @@ struct PlannedScan {
   uint64_t durable = 0;      // damage below this is never a torn tail
   Offset lowest;             // offsets start here or above
   bool contiguous = false;   // and none is missing, except where a new epoch begins
-  bool new_segment = false;  // not in the checkpoint: must begin where the one before it ends
+  bool new_segment = false;  // not in the checkpoint: must follow the one before it
   bool last = false;         // the only one that may have a torn tail
 };
 
