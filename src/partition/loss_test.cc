@@ -14,8 +14,9 @@ TEST(Loss, AfterALossNoOffsetIsUsedAgainAndProducersGoOn) {
   sh.follow(bj);
   bj.append(2, batch_of(2, 3));  // lost
   sh.lead(6, {}, 1'000, true);
+  sh.append(2, batch_of(1, 5));
   sh.append(3, batch_of(1, 5));
-  EXPECT_EQ(sh.answers(), (Answers{{3, Refusal::kNone}}));
+  EXPECT_EQ(sh.answers(), (Answers{{2, Refusal::kBlocked}, {3, Refusal::kNone}}));
   EXPECT_EQ(sh.partition().log_end(), Offset{1'001});
   sh.append(4, batch_of(1, 9));
   EXPECT_EQ(sh.answers().at(4), Refusal::kOutOfOrderSequence) << "it may jump once";
@@ -41,8 +42,9 @@ TEST(Loss, AProducerThatWasSilentThroughALossMayStillGoOn) {
     gz.follow(sh);
     if (restarted) gz.open();
     gz.lead(7, {}, 1'000);
+    gz.append(2, batch_of(1, 5));
     gz.append(3, batch_of(1, 5));
-    EXPECT_EQ(gz.answers().at(3), Refusal::kNone);
+    EXPECT_EQ(gz.answers(), (Answers{{2, Refusal::kBlocked}, {3, Refusal::kNone}}));
     sh.follow(gz);
     if (restarted) sh.open();
     sh.lead(8, {}, 1'000);
@@ -61,7 +63,47 @@ TEST(Loss, ALossIsKnownToTheLeaderThatItMadeAfterARestart) {
   bj.open();
   bj.lead(7, {}, 1'000);
   bj.append(2, batch_of(1, 8));
-  EXPECT_EQ(bj.answers().at(2), Refusal::kNone);
+  bj.append(3, batch_of(1, 8));
+  EXPECT_EQ(bj.answers().at(2), Refusal::kBlocked);
+  EXPECT_EQ(bj.answers().at(3), Refusal::kNone);
+}
+
+// A producer with several requests under way: the first was refused, for the epoch was not open, and
+// the second arrives when it is.
+TEST(Loss, ABatchThatWasRefusedBeforeTheEpochOpenedStaysBeforeTheNextOne) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {});
+  bj.append(1, batch_of(3, 0));
+  sh.follow(bj);
+  sh.lead(6, {}, 1'000, true);
+  sh.partition().hold_commits(true, sh.out());
+  sh.append(2, batch_of(2, 3));
+  sh.partition().hold_commits(false, sh.out());
+  sh.append(3, batch_of(1, 5));
+  sh.append(4, batch_of(2, 3));  // both come again, in order
+  sh.append(5, batch_of(1, 5));
+  EXPECT_EQ(sh.answers(), (Answers{{2, Refusal::kBlocked},
+                                   {3, Refusal::kBlocked},
+                                   {4, Refusal::kNone},
+                                   {5, Refusal::kNone}}));
+  EXPECT_EQ(sh.partition().log_end(), Offset{1'003});
+}
+
+// The same where something before them is gone for good.
+TEST(Loss, AJumpBeginsWithTheFirstBatchThatIsStillToCome) {
+  Copy bj(1);
+  bj.lead(5, {});
+  bj.append(1, batch_of(3, 0));
+  bj.lead(6, {}, 1'000, true);
+  bj.append(2, batch_of(1, 9));
+  bj.append(3, batch_of(2, 7));
+  bj.append(4, batch_of(1, 9));
+  bj.append(5, batch_of(2, 7));
+  bj.append(6, batch_of(1, 9));
+  const Answers expected{{1, Refusal::kNone},    {2, Refusal::kBlocked}, {3, Refusal::kBlocked},
+                         {4, Refusal::kBlocked}, {5, Refusal::kNone},    {6, Refusal::kNone}};
+  EXPECT_EQ(bj.answers(), expected);
 }
 
 // The new epoch begins far above the offsets that were lost; they must not pass for records that

@@ -39,7 +39,8 @@ enum class Refusal {
   kNotOpen,    // still recovering, failed to open, or closing
   kNotLeader,  // this copy follows, or its leadership has ended; the outcome is unknown if the
                // batch was already taken over
-  kBlocked,    // it could not be committed now: too few copies, or no offsets reserved
+  kBlocked,    // not now, but when it comes again: too few copies, no offsets reserved, or a jump
+               // behind records that a loss may have taken, offered for the first time
   kStorage,    // the disk refuses writes
   kCorrupt,    // bad checksum or malformed
   kUnsupportedCodec,

@@ -25,6 +25,7 @@ Partition::Partition(std::string label, PartitionConfig config,
       config_(std::move(config)),
       engine_(std::move(engine)),
       producers_(config_.producers_max),
+      jumps_(config_.producers_max),
       compaction_slot_(slot) {}
 
 Partition::~Partition() {
@@ -89,7 +90,7 @@ void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bo
     return;
   }
   record::BatchHeader header = record::parse_header(batch.bytes());
-  if (header.producer_id != kNoProducerId && settle_known(ticket, header, out)) return;
+  if (header.producer_id != kNoProducerId && settle_known(now, ticket, header, out)) return;
 
   header.base_offset = next_offset();
   const bool reserved = header.next_offset() <= ceiling_ || planted(PlantedBug::kCeilingIgnored);
@@ -121,13 +122,20 @@ void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bo
 }
 
 // True if the batch is not to be appended: a duplicate (settled now, or with its original) or a
-// break in the producer's sequence (refused).
-bool Partition::settle_known(uint64_t ticket, const record::BatchHeader& header, Output& out) {
+// break in the producer's sequence (refused, or asked for once more).
+bool Partition::settle_known(const Now& now, uint64_t ticket, const record::BatchHeader& header, Output& out) {
   const ProducerTable::Answer answer = producers_.check(header);
   Settled settled{.ticket = ticket};
   switch (answer.verdict) {
     case SequenceVerdict::kNew:
       return false;
+    case SequenceVerdict::kJump:
+      if (jumps_.repeats(now.instant, header.producer_id, header.producer_epoch,
+                         header.base_sequence)) {
+        return false;
+      }
+      settled.refusal = Refusal::kBlocked;
+      break;
     case SequenceVerdict::kDuplicate: {
       const int64_t append_time = config_.log_append_time ? answer.original.max_timestamp : -1;
       Offset needs = answer.original.last_offset + 1;

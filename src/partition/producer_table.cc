@@ -31,17 +31,22 @@ int32_t sequence_plus(int32_t sequence, int64_t count) {
   return static_cast<int32_t>((sequence + count) % kSequenceSpace);
 }
 
+bool sequence_precedes(int32_t a, int32_t b) {
+  return is_behind(distance(b, a));
+}
+
 ProducerTable::Answer ProducerTable::check(const record::BatchHeader& header) const {
   const auto found = producers_.find(header.producer_id);
   if (found == producers_.end()) {
-    const bool fits = header.base_sequence == 0 || last_loss_ != kNoLeaderEpoch;
-    return {fits ? SequenceVerdict::kNew : SequenceVerdict::kUnknownProducer, {}};
+    if (header.base_sequence == 0) return {SequenceVerdict::kNew, {}};
+    const bool lost = last_loss_ != kNoLeaderEpoch;
+    return {lost ? SequenceVerdict::kJump : SequenceVerdict::kUnknownProducer, {}};
   }
   const Producer& producer = found->second;
   if (header.producer_epoch < producer.epoch) return {SequenceVerdict::kFenced, {}};
   if (header.producer_epoch > producer.epoch) {
-    const bool fits = header.base_sequence == 0 || may_jump(producer);
-    return {fits ? SequenceVerdict::kNew : SequenceVerdict::kOutOfOrder, {}};
+    if (header.base_sequence == 0) return {SequenceVerdict::kNew, {}};
+    return {may_jump(producer) ? SequenceVerdict::kJump : SequenceVerdict::kOutOfOrder, {}};
   }
   const StoredBatch offered = summary(header);
   for (uint8_t i = 0; i < producer.count; ++i) {
@@ -55,9 +60,8 @@ ProducerTable::Answer ProducerTable::check(const record::BatchHeader& header) co
       distance(sequence_plus(producer.newest().last_sequence, 1), header.base_sequence);
   if (ahead == 0) return {SequenceVerdict::kNew, {}};
   const bool behind = is_behind(ahead);
-  if (behind ? fills_gap(producer, offered) : may_jump(producer)) {
-    return {SequenceVerdict::kNew, {}};
-  }
+  if (behind && fills_gap(producer, offered)) return {SequenceVerdict::kNew, {}};
+  if (!behind && may_jump(producer)) return {SequenceVerdict::kJump, {}};
   if (!behind || !surely_stored(producer, offered)) return {SequenceVerdict::kOutOfOrder, {}};
   const auto* last = std::max_element(
       producer.window.begin(), producer.window.begin() + producer.count,

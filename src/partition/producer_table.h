@@ -9,7 +9,8 @@
 // forward once, in that epoch or in any later one: as long as its newest batch is older than the
 // newest such epoch. What it jumped over is remembered and accepted once, should it come after all
 // (a retry, or records replayed from salvage). A producer all of whose batches are gone may begin
-// anywhere, and what lies before counts as jumped over.
+// anywhere, and what lies before counts as jumped over. Whether a jump is one, or its beginning is
+// only late, is for whoever appends to find out (jump_offers.h).
 //
 // That a batch was stored longer ago than the table remembers is said only if it must be so,
 // because clients take it for an acknowledgement. Where a jump may have been forgotten the batch is
@@ -37,6 +38,7 @@ namespace magpie::partition {
 
 enum class SequenceVerdict {
   kNew,             // append it
+  kJump,            // append it if it is offered twice (jump_offers.h): records before it are gone
   kDuplicate,       // one of the last five: answer with the original's offset
   kOldDuplicate,    // stored longer ago, below `original`: DUPLICATE_SEQUENCE_NUMBER
   kOutOfOrder,      // leaves a gap: OUT_OF_ORDER_SEQUENCE_NUMBER
@@ -46,6 +48,8 @@ enum class SequenceVerdict {
 
 // Sequence number `count` records after `sequence`.
 int32_t sequence_plus(int32_t sequence, int64_t count);
+// Whether `a` lies before `b`, by the nearer way round the wrap.
+bool sequence_precedes(int32_t a, int32_t b);
 
 class ProducerTable {
  public:

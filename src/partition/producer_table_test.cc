@@ -114,15 +114,15 @@ TEST(ProducerTable, WhoeverWroteBeforeALossMayJumpOnce) {
   table.opened_with_loss(LeaderEpoch{6});
   table.opened_with_loss(LeaderEpoch{4});
   EXPECT_EQ(verdict(table, batch(2, 0, 9, 1)), SequenceVerdict::kOutOfOrder);
-  EXPECT_EQ(verdict(table, batch(3, 0, 9, 1)), SequenceVerdict::kNew) << "all of it may be gone";
-  EXPECT_EQ(verdict(table, batch(1, 1, 9, 1)), SequenceVerdict::kNew) << "of a newer epoch";
-  EXPECT_EQ(verdict(table, batch(1, 0, 9, 1)), SequenceVerdict::kNew);
+  EXPECT_EQ(verdict(table, batch(3, 0, 9, 1)), SequenceVerdict::kJump) << "all of it may be gone";
+  EXPECT_EQ(verdict(table, batch(1, 1, 9, 1)), SequenceVerdict::kJump) << "of a newer epoch";
+  EXPECT_EQ(verdict(table, batch(1, 0, 9, 1)), SequenceVerdict::kJump);
   table.apply(in_epoch(7, batch(1, 0, 9, 1, 6)), Instant{});
   EXPECT_EQ(verdict(table, batch(1, 0, 20, 1)), SequenceVerdict::kOutOfOrder);
   // What comes late from the gap does not count as having gone on after the next loss.
   table.opened_with_loss(LeaderEpoch{8});
   table.apply(in_epoch(8, batch(1, 0, 4, 2, 7)), Instant{});
-  EXPECT_EQ(verdict(table, batch(1, 0, 20, 1)), SequenceVerdict::kNew);
+  EXPECT_EQ(verdict(table, batch(1, 0, 20, 1)), SequenceVerdict::kJump);
 }
 
 // Its first batches were sent to a leader that was lost, and come again behind newer ones.
@@ -163,7 +163,7 @@ TEST(ProducerTable, AJumpMadeIsRememberedInWhatIsEncoded) {
   ProducerTable copy(10);
   copy.opened_with_loss(LeaderEpoch{6});
   ASSERT_TRUE(copy.decode(in, Instant{}));
-  EXPECT_EQ(verdict(copy, batch(1, 0, 9, 1)), SequenceVerdict::kNew);
+  EXPECT_EQ(verdict(copy, batch(1, 0, 9, 1)), SequenceVerdict::kJump);
   EXPECT_EQ(verdict(copy, batch(2, 0, 9, 1)), SequenceVerdict::kOutOfOrder);
 }
 

@@ -22,6 +22,7 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
   leader_epochs_.clear();
   leader_high_watermark_ = high_watermark_;
   leader_log_start_ = Offset{};
+  jumps_.clear();
   commitment_.begin();
 }
 
