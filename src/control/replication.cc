@@ -271,13 +271,13 @@ Decided<Ceilings> decide_raise_ceilings(const State& state, const Term& term, co
 std::vector<Offset> reserved_offsets(const State& state, std::string_view group,
                                      const Topic& topic) {
   std::vector<Offset> highest = state.ceilings(group, topic.id).offsets;
-  const std::string suffix = "/" + to_string(topic.id);
   const auto& entries = state.entries();
-  for (auto at = entries.lower_bound(kCeilingsPrefix);
-       at != entries.end() && at->first.starts_with(kCeilingsPrefix); ++at) {
-    if (!at->first.ends_with(suffix)) continue;
-    const std::string_view before = std::string_view(at->first).substr(
-        kCeilingsPrefix.size(), at->first.size() - kCeilingsPrefix.size() - suffix.size());
+  auto at = entries.lower_bound(kCeilingsPrefix);
+  while (at != entries.end() && at->first.starts_with(kCeilingsPrefix)) {
+    // From one group to the next, also those that are deleted; not topic by topic.
+    const std::string of_group = at->first.substr(0, at->first.rfind('/'));
+    const std::string_view before = std::string_view(of_group).substr(kCeilingsPrefix.size());
+    at = entries.lower_bound(of_group + static_cast<char>('/' + 1));
     const std::vector<Offset>& offsets = state.ceilings(before, topic.id).offsets;
     for (size_t i = 0; i < offsets.size(); ++i) {
       const PartitionIndex partition{static_cast<int32_t>(i)};

@@ -13,8 +13,7 @@
 //  - a member leaves when it has not kept up for the policy's timeout: in exchange for another that
 //    keeps up, if there is one; alone, if the policy allows fewer copies; else writes are blocked;
 //  - who is gone (stopped in order, or lost long enough) is not waited for, as long as `min`
-//  members
-//    are left or another takes the place: a short absence does not cost a copy too many;
+//    members are left or another takes the place: a short absence does not cost a copy too many;
 //  - a member enters in two steps: first it is required, then, once it holds everything up to the
 //    high watermark in every partition, it belongs to the set.
 //
