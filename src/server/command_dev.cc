@@ -140,6 +140,9 @@ int run(const DevOptions& options) {
   }
   const auto lock = os::DataLock::take(plan->folder);
   if (!lock) return refuse(lock.error().message, kExitNotStarted);
+  if (const auto kept = keep_store(*plan); !kept) {
+    return refuse(kept.error().message, kExitUsage);
+  }
   if (const auto written = write_dev_certificates(*plan); !written) {
     return refuse(written.error().message, kExitNotStarted);
   }

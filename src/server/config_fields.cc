@@ -55,8 +55,9 @@ void add_storage_fields(std::vector<ConfigField>& fields) {
       "storage.retention_check_interval", "How often old segments are looked for.", kSecond, kDay,
       [](Config & c) -> auto& { return c.node.retention_check_interval; }));
   fields.push_back(number<int>(
-      "storage.disk_workers", "Threads that wait for the disk.", 1, 64,
-      [](Config & c) -> auto& { return c.driver.disk.workers; }));
+      "storage.disk_workers",
+      "Threads that read and write. Three more sync in the background, replace and remove files.",
+      1, 64, [](Config & c) -> auto& { return c.driver.disk.workers; }));
 }
 
 void add_topic_fields(std::vector<ConfigField>& fields) {

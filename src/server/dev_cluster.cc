@@ -24,7 +24,8 @@ using ErrorCode = boost::system::error_code;
 
 constexpr std::chrono::milliseconds kProbeInterval{50};
 constexpr std::chrono::seconds kRestartPause{1};
-constexpr std::chrono::seconds kStopPatience{10};
+// More than a node takes at most to finish what it leads.
+constexpr std::chrono::seconds kStopPatience{13};
 
 enum class State { kStarting, kReady, kPaused, kEnded };
 

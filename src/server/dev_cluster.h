@@ -38,7 +38,7 @@ class DevCluster {
   Status start();
   // A child may have ended.
   void reap();
-  // Ends the nodes in order, then the store. What takes longer than ten seconds is killed; so is
+  // Ends the nodes in order, then the store. What takes longer than 13 seconds is killed; so is
   // everything when it is called again.
   void stop();
 

@@ -282,6 +282,22 @@ Status write_whole(const std::string& path, const std::string& text) {
   return {};
 }
 
+Status keep_store(const DevPlan& plan) {
+  std::string wanted = plan.etcd ? "etcd" : "magpie";
+  for (const DevStore& store : plan.stores) {
+    if (plan.etcd) wanted += fmt::format(" {}={}", store.site, store.address);
+  }
+  const std::string path = plan.folder + "/control-store";
+  const std::string known = read_text(path);
+  if (known.empty()) return write_whole(path, wanted);
+  if (known == wanted) return {};
+  return fail(ErrorKind::kInvalidArgument,
+              fmt::format("{} began with the control store '{}', and this would be '{}'. Name "
+                          "another folder with --data, or start it with the same --store and "
+                          "regions as before",
+                          plan.folder, known, wanted));
+}
+
 Status write_dev_certificates(const DevPlan& plan) {
   std::error_code error;
   std::filesystem::create_directories(plan.folder + "/certificates", error);

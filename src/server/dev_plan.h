@@ -89,6 +89,10 @@ Status change_wan(relay::Conditions& conditions, const std::string& text);
 
 // Creates the folders and certificates. An authority that is there already is kept.
 Status write_dev_certificates(const DevPlan& plan);
+
+// Notes in the plan's folder which control store it began with. Error: it began with another one,
+// whose state the nodes' directories belong to; or it cannot be written.
+Status keep_store(const DevPlan& plan);
 Status write_node_config(const DevPlan& plan, const DevNode& node, const DevRoutes& routes);
 // For tests: what write_node_config() writes.
 std::string node_config_text(const DevPlan& plan, const DevNode& node, const DevRoutes& routes);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <set>
 
 #include "os/testing.h"
@@ -150,6 +151,23 @@ TEST_F(DevPlanTest, NodesAcceptWhatIsWrittenForThem) {
     EXPECT_EQ(reading.config.node.region, node.name);
     EXPECT_EQ(reading.config.driver.links.routes.size(), 1u);
   }
+}
+
+TEST_F(DevPlanTest, AFolderKeepsTheStoreThatItBeganWith) {
+  DevOptions chosen = options();
+  const auto before = make_dev_plan(chosen);
+  ASSERT_TRUE(before.has_value());
+  std::filesystem::create_directories(before->folder);
+  ASSERT_TRUE(keep_store(*before).has_value());
+  EXPECT_TRUE(keep_store(*before).has_value());
+  chosen.store = "etcd";
+  const auto other = make_dev_plan(chosen);
+  ASSERT_TRUE(other.has_value());
+  const Status refused = keep_store(*other);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("began with the control store 'magpie'"),
+            std::string::npos)
+      << refused.error().message;
 }
 
 TEST_F(DevPlanTest, AnAuthorityIsKeptAndKeysAreSecret) {

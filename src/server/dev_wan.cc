@@ -122,8 +122,11 @@ Status DevWan::silence(const std::string& one, const std::string& other, bool on
   for_each(one, other, [&](const Ends& ends, Lane& lane) {
     relay::Conditions there = lane.relay->there();
     relay::Conditions back = lane.relay->back();
-    there.silent = there.silent || !one_way || names(one, ends.first);
-    back.silent = back.silent || !one_way || names(one, ends.second);
+    const auto goes = [&](const std::string& from, const std::string& to) {
+      return !one_way || (names(one, from) && (other.empty() || names(other, to)));
+    };
+    there.silent = there.silent || goes(ends.first, ends.second);
+    back.silent = back.silent || goes(ends.second, ends.first);
     lane.relay->set(there, back);
   });
   return {};

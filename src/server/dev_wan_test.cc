@@ -66,6 +66,18 @@ TEST_F(DevWanTest, SilenceMayLieBetweenTwoOrGoOneWay) {
   EXPECT_EQ(closed(), "bj-store:half silent ");
 }
 
+TEST_F(DevWanTest, OneWayIsOneWayAlsoWhereOneNameStandsForBothEnds) {
+  ASSERT_TRUE(wan_->silence("all", "bj", true).has_value());
+  EXPECT_EQ(closed(),
+            "bj-gz:half silent bj-sh:half silent bj-store:half silent gz-bj:half silent "
+            "sh-bj:half silent ");
+  open("etcd");
+  ASSERT_TRUE(wan_->silence("store", "etcd.bj", true).has_value());
+  EXPECT_EQ(closed(),
+            "etcd.bj-etcd.gz:half silent etcd.bj-etcd.sh:half silent "
+            "etcd.gz-etcd.bj:half silent etcd.sh-etcd.bj:half silent ");
+}
+
 TEST_F(DevWanTest, ARegionIsCutOffWithItsMemberButNotFromIt) {
   open("etcd");
   EXPECT_EQ(wan_->lanes().size(), 21u);  // between nodes, members, and from each to each
