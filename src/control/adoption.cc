@@ -80,8 +80,9 @@ class Judge {
 
  private:
   bool reported(const Member& member) const { return reports_.contains(member); }
-  bool complete(const Node& node) const {
-    const auto found = reports_.find({node.id, node.incarnation});
+  // It has reported, and knows all that it ever held and accepted.
+  bool is_complete(const Member& member) const {
+    const auto found = reports_.find(member);
     return found != reports_.end() && found->second->complete;
   }
   bool leads(const std::string& group, const Leadership& held) const {
@@ -122,9 +123,10 @@ class Judge {
     Members candidates = held.promotable;
     if (held.joining) candidates = with(candidates, *held.joining);
     for (const Member& member : candidates) {
-      if (reported(member)) continue;
-      return fmt::format("{}, which could have taken over, has not reported",
-                         node_name(member.node));
+      if (member == held.leader || is_complete(member)) continue;
+      return fmt::format(
+          "{}, which could have taken over, has not reported or cannot read all that it holds",
+          node_name(member.node));
     }
     if (first_absent(group).empty()) return "";
     const Quorum quorum = acceptance_quorum(newest_, group);
@@ -152,14 +154,14 @@ class Judge {
     if (policy != nullptr) regions = regions_of(*policy, newest_.regions());
     for (const auto& [id, node] : newest_.nodes()) {
       const bool hosts = std::find(regions.begin(), regions.end(), node.region) != regions.end();
-      if (hosts && !complete(node)) return node_name(id);
+      if (hosts && !is_complete({id, node.incarnation})) return node_name(id);
     }
     return "";
   }
 
   bool site_reported(const std::string& site) const {
     return std::all_of(newest_.nodes().begin(), newest_.nodes().end(), [&](const auto& entry) {
-      return entry.second.region != site || complete(entry.second);
+      return entry.second.region != site || is_complete({entry.first, entry.second.incarnation});
     });
   }
 
@@ -270,15 +272,16 @@ class Builder {
       judged.leadership = renewed(held, epoch, input_.now);
     } else {
       judged.leadership = nobody(held, judge_.absent_leader(held), epoch, input_.now);
-      raise_far(judged.group);
     }
+    raise_far(judged.group);
     target_[leadership_key(judged.group)] = encode_leadership(judged.leadership);
     Transaction ended;
     end_exposure(newest_, judged.group, input_.now, ended);
     for (const Change& change : ended.changes) target_[change.key] = *change.value;
   }
 
-  // Whoever led unseen may have given out more offsets than were reserved in any copy.
+  // Whoever led unseen may have given out more offsets than were reserved in any copy; so may a
+  // leader that was restarted before the last reservation was in its own.
   void raise_far(const std::string& group) {
     for (const auto& [name, topic] : newest_.topics()) {
       Ceilings ceilings = newest_.ceilings(group, topic.id);

@@ -9,8 +9,10 @@
 // that anybody may have seen, and last a mark that lets nodes in whose copies it covers.
 //
 // Guarantees:
-// - The store ends up with the newest copy, except: counters, epochs and ceilings are higher than
-//   in the copy, the store and every report; what stands under leases stays as it is.
+// - The store ends up with the newest copy, except: counters and epochs are higher than in the
+// copy,
+//   the store and every report, and so are the ceilings of groups whose term is not kept; what
+//   stands under leases stays as it is.
 // - A group's term is kept only if nobody can have led the group, or been let out of its sync set,
 //   without it being seen. Otherwise its next leader is either the old one, which holds everything,
 //   in a new epoch; or nobody, until a failover with loss, whose statement is then `unknown`.
@@ -39,7 +41,6 @@ namespace magpie::control {
 // How far counters are raised above all that is known: more than can have been used unseen.
 inline constexpr int64_t kEpochMargin = 1'000'000;
 inline constexpr int64_t kProducerIdMargin = 1'000'000'000'000;
-// A segment of a log bears a jump of 2^31 offsets, no more.
 inline constexpr int64_t kOffsetMargin = 500'000'000;
 
 // The incarnation of a leader that is nobody: all ones, which no random id is. No directory has it,

@@ -185,6 +185,9 @@ TEST(Adoption, ALeaderThatWasRestartedLeadsInANewEpochFromTheBeginning) {
   const State after = state_with(carried_out(input, *adoption));
   EXPECT_EQ(after.leadership(), group.leadership);
   EXPECT_GT(after.next_epoch(), group.leadership.epoch.value);
+  // Its last reservation may be in no copy.
+  EXPECT_EQ(after.ceilings("default", newest.find_topic("orders")->id).offsets,
+            (std::vector<Offset>{Offset{100} + kOffsetMargin, Offset{50} + kOffsetMargin}));
 }
 
 TEST(Adoption, ATermThatEndsTakesItsEpisodeWithIt) {
@@ -217,6 +220,8 @@ TEST(Adoption, WhereSomebodyMayHaveLedUnseenNobodyLeads) {
   const Doubt doubts[] = {
       {"the leader has not reported", [](AdoptionInput& input) { forget(input, 1); }},
       {"who could take over has not", [](AdoptionInput& input) { forget(input, 2); }},
+      {"it has, and cannot read its logs",
+       [](AdoptionInput& input) { input.reports[1].complete = false; }},
       {"it has, with another directory",
        [](AdoptionInput& input) { input.reports[1].member.incarnation = {{8}}; }},
       {"somebody has accepted a later epoch",

@@ -133,8 +133,9 @@ Status SqliteStore::restore(const std::string& backup, const std::string& direct
   if (status) {
     fs::rename(folder + "/" + kStoreFile, directory + "/" + kStoreFile, error);
     if (error) status = fail(ErrorKind::kIo, "cannot move the store: " + error.message());
+    if (status) status = make_durable_mark(directory);
+    if (!status) fs::remove(directory + "/" + kStoreFile, error);
   }
-  if (status) status = make_durable_mark(directory);
   fs::remove_all(folder, error);
   return status;
 }

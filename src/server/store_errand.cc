@@ -88,6 +88,7 @@ void StoreErrand::step(const Now& now, port::Event event, port::Effects& effects
 
 void StoreErrand::tick(const Now& now, port::Effects& effects) {
   if (phase_ != os::MachinePhase::kWorking) return;
+  if (std::exchange(waits_anew_, false)) deadline_ = now.instant + patience_;
   if (now.instant >= deadline_) {
     return fail(fmt::format("no answer within {}{}{}", duration_text(patience_),
                             trouble_.empty() ? "" : ": ", trouble_));
@@ -98,7 +99,7 @@ void StoreErrand::tick(const Now& now, port::Effects& effects) {
 }
 
 Instant StoreErrand::next_deadline() const {
-  return std::min(deadline_, client_.next_deadline());
+  return waits_anew_ ? Instant{} : std::min(deadline_, client_.next_deadline());
 }
 
 void StoreErrand::hear(const Now& now, port::Effects& effects) {
@@ -122,6 +123,7 @@ void StoreErrand::hear(const Now& now, port::Effects& effects) {
         fail(replaced->message);
       }
     }
+    if (waits_for_news_) submit_next(now, effects);
   }
 }
 
@@ -143,11 +145,26 @@ void StoreErrand::on_loaded(const Now& now, const store::Loaded& loaded, port::E
 }
 
 void StoreErrand::submit_next(const Now& now, port::Effects& effects) {
+  if (phase_ != os::MachinePhase::kWorking) return;
   if (batches_.size() == 1) {
     if (const std::string others = changed_by_others(); !others.empty()) return fail(others);
+    waits_for_news_ = !has_seen_ours();
+    if (waits_for_news_) return;
   }
+  std::vector<control::Change> changes = std::move(batches_.front());
+  batches_.pop_front();
+  submit(now, std::move(changes), effects);
+}
+
+// What others have changed up to there has been seen, too.
+bool StoreErrand::has_seen_ours() const {
+  return ours_.empty() || seen_.contains(*ours_.rbegin());
+}
+
+void StoreErrand::submit(const Now& now, std::vector<control::Change> changes,
+                         port::Effects& effects) {
   store::StateTransaction transaction;
-  for (control::Change& change : batches_.front()) {
+  for (control::Change& change : changes) {
     const auto known = modified_.find(change.key);
     transaction.compares.push_back({change.key,
                                     store::CompareTarget::kMod,
@@ -156,8 +173,7 @@ void StoreErrand::submit_next(const Now& now, port::Effects& effects) {
                                     {}});
     transaction.changes.push_back({std::move(change.key), std::move(change.value), 0});
   }
-  batches_.pop_front();
-  deadline_ = now.instant + patience_;
+  waits_anew_ = true;
   store::ClientOutput client = out(effects);
   client_.submit(now.instant, 1, std::move(transaction), client);
 }

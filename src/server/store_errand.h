@@ -1,9 +1,10 @@
 // Reads all of one cluster's state from a control store and, if that is wanted, changes it.
 //
 // The changes go in as many transactions as they take; each compares that its keys are still as
-// they were read. The last one is made alone, and only if nobody else has changed anything
-// meanwhile, except what stands under leases: so whoever sees it sees all the others. If the errand
-// ends before, some of the changes may have been made.
+// they were read. The last one is made alone, and only if nobody else had changed anything when the
+// one before it was made, except what stands under leases: so whoever sees it sees all the others.
+// What others change between these two is not noticed. If the errand ends before, some of the
+// changes may have been made.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,8 @@ class StoreErrand final : public os::Machine {
   void on_loaded(const Now& now, const store::Loaded& loaded, port::Effects& effects);
   void on_done(const Now& now, const store::TransactionDone& done, port::Effects& effects);
   void submit_next(const Now& now, port::Effects& effects);
+  void submit(const Now& now, std::vector<control::Change> changes, port::Effects& effects);
+  bool has_seen_ours() const;
   std::string changed_by_others() const;
   void fail(std::string why);
 
@@ -61,6 +64,8 @@ class StoreErrand final : public os::Machine {
   std::string failure_;
   std::string trouble_;
   Instant deadline_;
+  bool waits_anew_ = false;      // from the next tick on, whose clock is right
+  bool waits_for_news_ = false;  // until the watch has brought what this errand changed
   bool looked_ = false;
   bool written_ = false;
   std::map<std::string, store::Revision> modified_;  // of each key, as read
