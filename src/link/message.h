@@ -21,6 +21,7 @@
 #include "wire/link_hello.h"
 #include "wire/link_inspect.h"
 #include "wire/link_inspect_answer.h"
+#include "wire/link_packed.h"
 #include "wire/link_piece.h"
 #include "wire/link_ping.h"
 #include "wire/link_progress.h"
@@ -34,11 +35,12 @@ inline constexpr int16_t kLowestVersion = 0;
 inline constexpr int16_t kHighestVersion = 0;
 
 // The kind of a message is its place here plus one; new kinds are added at the end.
-using Message = std::variant<wire::LinkHello, wire::LinkPing, wire::LinkFollow,
-                             wire::LinkFollowAnswer, wire::LinkBegin, wire::LinkBatches,
-                             wire::LinkProgress, wire::LinkEnd, wire::LinkPromise,
-                             wire::LinkPromiseAnswer, wire::LinkAccept, wire::LinkAcceptAnswer,
-                             wire::LinkInspect, wire::LinkInspectAnswer, wire::LinkPiece>;
+using Message =
+    std::variant<wire::LinkHello, wire::LinkPing, wire::LinkFollow, wire::LinkFollowAnswer,
+                 wire::LinkBegin, wire::LinkBatches, wire::LinkProgress, wire::LinkEnd,
+                 wire::LinkPromise, wire::LinkPromiseAnswer, wire::LinkAccept,
+                 wire::LinkAcceptAnswer, wire::LinkInspect, wire::LinkInspectAnswer,
+                 wire::LinkPiece, wire::LinkPacked>;
 
 // Bytes of a message in one frame; longer ones go in pieces.
 inline constexpr size_t kPieceBytes = 64 * 1024;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "link/packing.h"
 
 namespace magpie::link {
 
@@ -45,7 +46,17 @@ Result<std::optional<Message>> Session::receive(const Now& now, const Buffer& fr
   if (!pieces_.empty()) {
     return fail(ErrorKind::kInvalidArgument, "the peer began a message inside another one");
   }
-  return take(now, std::move(*message), effects);
+  return take_whole(now, std::move(*message), effects);
+}
+
+Result<std::optional<Message>> Session::take_whole(const Now& now, Message message,
+                                                   port::Effects& effects) {
+  const auto* packed = std::get_if<wire::LinkPacked>(&message);
+  if (packed == nullptr) return take(now, std::move(message), effects);
+  if (!is_established()) return fail(ErrorKind::kInvalidArgument, "the peer did not say hello");
+  Result<Message> inside = unpack(*packed, version_, kLongestMessageBytes);
+  if (!inside) return fail(inside.error());
+  return take(now, std::move(*inside), effects);
 }
 
 Result<std::optional<Message>> Session::join(const Now& now, const wire::LinkPiece& piece,
@@ -60,7 +71,7 @@ Result<std::optional<Message>> Session::join(const Now& now, const wire::LinkPie
   if (std::holds_alternative<wire::LinkPiece>(*message)) {
     return fail(ErrorKind::kInvalidArgument, "the peer sent a piece of a piece");
   }
-  return take(now, std::move(*message), effects);
+  return take_whole(now, std::move(*message), effects);
 }
 
 Result<std::optional<Message>> Session::take(const Now& now, Message message,
@@ -125,7 +136,8 @@ void Session::on_ping(const Now& now, const wire::LinkPing& ping, port::Effects&
 
 void Session::send(const Message& message, port::Effects& effects) const {
   CHECK(is_established());
-  for (BufferChain& frame : encode_frames(message, version_)) {
+  const auto packed = compresses_ ? pack(message, version_) : std::nullopt;
+  for (BufferChain& frame : encode_frames(packed ? Message(*packed) : message, version_)) {
     effects.add(port::Send{connection_, std::move(frame)});
   }
 }

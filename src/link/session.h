@@ -59,6 +59,8 @@ class Session {
 
   // REQUIRES: established.
   void send(const Message& message, port::Effects& effects) const;
+  // Batches are compressed from now on where it pays (packing.h); the peer need not do the same.
+  void compress_batches() { compresses_ = true; }
 
   // Pings. Error: the peer has been silent for too long.
   Status tick(const Now& now, port::Effects& effects);
@@ -75,6 +77,8 @@ class Session {
 
  private:
   Result<std::optional<Message>> take(const Now& now, Message message, port::Effects& effects);
+  Result<std::optional<Message>> take_whole(const Now& now, Message message,
+                                            port::Effects& effects);
   Result<std::optional<Message>> join(const Now& now, const wire::LinkPiece& piece,
                                       port::Effects& effects);
   Status meet(const wire::LinkHello& hello);
@@ -86,6 +90,7 @@ class Session {
   const std::optional<NodeId> expected_;
   std::optional<LinkIdentity> peer_;
   int16_t version_ = kHighestVersion;
+  bool compresses_ = false;
   int64_t last_ping_ = 0;
   std::optional<Duration> round_trip_;
   std::optional<Duration> shortest_round_trip_;

@@ -4,6 +4,8 @@
 
 #include <deque>
 
+#include "record/builder.h"
+
 namespace magpie::link {
 namespace {
 
@@ -73,6 +75,34 @@ TEST(Session, TheCertificateMustNameTheNode) {
 
 TEST(Session, ANodeThatCallsItselfIsRefused) {
   EXPECT_NE(Pair(identity(1), identity(1)).trouble, "");
+}
+
+TEST(Session, BatchesGoPackedIfTheSenderWantsAndComeOutWhole) {
+  Pair pair(identity(1), identity(2));
+  wire::LinkBatches message;
+  message.epoch = 4;
+  record::BatchBuilder builder;
+  builder.add({.timestamp = 1, .key = "k", .value = std::string(200'000, 'v')});
+  message.partitions.emplace_back().batches = BufferChain{builder.build()};
+  size_t plain = 0;
+  for (const bool compressed : {false, true}) {
+    if (compressed) pair.called.compress_batches();
+    pair.called.send(message, pair.from_called);
+    size_t bytes = 0;
+    for (const port::Effect& effect : pair.from_called.list()) {
+      bytes += size_of(std::get<port::Send>(effect).bytes);
+    }
+    if (compressed) {
+      EXPECT_LT(bytes, plain / 10);
+    }
+    plain = bytes;
+    pair.exchange();
+    EXPECT_EQ(pair.trouble, "");
+    ASSERT_EQ(pair.seen.size(), 1U);
+    const auto& came = std::get<wire::LinkBatches>(pair.seen.front());
+    EXPECT_EQ(flatten(*came.partitions[0].batches), flatten(*message.partitions[0].batches));
+    pair.seen.clear();
+  }
 }
 
 TEST(Session, PingsMeasureTheWayThereAndBack) {

@@ -171,6 +171,7 @@ void Links::opened(const Now& now, const port::ConnectionOpened& event, port::Ef
   link.number = next_number_++ & kNumberMask;
   by_number_[link.number] = event.connection;
   link.session = std::make_unique<Session>(own_, event.connection, event.peer_name, std::nullopt);
+  if (compresses_) link.session->compress_batches();
   link.session->start(now, effects);
 }
 

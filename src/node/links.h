@@ -67,6 +67,8 @@ class Links {
 
   // Who this node is. Called once, before anything else.
   void start(link::LinkIdentity own) { own_ = std::move(own); }
+  // Batches are compressed for who connects from now on.
+  void compress_batches() { compresses_ = true; }
   // The node stops: everything is closed.
   void stop(port::Effects& effects);
 
@@ -165,6 +167,7 @@ class Links {
   Random random_;
   link::LinkIdentity own_;
   bool stopped_ = false;
+  bool compresses_ = false;
   link::BytesByGroup sent_bytes_;
   link::BytesByGroup received_bytes_;
   std::map<NodeId, Outgoing> outgoing_;

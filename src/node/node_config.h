@@ -65,6 +65,8 @@ struct ClusterConfig {
   port::ListenerIndex link_listener;
   // Peers show certificates; each must be issued for the node that it says it is.
   bool links_encrypted = false;
+  // Batches are compressed for other nodes where it pays (link/packing.h).
+  bool compress_links = false;
   control::RegionRole region_role = control::RegionRole::kData;
   std::string build = "unknown";  // version of the program, for the others' logs
   // How long the store keeps this node's lease alive without hearing from it.

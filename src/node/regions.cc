@@ -35,6 +35,7 @@ void Regions::start(kafka::Broker& broker, const control::Identity& identity) {
   self_ = {identity.node_id, identity.incarnation};
   links_.start({config_.cluster_id, identity.node_id, config_.region, identity.incarnation,
                 config_.cluster->build});
+  if (config_.cluster->compress_links) links_.compress_batches();
   votes_.start(broker.effects);
   terms_.start(broker, {identity.node_id, identity.incarnation});
   operations_.start({identity.node_id, identity.incarnation});

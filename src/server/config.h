@@ -41,6 +41,7 @@ struct LinkSettings {
   std::optional<HostPort> advertised;  // none: the same as `listen`
   os::TlsConfig tls;                   // without files: links are not encrypted
   bool insecure = false;               // listening beyond loopback without encryption is intended
+  bool compress = false;               // batches on their way to other nodes
   std::vector<std::string> routes;     // "ADVERTISED=REAL"
 };
 

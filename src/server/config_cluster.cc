@@ -221,6 +221,7 @@ class ClusterFinisher {
     node.link = {advertised.host, advertised.port};
     node.link_listener = {static_cast<uint32_t>(config_.driver.listeners.size())};
     node.links_encrypted = TlsFiles{"", link.tls}.any();
+    node.compress_links = link.compress;
     node.region_role = cluster_.role;
     node.sign = sign_;
     node.lease_seconds = cluster_.lease.nanos / Duration::seconds(1).nanos;

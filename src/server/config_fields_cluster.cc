@@ -60,6 +60,11 @@ void add_link_fields(std::vector<ConfigField>& fields) {
   fields.push_back(yes_or_no(
       "cluster.link.insecure", "Must be true to listen beyond loopback without certificates.",
       [](Config & c) -> auto& { return c.cluster.link.insecure; }));
+  fields.push_back(yes_or_no(
+      "cluster.link.compress",
+      "Batches that producers did not compress are compressed on their way to other nodes, with\n"
+      "zstd, where it pays. It costs processor time on both sides.",
+      [](Config & c) -> auto& { return c.cluster.link.compress; }));
   fields.push_back(list(
       "cluster.link.routes",
       "Nodes that this one reaches elsewhere than they advertise: ADVERTISED=REAL, both HOST:PORT.",

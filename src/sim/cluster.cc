@@ -50,6 +50,7 @@ node::NodeConfig Cluster::config_of(int number, const std::string& region) const
   cluster.link = {fmt::format("node-{}.link", number), kLinkPort};
   cluster.link_listener = port::ListenerIndex{kLinkListener};
   cluster.lease_seconds = knobs_.lease_seconds;
+  cluster.compress_links = knobs_.compress_links;
   config.cluster = std::move(cluster);
   return config;
 }

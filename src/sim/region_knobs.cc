@@ -100,6 +100,8 @@ RegionKnobs draw_region_knobs(Random& random) {
     knobs.common.groups = static_cast<int>(random.between(1, 2));
     knobs.common.members_per_group = static_cast<int>(random.between(1, 3));
   }
+  // Not drawn: the seeds before there was such a knob stay the same stories.
+  knobs.compress_links = knobs.lease_seconds == 4;
   return knobs;
 }
 
@@ -110,14 +112,14 @@ std::string RegionKnobs::describe() const {
       "{} "
       "disk-restore {} partition {} one-way {} flap {} break {} store-site {} store-loss {} "
       "store-restart {} store-rollbacks {} store {}/{}/{} store-away {} operation {} hasty {} "
-      "requests {} lossy {} kill-executors {} bounded {}; {}",
+      "requests {} lossy {} kill-executors {} bounded {} compress {}; {}",
       regions, witness, fmt::join(groups, ","), distance_max.to_milliseconds(), lease_seconds,
       clock_drift, seconds(outage_every), seconds(pause_every), seconds(disk_loss_every),
       seconds(disk_restore_every), seconds(partition_every), seconds(one_way_every),
       seconds(flap_every), seconds(break_every), seconds(store_site_every),
       seconds(store_loss_every), seconds(store_restart_every), store_rollbacks, store.lose_answer,
       store.late_request, store.cut_watch, store_away, seconds(operation_every), hasty_operator,
-      requests, lossy_failovers, kill_executors, bounded_loss, common.describe());
+      requests, lossy_failovers, kill_executors, bounded_loss, compress_links, common.describe());
 }
 
 }  // namespace magpie::sim
