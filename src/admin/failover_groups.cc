@@ -12,6 +12,7 @@
 #include "admin/regions.h"
 #include "admin/response.h"
 #include "control/decide_groups.h"
+#include "control/decide_placing.h"
 #include "control/group_values.h"
 #include "control/replication.h"
 #include "kafka/cluster_control.h"
@@ -183,6 +184,20 @@ json describe_failover_group(const control::State& state, const std::string& nam
   return group_json(state, *group, count_partitions(state)[name]);
 }
 
+json describe_failover_group(const control::State& state, const std::string& name,
+                             const RegionsStatus& local) {
+  json group = describe_failover_group(state, name);
+  if (group.is_null() || group["leadership"].is_null()) return group;
+  json& blocked = group["leadership"]["blocked"];
+  for (const LedGroupStatus& led : local.led) {
+    if (led.group != name || !led.blocked || !blocked.is_null()) continue;
+    blocked =
+        fmt::format("fewer than {} copies keep up with the leader, or the leader is about to stop",
+                    state.find_group(name)->min);
+  }
+  return group;
+}
+
 void create_failover_group(kafka::Broker& broker, port::HttpExchangeId exchange,
                            const std::string& body) {
   const auto group = read_new_group(body);
@@ -252,22 +267,20 @@ void place_partitions(kafka::Broker& broker, port::HttpExchangeId exchange,
   const auto request = read_place(body, group);
   if (!request) return refuse(broker, exchange, malformed_body(request.error().message));
   if (refused(broker, exchange, group)) return;
-  if (broker.control.state().find_topic(request->topic) == nullptr) {
-    return refuse(broker, exchange, no_such_topic(request->topic));
-  }
   kafka::propose<control::PlacedInGroup>(
       broker,
       [wanted = *request](const control::State& state) {
         return control::decide_place_in_group(state, wanted);
       },
-      [exchange, wanted = *request](
-          kafka::Broker& late,
-          const tl::expected<control::PlacedInGroup, control::Refusal>& placed) {
+      [exchange, group](kafka::Broker& late,
+                        const tl::expected<control::PlacedInGroup, control::Refusal>& placed) {
         if (!placed) return refuse(late, exchange, problem_of(placed.error()));
+        json topics = json::array();
+        for (const control::PlacedTopic& each : placed->topics) {
+          topics.push_back({{"topic", each.topic}, {"config", each.config}});
+        }
         respond(late, exchange, 200,
-                {{"topic", wanted.topic},
-                 {"failover_group", wanted.group},
-                 {"config", placed->config}});
+                {{"failover_group", group}, {"topics", std::move(topics)}, {"left", placed->left}});
       });
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "admin/regions_status.h"
 #include "control/state.h"
 #include "kafka/broker.h"
 #include "port/event.h"
@@ -15,6 +16,10 @@ namespace magpie::admin {
 nlohmann::json list_failover_groups(const control::State& state);
 // Null if there is no such group.
 nlohmann::json describe_failover_group(const control::State& state, const std::string& group);
+// The same, with what this node knows if it leads the group: that writes wait for copies, which the
+// control store does not show.
+nlohmann::json describe_failover_group(const control::State& state, const std::string& group,
+                                       const RegionsStatus& local);
 
 // Each answers the exchange once, now or when the change is committed.
 void create_failover_group(kafka::Broker& broker, port::HttpExchangeId exchange,

@@ -108,7 +108,8 @@ TEST_F(FailoverGroups, APresetWithChangesIsCreatedAlteredAndDeleted) {
                                           {"failover", "manual"},
                                           {"view", "leader"},
                                           {"consistency", "strong"},
-                                          {"priority", 10}}));
+                                          {"priority", 10},
+                                          {"topics", json::array()}}));
   EXPECT_EQ(code(create({{"name", "pay"}})), "failover_group_exists");
 
   const HttpAnswer altered = bench.ask("PATCH", "/v1/failover-groups/pay",
@@ -243,15 +244,61 @@ TEST_F(FailoverGroups, PartitionsArePlaced) {
   };
   const HttpAnswer placed = place("pay", {{"topic", "orders"}, {"partitions", {1}}});
   EXPECT_EQ(placed.status, 200) << placed.text;
-  EXPECT_EQ(placed.body["config"], "default,pay,default");
+  EXPECT_EQ(placed.body["topics"][0]["config"], "default,pay,default");
   EXPECT_EQ(bench.get("/v1/failover-groups/pay").body["partitions"], 1);
-  EXPECT_EQ(place("pay", {{"topic", "orders"}}).body["config"], "pay");
+  EXPECT_EQ(place("pay", {{"topic", "orders"}}).body["topics"][0]["config"], "pay");
   EXPECT_EQ(bench.get("/v1/failover-groups/pay").body["partitions"], 3);
   EXPECT_EQ(code(place("mars", {{"topic", "orders"}})), "failover_group_not_found");
   EXPECT_EQ(code(place("pay", {{"topic", "nothing"}})), "topic_not_found");
   EXPECT_EQ(code(place("pay", {{"topic", "orders"}, {"partitions", {9}}})), "topic_not_found");
   EXPECT_EQ(code(place("pay", {{"partitions", {1}}})), "malformed_body");
   EXPECT_EQ(code(bench.ask("DELETE", "/v1/failover-groups/pay")), "policy_violation");
+}
+
+TEST_F(FailoverGroups, TheLeadersNodeSaysThatWritesWaitForCopies) {
+  three_regions();
+  create({{"name", "pay"}, {"regions", {"bj", "sh", "gz"}}});
+  commit(control::decide_take_leadership(state(), "pay", member(1), WallTime{5}, false));
+  const LeaderEpoch epoch = state().leadership("pay").epoch;
+  commit(control::decide_open_epoch(state(), {"pay", epoch, member(1)}, {member(2)}, WallTime{7}));
+  const auto blocked = [&] {
+    return bench.get("/v1/failover-groups/pay").body["leadership"]["blocked"];
+  };
+  EXPECT_EQ(blocked(), nullptr);
+  bench.regions = [] {
+    RegionsStatus status;
+    status.led.push_back({.group = "bulk", .epoch = LeaderEpoch{4}, .blocked = true});
+    return status;
+  };
+  EXPECT_EQ(blocked(), nullptr) << "another group is";
+  bench.regions = [] {
+    RegionsStatus status;
+    status.led.push_back({.group = "pay", .epoch = LeaderEpoch{4}, .blocked = true});
+    return status;
+  };
+  EXPECT_NE(blocked().dump().find("fewer than 1 copies"), std::string::npos) << blocked();
+}
+
+TEST_F(FailoverGroups, TopicsArePlacedByPattern) {
+  three_regions();
+  create({{"name", "pay"}, {"regions", {"bj", "sh", "gz"}}, {"topics", {"pay.*"}}});
+  EXPECT_EQ(bench.get("/v1/failover-groups/pay").body["policy"]["topics"], json::array({"pay.*"}));
+  bench.create_topic("pay.in", 1);
+  bench.create_topic("ord-a", 1);
+  bench.create_topic("ord-b", 2);
+  EXPECT_EQ(bench.get("/v1/failover-groups/pay").body["partitions"], 1);
+  const HttpAnswer placed =
+      bench.ask("POST", "/v1/failover-groups/pay/partitions", json{{"topic", "ord*"}}.dump());
+  EXPECT_EQ(
+      placed.body,
+      (json{{"failover_group", "pay"},
+            {"left", 0},
+            {"topics",
+             {{{"topic", "ord-a"}, {"config", "pay"}}, {{"topic", "ord-b"}, {"config", "pay"}}}}}));
+  EXPECT_EQ(bench.get("/v1/failover-groups/pay").body["partitions"], 4);
+  EXPECT_EQ(code(bench.ask("POST", "/v1/failover-groups/pay/partitions",
+                           json{{"topic", "nothing*"}}.dump())),
+            "topic_not_found");
 }
 
 }  // namespace

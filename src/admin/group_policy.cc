@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/group_values.h"
 
@@ -41,12 +42,12 @@ bool read_int(const json& value, int32_t& into) {
   return found.has_value();
 }
 
-bool read_regions(const json& value, FailoverGroup& group) {
+bool read_texts(const json& value, std::vector<std::string>& into) {
   if (!value.is_array()) return false;
-  group.regions.clear();
-  for (const json& region : value) {
-    if (!region.is_string()) return false;
-    group.regions.push_back(region.get<std::string>());
+  into.clear();
+  for (const json& text : value) {
+    if (!text.is_string()) return false;
+    into.push_back(text.get<std::string>());
   }
   return true;
 }
@@ -100,7 +101,8 @@ const Field kFields[] = {
      [](const json& value, FailoverGroup& group) {
        return read_word(value, control::GroupMode::kMultiActive, group.mode);
      }},
-    {"regions", "a list of names", read_regions},
+    {"regions", "a list of names",
+     [](const json& value, FailoverGroup& group) { return read_texts(value, group.regions); }},
     {"copies", "a number or \"all\"", read_copies},
     {"min", "a number",
      [](const json& value, FailoverGroup& group) { return read_int(value, group.min); }},
@@ -126,6 +128,8 @@ const Field kFields[] = {
      }},
     {"priority", "a number",
      [](const json& value, FailoverGroup& group) { return read_int(value, group.priority); }},
+    {"topics", "a list of names or patterns of topics",
+     [](const json& value, FailoverGroup& group) { return read_texts(value, group.topics); }},
 };
 
 }  // namespace
@@ -142,7 +146,8 @@ json policy_json(const FailoverGroup& group) {
                  {"failover", control::to_string(group.failover)},
                  {"view", control::to_string(group.view)},
                  {"consistency", control::to_string(group.consistency)},
-                 {"priority", group.priority}};
+                 {"priority", group.priority},
+                 {"topics", group.topics}};
   policy["copies"] = group.copies == control::kAllCopies ? json("all") : json(group.copies);
   if (group.after_failover) policy["after_failover"] = control::to_string(*group.after_failover);
   if (group.max_lag_time) policy["max_lag_ms"] = group.max_lag_time->to_milliseconds();

@@ -109,7 +109,9 @@ void failover_groups(const Call& call) {
 }
 
 void one_failover_group(const Call& call) {
-  const json group = describe_failover_group(call.broker.control.state(), call.name);
+  const json group =
+      describe_failover_group(call.broker.control.state(), call.name,
+                              call.view.regions ? call.view.regions() : RegionsStatus());
   if (group.is_null()) return call.refuse(no_such_failover_group(call.name));
   call.answer(200, group);
 }

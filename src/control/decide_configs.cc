@@ -6,7 +6,7 @@
 #include <set>
 #include <string_view>
 
-#include "control/decide_groups.h"
+#include "control/decide_placing.h"
 #include "control/group_list.h"
 #include "control/keys.h"
 #include "control/topic_configs.h"
@@ -161,11 +161,6 @@ tl::unexpected<Refusal> unknown_topic(std::string_view topic) {
                 fmt::format("there is no topic '{}'", topic));
 }
 
-std::optional<std::string> group_in(const ConfigValues& configs) {
-  const auto found = configs.find(kFailoverGroupConfig);
-  return found == configs.end() ? std::nullopt : std::optional(found->second);
-}
-
 Decided<ConfigsAltered> decide_values(const State& state, const Policy& policy,
                                       const std::string& topic, const ConfigValues& configs,
                                       bool validate_only) {
@@ -182,8 +177,8 @@ Decided<ConfigsAltered> decide_values(const State& state, const Policy& policy,
   std::optional<std::string> value;
   if (!configs.empty()) value = encode_configs(configs);
   change_key(state, key, std::move(value), decision.transaction);
-  if (auto refusal = add_group_moves(state, *state.find_topic(topic), group_in(held),
-                                     group_in(configs), decision.transaction)) {
+  const GroupMove move{state.find_topic(topic), group_config(held), group_config(configs)};
+  if (auto refusal = add_group_moves(state, {move}, decision.transaction)) {
     return tl::unexpected<Refusal>(std::move(*refusal));
   }
   if (validate_only) decision.transaction = {};

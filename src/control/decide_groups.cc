@@ -3,18 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
-#include <map>
-#include <set>
 #include <utility>
 
-#include "control/counters.h"
+#include "control/decide_placing.h"
 #include "control/exposure.h"
-#include "control/group_list.h"
 #include "control/group_values.h"
 #include "control/keys.h"
 #include "control/region_values.h"
-#include "control/topic_name.h"
 #include "control/transaction_builder.h"
 #include "control/values.h"
 
@@ -33,6 +28,24 @@ void compare_regions(const State& state, const FailoverGroup& group, Transaction
   for (const std::string& region : group.regions) {
     compare_key(state, region_key(region), transaction);
   }
+}
+
+// Of two groups with the same pattern none would be the one that says more about a topic.
+MaybeRefusal claim_problem(const State& state, const FailoverGroup& group) {
+  for (const auto& [name, other] : state.groups()) {
+    if (name == group.name) continue;
+    for (const std::string& pattern : group.topics) {
+      if (std::find(other.topics.begin(), other.topics.end(), pattern) == other.topics.end()) {
+        continue;
+      }
+      return Refusal{
+          RefusalCode::kPolicyViolation,
+          fmt::format("new topics that match '{}' come into failover group '{}' already; "
+                      "take the pattern out of that group first",
+                      pattern, name)};
+    }
+  }
+  return std::nullopt;
 }
 
 MaybeRefusal node_problem(const State& state, const Node& node, RegionRole role) {
@@ -66,58 +79,6 @@ MaybeRefusal node_problem(const State& state, const Node& node, RegionRole role)
         "correct node_id in one of the two configurations",
         node.id.value, to_string(*alive)));
   }
-  return std::nullopt;
-}
-
-std::set<std::string> groups_in(const std::optional<std::string>& value) {
-  if (!value) return {std::string(kDefaultGroup)};
-  const auto list = group_list(*value);
-  return {list.begin(), list.end()};
-}
-
-std::string group_at(const std::optional<std::string>& value, int32_t partition) {
-  if (!value) return std::string(kDefaultGroup);
-  return group_for_partition(*value, PartitionIndex{partition});
-}
-
-// The receiving group's next term; see add_group_moves().
-MaybeRefusal renew_for_move(const State& state, const std::string& from, const std::string& to,
-                            Leadership& term) {
-  const Leadership& giving = state.leadership(from);
-  if (!giving.exists()) return std::nullopt;  // nothing was ever written
-  const auto refusal = [&](std::string_view why) {
-    return Refusal{
-        RefusalCode::kPolicyViolation,
-        fmt::format("partitions cannot move from failover group '{}' to '{}': {}", from, to, why)};
-  };
-  if (!term.exists()) {
-    return refusal(
-        "the second has no leader yet; wait until a node of its home region has taken "
-        "its leadership");
-  }
-  if (giving.leader != term.leader) {
-    return refusal(
-        fmt::format("node {} leads the first and node {} the second. Switch one of them "
-                    "over, so that one node leads both, then move the partitions",
-                    giving.leader.node.value, term.leader.node.value));
-  }
-  if (giving.draining || term.draining) return refusal("a switchover is under way");
-  if (!contains(giving.promotable, giving.leader) || !contains(term.promotable, term.leader)) {
-    return refusal("a failover with loss has not been completed; wait until the epoch is open");
-  }
-  Members both;
-  std::set_intersection(giving.promotable.begin(), giving.promotable.end(), term.promotable.begin(),
-                        term.promotable.end(), std::back_inserter(both));
-  term.promotable = std::move(both);
-  if (term.open) {
-    // It goes on without loss, and can acknowledge in the term before until it hears of this one.
-    term.opened_with = OpenedWith::kLossless;
-    term.open_before = term.leader;
-  }
-  term.open = false;
-  term.sync.clear();
-  term.joining.reset();
-  term.state = ReplicationState::kDegraded;
   return std::nullopt;
 }
 
@@ -170,6 +131,8 @@ Decided<GroupSet> decide_create_group(const State& state, const FailoverGroup& g
   if (auto problem = group_problem(group, state.regions())) {
     return refuse(RefusalCode::kPolicyViolation, std::move(*problem));
   }
+  if (auto refusal = claim_problem(state, group))
+    return tl::unexpected<Refusal>(std::move(*refusal));
   Decision<GroupSet> decision;
   decision.answer = {group.name};
   compare_regions(state, group, decision.transaction);
@@ -183,6 +146,8 @@ Decided<GroupSet> decide_alter_group(const State& state, const FailoverGroup& gr
   if (auto problem = group_problem(group, state.regions())) {
     return refuse(RefusalCode::kPolicyViolation, std::move(*problem));
   }
+  if (auto refusal = claim_problem(state, group))
+    return tl::unexpected<Refusal>(std::move(*refusal));
   Decision<GroupSet> decision;
   decision.answer = {group.name};
   if (*held == group) return decision;
@@ -214,9 +179,7 @@ Decided<GroupSet> decide_delete_group(const State& state, std::string_view name)
   decision.answer = {group};
   Transaction& transaction = decision.transaction;
   for (const auto& [topic_name, topic] : state.topics()) {
-    const ConfigValues& configs = state.topic_configs(topic_name);
-    const auto config = configs.find(kFailoverGroupConfig);
-    if (config == configs.end() || !groups_in(config->second).contains(group)) continue;
+    if (!groups_in(group_config(state.topic_configs(topic_name))).contains(group)) continue;
     return refuse(RefusalCode::kPolicyViolation,
                   fmt::format("topic '{}' is in failover group '{}'; place it in another group, or "
                               "delete it, first",
@@ -230,99 +193,6 @@ Decided<GroupSet> decide_delete_group(const State& state, std::string_view name)
     transaction.changes.push_back({leadership_key(group), std::nullopt});
   }
   forget_exposure(state, group, transaction);
-  return decision;
-}
-
-std::optional<Refusal> add_new_groups(const State& state, const std::string& wanted,
-                                      Transaction& transaction) {
-  for (const std::string& group : groups_in(wanted)) {
-    if (state.find_group(group) == nullptr) {
-      return Refusal{RefusalCode::kInvalidConfig,
-                     fmt::format("there is no failover group '{}'; create it first", group)};
-    }
-    compare_key(state, group_key(group), transaction);
-  }
-  return std::nullopt;
-}
-
-std::optional<Refusal> add_group_moves(const State& state, const Topic& topic,
-                                       const std::optional<std::string>& held,
-                                       const std::optional<std::string>& wanted,
-                                       Transaction& transaction) {
-  if (held == wanted) return std::nullopt;
-  if (is_internal_topic(topic.name)) {
-    return Refusal{
-        RefusalCode::kPolicyViolation,
-        fmt::format("'{}' is an internal topic; its failover group is fixed", topic.name)};
-  }
-  if (wanted) {
-    if (auto refusal = add_new_groups(state, *wanted, transaction)) return refusal;
-  }
-  std::map<std::string, std::set<std::string>> sources;  // of each group that gets partitions
-  for (int32_t i = 0; i < topic.partition_count(); ++i) {
-    std::string from = group_at(held, i);
-    const std::string to = group_at(wanted, i);
-    if (from != to) sources[to].insert(std::move(from));
-  }
-  std::set<std::string> compared;
-  for (const auto& [to, from_groups] : sources) {
-    Leadership term = state.leadership(to);
-    bool renewed = false;
-    for (const std::string& from : from_groups) {
-      if (auto refusal = renew_for_move(state, from, to, term)) return refusal;
-      renewed = renewed || state.leadership(from).exists();
-      compare_key(state, leadership_key(from), transaction);
-    }
-    if (!renewed) continue;
-    Transaction counter;
-    const auto epoch = take_epoch(state, counter);
-    if (!epoch) return no_epochs_left();
-    if (compared.insert(std::string(kEpochsKey)).second) {
-      transaction.compares.insert(transaction.compares.end(), counter.compares.begin(),
-                                  counter.compares.end());
-      transaction.changes.insert(transaction.changes.end(), counter.changes.begin(),
-                                 counter.changes.end());
-    }
-    term.epoch = *epoch;
-    change_key(state, leadership_key(to), encode_leadership(term), transaction);
-  }
-  return std::nullopt;
-}
-
-Decided<PlacedInGroup> decide_place_in_group(const State& state, const PlaceInGroup& request) {
-  const Topic* topic = state.find_topic(request.topic);
-  if (topic == nullptr) {
-    return refuse(RefusalCode::kUnknownTopicOrPartition,
-                  fmt::format("there is no topic '{}'", request.topic));
-  }
-  std::vector<std::string> groups;
-  for (int32_t i = 0; i < topic->partition_count(); ++i) {
-    groups.push_back(state.group_of(*topic, PartitionIndex{i}));
-  }
-  for (const int32_t partition : request.partitions) {
-    if (!topic->has_partition(PartitionIndex{partition})) {
-      return refuse(RefusalCode::kUnknownTopicOrPartition,
-                    fmt::format("topic '{}' has no partition {}", request.topic, partition));
-    }
-    groups[static_cast<size_t>(partition)] = request.group;
-  }
-  if (request.partitions.empty()) groups = {request.group};
-  const bool one = std::all_of(groups.begin(), groups.end(),
-                               [&](const std::string& group) { return group == groups.front(); });
-  if (one) groups.resize(1);
-  ConfigValues configs = state.topic_configs(topic->name);
-  const auto found = configs.find(kFailoverGroupConfig);
-  const auto held = found == configs.end() ? std::nullopt : std::optional(found->second);
-  Decision<PlacedInGroup> decision;
-  decision.answer.config = fmt::format("{}", fmt::join(groups, ","));
-  if (held == decision.answer.config) return decision;
-  Transaction& transaction = decision.transaction;
-  if (auto refusal = add_group_moves(state, *topic, held, decision.answer.config, transaction)) {
-    return tl::unexpected<Refusal>(std::move(*refusal));
-  }
-  configs.insert_or_assign(std::string(kFailoverGroupConfig), decision.answer.config);
-  compare_key(state, topic_key(topic->name), transaction);
-  change_key(state, topic_configs_key(topic->name), encode_configs(configs), transaction);
   return decision;
 }
 

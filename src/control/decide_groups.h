@@ -45,37 +45,4 @@ Decided<GroupSet> decide_alter_group(const State& state, const FailoverGroup& gr
 // Refused while a topic names the group, and for `default` and `system`.
 Decided<GroupSet> decide_delete_group(const State& state, std::string_view group);
 
-// --- which partitions a group has ---------------------------------------------------------------
-
-// Moves partitions of a topic into a group, as the config magpie.failover.group says; all of them
-// if `partitions` is empty. Refusals as add_group_moves().
-struct PlaceInGroup {
-  std::string topic;
-  std::vector<int32_t> partitions;
-  std::string group;
-};
-struct PlacedInGroup {
-  std::string config;  // the new value
-};
-Decided<PlacedInGroup> decide_place_in_group(const State& state, const PlaceInGroup& request);
-
-// Adds to a transaction that changes a topic's magpie.failover.group from `held` to `wanted` what
-// makes this safe; absent values mean `default`. Refused with kInvalidConfig if a group does not
-// exist, with kPolicyViolation if partitions cannot move as things are.
-//
-// Safety (DESIGN section 7, one epoch counter, and promotable = who holds all acknowledged
-// records): partitions with records move only between two groups led by one member. The receiving
-// group takes a new epoch, so that no partition's epoch repeats or goes back, and those stay
-// promotable who are so in both groups: they hold what was acknowledged in either. The old group's
-// leader needs the old group's sync set until it has applied this revision, and that set contains
-// them.
-std::optional<Refusal> add_group_moves(const State& state, const Topic& topic,
-                                       const std::optional<std::string>& held,
-                                       const std::optional<std::string>& wanted,
-                                       Transaction& transaction);
-
-// For a new topic: that the groups exist is all it takes.
-std::optional<Refusal> add_new_groups(const State& state, const std::string& wanted,
-                                      Transaction& transaction);
-
 }  // namespace magpie::control

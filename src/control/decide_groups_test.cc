@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "control/group_values.h"
+#include "control/groups_fixture.h"
 #include "control/keys.h"
 #include "control/promotion.h"
 #include "control/replication.h"
@@ -11,49 +12,7 @@
 namespace magpie::control {
 namespace {
 
-class Groups : public ::testing::Test {
- protected:
-  static Node node(int32_t id, std::string region, uint8_t incarnation = 1) {
-    Node node{NodeId{id}, std::move(region), {}, {"host", 1}, {}, "0.1"};
-    node.incarnation.bytes.fill(incarnation);
-    return node;
-  }
-  static Member member(int32_t id) { return {NodeId{id}, node(id, "").incarnation}; }
-  template <typename Answer>
-  void commit(const Decided<Answer>& decided) {
-    ASSERT_TRUE(decided) << decided.error().message;
-    ASSERT_TRUE(state_.allows(decided->transaction));
-    if (decided->transaction.empty()) return;
-    const auto applied = state_.apply(state_.revision() + 1, decided->transaction.changes);
-    ASSERT_TRUE(applied) << applied.error().message;
-  }
-  template <typename Answer>
-  static std::string refusal(const Decided<Answer>& decided) {
-    return decided ? "accepted" : decided.error().message;
-  }
-  void three_regions() {
-    commit(decide_register_node(state_, node(1, "bj")));
-    commit(decide_register_node(state_, node(2, "sh")));
-    commit(decide_register_node(state_, node(3, "gz")));
-  }
-  void create_group(const std::string& name, std::vector<std::string> regions) {
-    FailoverGroup group;
-    group.name = name;
-    group.regions = std::move(regions);
-    commit(decide_create_group(state_, group));
-  }
-  const Topic& create_topic(const std::string& name, const std::string& groups) {
-    CreateTopic request;
-    request.name = name;
-    request.partitions = 4;
-    request.configs = {{"magpie.failover.group", groups}};
-    commit(decide_create_topic(state_, testing::one_node(), request, random_));
-    return *state_.find_topic(name);
-  }
-
-  State state_;
-  Random random_{4};
-};
+using Groups = GroupsFixture;
 
 TEST_F(Groups, RegistersNodesAndTheirRegions) {
   three_regions();
@@ -160,75 +119,6 @@ TEST_F(Groups, SpreadATopicOverSeveral) {
   EXPECT_EQ(state_.partitions_of(NodeId{1}).size(), 4u);
   EXPECT_TRUE(state_.partitions_of(NodeId{3}).empty());
   EXPECT_FALSE(decide_delete_group(state_, "east")) << "it has partitions";
-  EXPECT_NE(refusal(decide_place_in_group(state_, {"orders", {}, "mars"})).find("create it first"),
-            std::string::npos);
-}
-
-TEST_F(Groups, PartitionsMoveOnlyBetweenGroupsOfOneLeader) {
-  three_regions();
-  create_group("a", {"bj", "sh", "gz"});
-  create_group("b", {"bj", "sh", "gz"});
-  create_topic("orders", "a");
-  commit(decide_take_leadership(state_, "a", member(1), {}, false));
-  commit(decide_open_epoch(state_, {"a", state_.leadership("a").epoch, member(1)},
-                           {member(2), member(3)}, {}));
-  EXPECT_NE(refusal(decide_place_in_group(state_, {"orders", {}, "b"})).find("no leader yet"),
-            std::string::npos);
-  commit(decide_take_leadership(state_, "b", member(1), {}, false));
-  commit(
-      decide_open_epoch(state_, {"b", state_.leadership("b").epoch, member(1)}, {member(3)}, {}));
-  const LeaderEpoch before = state_.leadership("b").epoch;
-  commit(decide_place_in_group(state_, {"orders", {1}, "b"}));
-  const Topic& topic = *state_.find_topic("orders");
-  EXPECT_EQ(state_.group_of(topic, PartitionIndex{1}), "b");
-  EXPECT_EQ(state_.group_of(topic, PartitionIndex{2}), "a");
-  const Leadership& led = state_.leadership("b");
-  EXPECT_GT(led.epoch, before);
-  EXPECT_FALSE(led.open);
-  EXPECT_EQ(led.promotable, (Members{member(1), member(3)})) << "who holds both groups' records";
-
-  commit(decide_promote_without_loss(state_, "b", NodeId{3}, {}));
-  EXPECT_NE(refusal(decide_place_in_group(state_, {"orders", {}, "b"})).find("Switch one of them"),
-            std::string::npos);
-}
-
-// The same leader goes on, so nothing was lost, and it can still acknowledge in the term before.
-TEST_F(Groups, AMoveBeginsATermThatLosesNothing) {
-  three_regions();
-  create_group("a", {"bj", "sh", "gz"});
-  create_group("b", {"bj", "sh", "gz"});
-  create_topic("orders", "a");
-  for (const char* group : {"a", "b"}) {
-    commit(decide_take_leadership(state_, group, member(1), {}, false));
-    commit(decide_open_epoch(state_, {group, state_.leadership(group).epoch, member(1)},
-                             {member(2)}, {}));
-  }
-  Leadership lossy = state_.leadership("b");
-  lossy.opened_with = OpenedWith::kLossy;
-  ASSERT_TRUE(
-      state_.apply(state_.revision() + 1, {{leadership_key("b"), encode_leadership(lossy)}}));
-  commit(decide_place_in_group(state_, {"orders", {}, "b"}));
-  const Leadership& led = state_.leadership("b");
-  EXPECT_EQ(led.opened_with, OpenedWith::kLossless);
-  ASSERT_TRUE(led.open_before);
-  EXPECT_EQ(*led.open_before, member(1));
-}
-
-TEST_F(Groups, AlteringAConfigIsAMoveToo) {
-  three_regions();
-  create_group("a", {"bj", "sh", "gz"});
-  create_group("b", {"bj", "sh", "gz"});
-  create_topic("orders", "a");
-  commit(decide_take_leadership(state_, "a", member(1), {}, false));
-  commit(decide_take_leadership(state_, "b", member(2), {}, true));
-  const auto alter = [&](const char* group) {
-    return decide_incremental_alter_configs(
-        state_, testing::one_node(),
-        {"orders", {{"magpie.failover.group", AlterOperation::kSet, group}}, false});
-  };
-  EXPECT_NE(refusal(alter("b")).find("Switch one of them"), std::string::npos);
-  EXPECT_NE(refusal(alter("mars")).find("create it first"), std::string::npos);
-  EXPECT_EQ(refusal(alter("a")), "accepted");
 }
 
 // Loaded from a store in one piece, the state is the same as when it was built change by change.

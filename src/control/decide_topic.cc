@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 #include "control/decide_configs.h"
-#include "control/decide_groups.h"
+#include "control/decide_placing.h"
 #include "control/group_list.h"
 #include "control/keys.h"
 #include "control/placement.h"
@@ -151,8 +151,11 @@ Decided<TopicCreated> decide_create_topic(const State& state, const Policy& poli
   if (!configs) return tl::unexpected<Refusal>(std::move(configs.error()));
 
   Decision<TopicCreated> decision;
-  if (const auto group = configs->find(kFailoverGroupConfig); group != configs->end()) {
-    if (auto refusal = add_new_groups(state, group->second, decision.transaction)) {
+  if (const auto claimed = claiming_group(state, request.name)) {
+    configs->emplace(kFailoverGroupConfig, *claimed);  // unless the request says otherwise
+  }
+  if (const auto groups = group_config(*configs)) {
+    if (auto refusal = add_new_groups(state, *groups, decision.transaction)) {
       return tl::unexpected<Refusal>(std::move(*refusal));
     }
   }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "control/topic_pattern.h"
+
 namespace magpie::control {
 namespace {
 
@@ -119,6 +121,22 @@ Problem numbers_problem(const FailoverGroup& group) {
   return std::nullopt;
 }
 
+Problem topics_problem(const FailoverGroup& group) {
+  if (group.topics.size() > kTopicPatternsMax) {
+    return fmt::format("topics lists {} patterns; at most {} are allowed", group.topics.size(),
+                       kTopicPatternsMax);
+  }
+  for (const std::string& pattern : group.topics) {
+    if (const auto problem = topic_pattern_problem(pattern)) {
+      return fmt::format(
+          "topics has the pattern '{}', which no topic can match: {}. A star stands "
+          "for any characters",
+          pattern, *problem);
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 FailoverGroup default_group() {
@@ -177,6 +195,7 @@ std::optional<std::string> group_problem(const FailoverGroup& group, const Regio
   if (auto problem = regions_problem(group, regions)) return problem;
   if (auto problem = consistency_problem(group)) return problem;
   if (auto problem = copies_problem(group, regions)) return problem;
+  if (auto problem = topics_problem(group)) return problem;
   return numbers_problem(group);
 }
 

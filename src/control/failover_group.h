@@ -27,6 +27,7 @@ enum class Consistency { kStrong, kPrefix, kCausal, kEventual };
 
 // Every region of the group but the leader's.
 inline constexpr int32_t kAllCopies = -1;
+inline constexpr size_t kTopicPatternsMax = 100;
 
 struct FailoverGroup {
   std::string name;
@@ -47,6 +48,8 @@ struct FailoverGroup {
   View view = View::kLeader;
   Consistency consistency = Consistency::kStrong;
   int32_t priority = 100;  // of restoration and on links; lower first
+  // New topics whose names match one of these come into the group (topic_pattern.h).
+  std::vector<std::string> topics;
 
   bool operator==(const FailoverGroup&) const = default;
 };

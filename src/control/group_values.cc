@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "control/topic_pattern.h"
 #include "control/value_fields.h"
 
 namespace magpie::control {
@@ -34,6 +35,20 @@ void read_regions(const Json& json, FailoverGroup& group, Fields& fields) {
     }
     group.regions.push_back(*name);
   }
+}
+
+void read_topics(const Json& json, FailoverGroup& group, Fields& fields) {
+  const auto topics = json.find("topics");
+  if (topics == json.end()) return;
+  const bool list = topics->is_array() && topics->size() <= kTopicPatternsMax;
+  for (const Json& element : list ? *topics : Json::array()) {
+    const auto* pattern = element.get_ptr<const std::string*>();
+    if (pattern == nullptr || topic_pattern_problem(*pattern)) {
+      return fields.wrong("field 'topics' must list patterns of topic names");
+    }
+    group.topics.push_back(*pattern);
+  }
+  if (!list) fields.wrong("field 'topics' must list patterns of topic names");
 }
 
 void read_lag(FailoverGroup& group, Fields& fields) {
@@ -90,6 +105,7 @@ std::string encode_group(const FailoverGroup& group) {
   if (group.after_failover) json["after_failover"] = word(kTooFewCopies, *group.after_failover);
   if (group.max_lag_time) json["max_lag_ms"] = group.max_lag_time->to_milliseconds();
   if (group.max_lag_records) json["max_lag_records"] = *group.max_lag_records;
+  if (!group.topics.empty()) json["topics"] = group.topics;
   return dump_value(std::move(json));
 }
 
@@ -114,6 +130,7 @@ Result<FailoverGroup> decode_group(std::string_view key, std::string_view name,
     group.after_failover = fields.choice<TooFewCopies>("after_failover", kTooFewCopies);
   }
   read_lag(group, fields);
+  read_topics(*json, group, fields);
   group.failover = fields.choice<FailoverBy>("failover", kFailoverBy);
   group.view = fields.choice<View>("view", kViews);
   group.consistency = fields.choice<Consistency>("consistency", kConsistencies);

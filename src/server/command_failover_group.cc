@@ -69,10 +69,20 @@ std::string show_list(const json& answer) {
   return table + (answer.at("single_node").get<bool>() ? kAlone : "");
 }
 
+std::vector<std::string> texts(const json& list) {
+  std::vector<std::string> found;
+  for (const json& element : list) found.push_back(cell_text(element));
+  return found;
+}
+
 std::string show_policy(const json& policy) {
   std::string text;
   for (const auto& [key, value] : policy.items()) {
     if (value.is_null() || key == "regions") continue;
+    if (value.is_array()) {
+      if (!value.empty()) text += fmt::format("  {}={}\n", key, fmt::join(texts(value), ","));
+      continue;
+    }
     text += fmt::format("  {}={}\n", key, cell_text(value));
   }
   return text;
@@ -142,17 +152,26 @@ int remove(const Options& options) {
   });
 }
 
+std::string show_placed(const json& answer) {
+  std::string text;
+  for (const json& topic : answer.at("topics")) {
+    text += fmt::format("topic {}: magpie.failover.group={}\n", cell_text(topic.at("topic")),
+                        cell_text(topic.at("config")));
+  }
+  if (answer.at("topics").empty()) text = "every topic that matches is there already\n";
+  if (const json& left = answer.at("left"); left != 0) {
+    text += fmt::format("{} more match; run the command again\n", cell_text(left));
+  }
+  return text;
+}
+
 int place(const Options& options) {
   const auto placed = parse_placed(options.placed);
   if (!placed) return report(options.admin, placed.error());
   json body = {{"topic", placed->topic}};
   if (!placed->partitions.empty()) body["partitions"] = placed->partitions;
   return ask_and_show(options.admin, "POST", group_target(options) + "/partitions", as_text(body),
-                      [](const json& answer) {
-                        return fmt::format("topic {}: magpie.failover.group={}\n",
-                                           cell_text(answer.at("topic")),
-                                           cell_text(answer.at("config")));
-                      });
+                      show_placed);
 }
 
 using Run = int (*)(const Options&);
@@ -201,7 +220,9 @@ void add_failover_group_command(CLI::App& app, Action* chosen) {
   for (CLI::App* each : {make, change}) add_group_options(*each, options->policy);
   CLI::App* move =
       add(*command, "place", "Move partitions into a failover group", options, chosen, place);
-  move->add_option("TOPIC[:PARTITIONS]", options->placed, "orders, or orders:0,2,5-7")->required();
+  move->add_option("TOPIC[:PARTITIONS]", options->placed,
+                   "orders, orders:0,2,5-7, or a pattern: 'ord*'")
+      ->required();
   move->add_option("--group", options->group, "The failover group")->required();
 }
 

@@ -75,6 +75,10 @@ void add_group_options(CLI::App& command, GroupOptions& options) {
   command.add_option("--view", options.view, "leader");
   command.add_option("--consistency", options.consistency, "strong or prefix");
   command.add_option("--priority", options.priority, "Order of restoration; lower first");
+  command
+      .add_option("--topics", options.topics,
+                  "New topics that come into the group, separated by commas: 'ord*,pay.*', or none")
+      ->delimiter(',');
 }
 
 tl::expected<json, CommandError> policy_of(const GroupOptions& options) {
@@ -83,6 +87,10 @@ tl::expected<json, CommandError> policy_of(const GroupOptions& options) {
     if (text) body[field] = *text;
   };
   if (!options.regions.empty()) body["regions"] = options.regions;
+  if (!options.topics.empty()) {
+    const bool none = options.topics == std::vector<std::string>{"none"};
+    body["topics"] = none ? json::array() : json(options.topics);
+  }
   put_text("mode", options.mode);
   put_text("below_min", options.below_min);
   put_text("failover", options.failover);

@@ -30,6 +30,7 @@ struct GroupOptions {
   std::optional<std::string> view;
   std::optional<std::string> consistency;
   std::optional<int> priority;
+  std::vector<std::string> topics;
 };
 
 void add_group_options(CLI::App& command, GroupOptions& options);

@@ -139,13 +139,18 @@ TEST(FailoverGroupCommand, CreateAndAlterSendWhatWasAsked) {
                                                                 {"max_lag_ms", nullptr}}));
   node.run({"fg", "alter", "pay", "--min", "2", "--max-lag-records", "10"});
   EXPECT_EQ(node.asked, R"(PATCH /v1/failover-groups/pay {"max_lag_records":10,"min":2})");
+  node.run({"fg", "alter", "pay", "--topics", "ord*,pay.*"});
+  EXPECT_EQ(node.asked, R"(PATCH /v1/failover-groups/pay {"topics":["ord*","pay.*"]})");
+  node.run({"fg", "alter", "pay", "--topics", "none"});
+  EXPECT_EQ(node.asked, R"(PATCH /v1/failover-groups/pay {"topics":[]})");
   const CommandResult wrong = node.run({"fg", "alter", "pay", "--copies", "some"});
   EXPECT_EQ(wrong.exit_code, 1);
   EXPECT_NE(wrong.output.find("--copies"), std::string::npos) << wrong.output;
 }
 
 TEST(FailoverGroupCommand, PlaceAndDelete) {
-  FakeNode node(200, json{{"topic", "orders"}, {"failover_group", "pay"}, {"config", "pay"}});
+  const json placed = {{"topic", "orders"}, {"config", "pay"}};
+  FakeNode node(200, json{{"failover_group", "pay"}, {"topics", {placed}}, {"left", 0}});
   EXPECT_EQ(node.run({"fg", "place", "orders:0,2-4", "--group", "pay"}).output,
             "topic orders: magpie.failover.group=pay\n");
   EXPECT_EQ(node.asked,
@@ -156,6 +161,11 @@ TEST(FailoverGroupCommand, PlaceAndDelete) {
   for (const char* bad : {"orders:", "orders:x", "orders:3-1", "orders:1,,2", "orders:-1"}) {
     EXPECT_EQ(node.run({"fg", "place", bad, "--group", "pay"}).exit_code, 1) << bad;
   }
+  FakeNode more(200, json{{"failover_group", "pay"}, {"topics", {placed, placed}}, {"left", 7}});
+  EXPECT_EQ(more.run({"fg", "place", "ord*", "--group", "pay"}).output,
+            "topic orders: magpie.failover.group=pay\ntopic orders: magpie.failover.group=pay\n"
+            "7 more match; run the command again\n");
+  EXPECT_EQ(more.asked, R"(POST /v1/failover-groups/pay/partitions {"topic":"ord*"})");
   FakeNode gone(200, json{{"name", "pay"}, {"deleted", true}});
   EXPECT_EQ(gone.run({"fg", "delete", "pay"}).output, "deleted failover group pay\n");
 }
