@@ -93,7 +93,9 @@ TEST(MockRun, TheConsumerReadsWhereItIsToldTo) {
   const auto report = measure_follow(settings);
   // It finds more than this run produces, all of it sent before: nothing that could be timed. All
   // of it may even have come before the measuring began, and then there is no report.
-  if (report) EXPECT_EQ(report->end_to_end_latency.count(), 0u);
+  if (report) {
+    EXPECT_EQ(report->end_to_end_latency.count(), 0u);
+  }
 }
 
 TEST(MockRun, ABudgetThatEndsInTheWarmupIsRefused) {

@@ -1,9 +1,9 @@
 // Producers that want to go on behind records that a loss may have taken.
 //
-// After an epoch was opened with loss a producer's next batch may leave a gap, and the leader cannot
-// see whether what is missing is gone or only late: of several requests under way the first may have
-// been refused (the epoch was not open yet, or this was no leader yet), and the second arrives in
-// time. Stored at once it would stand before the first.
+// After an epoch was opened with loss a producer's next batch may leave a gap, and the leader
+// cannot see whether what is missing is gone or only late: of several requests under way the first
+// may have been refused (the epoch was not open yet, or this was no leader yet), and the second
+// arrives in time. Stored at once it would stand before the first.
 //
 // So a jump is taken only when it is offered twice, and nothing before it was offered in between. A
 // client that is refused sends again in the order of its sequence numbers: by the time the same
@@ -30,7 +30,8 @@ class JumpOffers {
   explicit JumpOffers(size_t capacity) : capacity_(capacity) {}
 
   // True if the producer offered this very jump before, and none to an earlier sequence number
-  // since. Otherwise the offer is remembered, and the batch is to be refused so that it comes again.
+  // since. Otherwise the offer is remembered, and the batch is to be refused so that it comes
+  // again.
   bool repeats(Instant now, ProducerId producer, ProducerEpoch epoch, int32_t sequence);
 
   void clear() { offers_.clear(); }

@@ -68,8 +68,8 @@ TEST(Loss, ALossIsKnownToTheLeaderThatItMadeAfterARestart) {
   EXPECT_EQ(bj.answers().at(3), Refusal::kNone);
 }
 
-// A producer with several requests under way: the first was refused, for the epoch was not open, and
-// the second arrives when it is.
+// A producer with several requests under way: the first was refused, for the epoch was not open,
+// and the second arrives when it is.
 TEST(Loss, ABatchThatWasRefusedBeforeTheEpochOpenedStaysBeforeTheNextOne) {
   Copy bj(1);
   Copy sh(2);

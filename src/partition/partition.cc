@@ -123,7 +123,8 @@ void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bo
 
 // True if the batch is not to be appended: a duplicate (settled now, or with its original) or a
 // break in the producer's sequence (refused, or asked for once more).
-bool Partition::settle_known(const Now& now, uint64_t ticket, const record::BatchHeader& header, Output& out) {
+bool Partition::settle_known(const Now& now, uint64_t ticket, const record::BatchHeader& header,
+                             Output& out) {
   const ProducerTable::Answer answer = producers_.check(header);
   Settled settled{.ticket = ticket};
   switch (answer.verdict) {

@@ -41,8 +41,8 @@
 #include "partition/commitment.h"
 #include "partition/divergence.h"
 #include "partition/epoch_cache.h"
-#include "partition/messages.h"
 #include "partition/jump_offers.h"
+#include "partition/messages.h"
 #include "partition/producer_table.h"
 #include "port/effect.h"
 #include "port/event.h"
@@ -239,7 +239,8 @@ class Partition {
   void append_checked(const Now& now, uint64_t ticket, Buffer batch, bool internal, Output& out);
   std::optional<Settled> refuse(const Now& now, uint64_t ticket, const Buffer& batch,
                                 bool internal) const;
-  bool settle_known(const Now& now, uint64_t ticket, const record::BatchHeader& header, Output& out);
+  bool settle_known(const Now& now, uint64_t ticket, const record::BatchHeader& header,
+                    Output& out);
   void wait_for(Waiting waiting);
   void advance(Offset end, Output& out);
   void release(Output& out);
@@ -278,7 +279,7 @@ class Partition {
   Offset saved_high_watermark_;  // from the checkpoint
   EpochCache epochs_;
   ProducerTable producers_;
-  JumpOffers jumps_;  // of this term
+  JumpOffers jumps_;             // of this term
   std::deque<Waiting> waiting_;  // ordered by `needs`
   Instant next_upkeep_ = Instant::never();
   Instant next_compaction_ = Instant::never();

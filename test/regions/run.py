@@ -3,6 +3,7 @@
 
     test/regions/run.py [BUILD]             everything
     test/regions/run.py [BUILD] -k etcd     stories whose name contains a word
+    test/regions/run.py [BUILD] --long      also those that take minutes
 
 Each story has a cluster of three regions by `magpie dev`, a critical group, one producer and one
 consumer group on librdkafka, which are never restarted. Afterwards everything that was acknowledged
@@ -13,6 +14,9 @@ is looked for. Each is told with `magpie store` and with an etcd of three sites.
   it the group again. In the end a majority of etcd dies, and the clients go on.
 - The control store is lost: it comes back from a backup that is older than much of what the cluster
   knows, twice, and `magpie store adopt` makes it whole; the second time without a node.
+- Writes are blocked: of a critical group every other region is lost, and comes back. Clients whose
+  delivery timeout is longer lose nothing and are told nothing; one that waits less is told of each
+  record that it gave up. The long form lasts nearly as long as Java's default of two minutes.
 """
 
 import argparse
@@ -28,6 +32,8 @@ from ledger import account_of
 from load_client import LoadClient
 
 LEASE_SECONDS = 4
+# What Java's client waits for an acknowledgement, by default.
+DELIVERY_SECONDS = 120
 GROUP, TOPIC, PARTITIONS = "payments", "orders", "3"
 REGIONS = ("bj", "sh", "gz")
 
@@ -157,6 +163,44 @@ def store_is_lost(kind):
     return story
 
 
+def writes_are_blocked(seconds):
+    """For so long, and until a client that waits for ten seconds has given up."""
+    def story(cluster, producer, consumer):
+        cluster.magpie("bj", "topic", "create", "hasty", "--partitions", "1", "--config",
+                       f"magpie.failover.group={GROUP}")
+        hasty = LoadClient(cluster.load, cluster.folder, "produce", cluster.bootstrap(), "hasty",
+                           "--rate", "100", "--set", "message.timeout.ms=10000")
+        try:
+            more(hasty, 100, "the hasty producer")
+            more(producer, 1000, "the producer")
+            cluster.tell("kill sh gz")
+            cluster.wait(lambda: group(cluster, "bj")["leadership"]["blocked"] is not None,
+                         "writes are blocked")
+            begin = time.monotonic()
+            cluster.wait(lambda: hasty.events_of_any("failed"), "the hasty producer gives up", 60)
+            time.sleep(max(0, begin + seconds - time.monotonic()))
+            before = len(producer.events("acked"))
+            if group(cluster, "bj")["leadership"]["blocked"] is None:
+                raise Trouble("writes were blocked no longer")
+            cluster.tell("start sh gz")
+            cluster.wait(lambda: in_sync(cluster, "bj"), "the group is in sync again")
+            cluster.wait(lambda: len(producer.events("acked")) >= before + 1000,
+                         "the producer goes on")
+            more(hasty, 100, "the hasty producer, later")
+            trouble = hasty.finish()
+        finally:
+            hasty.kill()
+        reader = LoadClient(cluster.load, cluster.folder, "read", cluster.bootstrap(), "hasty")
+        trouble = trouble or reader.finish()
+        stored = {number for _, _, number, _ in reader.events("read")}
+        lost = [number for _, _, number, _ in hasty.events("acked") if number not in stored]
+        reasons = {line.split(" ", 4)[4] for line in hasty.events_of_any("failed")}
+        if trouble or lost or reasons != {"_MSG_TIMED_OUT"}:
+            raise Trouble(f"the hasty producer: {trouble} {len(lost)} lost, told {reasons}")
+        more(consumer, 1000, "the consumer at the end")
+    return story
+
+
 def judge(build, folder, cluster, producer, consumer):
     """The claims that do not hold."""
     troubles = [producer.finish()]
@@ -183,11 +227,13 @@ def judge(build, folder, cluster, producer, consumer):
 def run(build, folder, story, *arguments):
     load = build / "test" / "load" / "magpie-load"
     cluster = DevCluster(build / "magpie", folder, "--regions", ",".join(REGIONS), *arguments)
+    cluster.load = load
     clients = []
     try:
         begin(cluster)
         clients.append(LoadClient(load, folder, "produce", cluster.bootstrap(), TOPIC,
-                                  "--partitions", PARTITIONS, "--rate", "1000"))
+                                  "--partitions", PARTITIONS, "--rate", "1000",
+                                  "--set", f"message.timeout.ms={DELIVERY_SECONDS * 1000}"))
         clients.append(LoadClient(load, folder, "consume", cluster.bootstrap(), TOPIC,
                                   "--group", "regions-test"))
         story(cluster, *clients)
@@ -206,6 +252,10 @@ STORIES = (
     ("a_region_dies_with_its_member_of_etcd", member_dies_too, ETCD),
     ("the_store_is_lost", store_is_lost(lost_store.OwnStore), ()),
     ("the_etcd_is_lost", store_is_lost(lost_store.Etcd), ETCD),
+    ("writes_are_blocked", writes_are_blocked(0), ()),
+)
+LONG_STORIES = (
+    ("writes_are_blocked_for_long", writes_are_blocked(DELIVERY_SECONDS - 20), ()),
 )
 
 
@@ -222,10 +272,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", nargs="?", default=str(TOP / "build" / "debug"))
     parser.add_argument("-k", default="", metavar="WORD", dest="word")
+    parser.add_argument("--long", action="store_true", help="also stories that take minutes")
     options = parser.parse_args()
     build = Path(options.build)
     passed = failed = skipped = 0
-    for name, story, arguments in STORIES:
+    for name, story, arguments in STORIES + (LONG_STORIES if options.long else ()):
         if options.word not in name:
             continue
         if missing(story, arguments):
