@@ -495,6 +495,16 @@ Decided<Operation> decide_abandon_operation(const State& state, OperationId id,
   return committed(state, std::move(operation), std::move(transaction));
 }
 
+LeaderEpoch abandoned_fence(const State& state, std::string_view group) {
+  LeaderEpoch highest = kNoLeaderEpoch;
+  for (const auto& [id, operation] : state.operations()) {
+    const OperationGroup* moved = find_group(operation, group);
+    if (moved == nullptr || !is_over(moved->step)) continue;
+    if (moved->new_epoch == kNoLeaderEpoch) highest = std::max(highest, moved->fence_epoch);
+  }
+  return highest;
+}
+
 Decided<Operation> decide_approve_operation(const State& state, OperationId id,
                                             const std::string& by, WallTime now) {
   const auto found = state.operations().find(id);

@@ -118,6 +118,11 @@ Decided<Operation> decide_take_over_operation(const State& state, OperationId op
 Decided<Operation> decide_abandon_operation(const State& state, OperationId operation,
                                             const std::string& by, WallTime now);
 
+// The highest epoch that sites were asked to accept for a failover of the group that did not
+// happen. A leader below it is promised nothing any more, and should take a new epoch
+// (decide_renew_epoch), which is not below it. kNoLeaderEpoch if there was none.
+LeaderEpoch abandoned_fence(const State& state, std::string_view group);
+
 // Somebody confirms an operation that waits for it. Refused if it does not.
 Decided<Operation> decide_approve_operation(const State& state, OperationId operation,
                                             const std::string& by, WallTime now);

@@ -211,6 +211,21 @@ TEST_F(OperationDecisions, OnlyMaxLagBoundsALoss) {
   EXPECT_EQ(at("logs").loss->time_max, Duration::seconds(6)) << "a leader looks only now and then";
 }
 
+TEST_F(OperationDecisions, AFailoverThatDidNotHappenLeavesAnEpochThatSitesMayHaveAccepted) {
+  set_alive(1, false);
+  OperationRequest request = failover({"logs"});
+  request.allow_loss = true;
+  commit(begin(request));
+  commit(decide_fence_step(state_, claim("logs"), {}));
+  EXPECT_EQ(abandoned_fence(state_, "logs"), kNoLeaderEpoch) << "it may still happen";
+  commit(decide_abandon_operation(state_, state_.operations().rbegin()->first, "anna", {}));
+  EXPECT_GT(abandoned_fence(state_, "logs"), state_.leadership("logs").epoch);
+  EXPECT_EQ(abandoned_fence(state_, "pay"), kNoLeaderEpoch);
+  set_alive(1, true);
+  commit(decide_renew_epoch(state_, "logs", member(1), {}));
+  EXPECT_GE(state_.leadership("logs").epoch, abandoned_fence(state_, "logs"));
+}
+
 TEST_F(OperationDecisions, SafetyRulesRefuseAndCanBeOverriddenByName) {
   EXPECT_EQ(rules(switchover({"pay"}, "r2")), Names{});
   EXPECT_EQ(rules(switchover({"pay"}, "r3")), Names{}) << "how far it is behind is asked later";

@@ -279,6 +279,39 @@ TEST_F(RegionsTest, AFailoverWithLossKeepsTheTailOfTheLostLeader) {
   EXPECT_TRUE(kept);
 }
 
+// G13. A site that has accepted the failover's epoch promises nothing to a lower one.
+TEST_F(RegionsTest, AFailoverThatIsAbandonedDoesNotCostTheLeaderItsPromises) {
+  start();
+  create(0);
+  ask(0, "POST", "/v1/failover-groups", R"({"name":"bulk","preset":"bulk"})");
+  ASSERT_TRUE(world_.run_until([&] { return leader("bulk") == 1 && is_open("bulk"); }));
+  ask(0, "POST", "/v1/failover-groups/bulk/partitions", R"({"topic":"t"})");
+  world_.run_for(Duration::seconds(2));
+  // The leader is out of reach, and of the other sites only one can accept.
+  world_.cut_store(0);
+  world_.cut(0, 1);
+  world_.cut(0, 2);
+  world_.crash(2);
+  const json begun = ask(1, "POST", "/v1/operations",
+                         R"({"kind":"failover","groups":["bulk"],"to":"b","allow_loss":true})");
+  ASSERT_TRUE(begun.contains("id")) << begun.dump(1);
+  const std::string name = "/v1/operations/" + begun["id"].dump();
+  world_.run_for(Duration::seconds(20));
+  ASSERT_EQ(ask(1, "GET", name, "")["step"], "fencing");
+  world_.join_store(0);
+  world_.join(0, 1);
+  world_.join(0, 2);
+  const json ended = ask(1, "POST", name + "/abandon", R"({"by":"anna"})");
+  ASSERT_EQ(ended["step"], "abandoned") << ended.dump(1);
+  world_.boot(2);
+  world_.run_for(Duration::seconds(20));
+  ASSERT_EQ(leader("bulk"), 1);
+  ASSERT_EQ(produce_at(0, "back"), ErrorCode::kNone);
+  for (size_t i = 0; i < 3; ++i) world_.cut_store(i);
+  world_.run_for(Duration::seconds(30));
+  EXPECT_EQ(produce_at(0, "still"), ErrorCode::kNone);
+}
+
 // A region that lost its disk is filled again.
 TEST_F(RegionsTest, ARegionThatWasRebuiltEmptyBecomesACopyAgain) {
   start();

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/planted_bug.h"
+#include "control/decide_operations.h"
 #include "control/promotion.h"
 #include "kafka/cluster_control.h"
 
@@ -173,6 +174,12 @@ void Terms::applied(kafka::Broker& broker, const control::Difference& difference
     place_topic(broker, configs->name);
   } else if (const auto* led = std::get_if<control::LeadershipChanged>(&difference)) {
     dirty_.insert(led->group);
+  } else if (const auto* moved = std::get_if<control::OperationChanged>(&difference)) {
+    const auto operation = state_.operations().find(moved->operation);
+    if (operation == state_.operations().end()) return;
+    for (const auto& group : operation->second.groups) {
+      if (control::is_over(group.step)) dirty_.insert(group.group);
+    }
   } else if (const auto* reserved = std::get_if<control::CeilingsChanged>(&difference)) {
     const auto group = groups_.find(reserved->group);
     if (group != groups_.end() && group->second.led) {
@@ -425,6 +432,8 @@ void Terms::lead(kafka::Broker& broker, const std::string& name, Group& group,
   // The node's own copy of the state, with which it may have started, can be older than a term of
   // its earlier life; until it holds its lease it cannot tell which terms are new.
   if (!had_lease_) group.not_ours = held.epoch;
+  // Sites that have accepted a later epoch promise nothing to this one.
+  if (control::abandoned_fence(state_, name) > held.epoch) group.not_ours = held.epoch;
   if (held.epoch == group.not_ours) {
     // Also when a disk failed: not before it works again.
     if (can_lead(broker, name, group)) renew(broker, name, group);
