@@ -44,7 +44,8 @@ enum class PlantedBug : uint8_t {
   kJoiningCountsAtOnce,       // a member belongs to the sync set when it begins to join
   kOpensWithLacking,          // an epoch is opened with members that lack records
   kCutBeforeExport,           // a tail that differs is cut and not kept
-  kStoreNeeded                // no other site is asked to promise time
+  kStoreNeeded,               // no other site is asked to promise time
+  kPowerLossForgotten         // a node that may have lost unsynced records is who it was
 };
 
 #ifdef MAGPIE_PLANTED_BUGS

@@ -39,7 +39,7 @@ Decided<PartitionsMarked> decide_mark_created(const State& state, NodeId node, c
                                    {key, state.modified(key)}};
   const Node* known = state.find_node(node);
   if (known != nullptr) {
-    created.incarnation = known->incarnation;
+    created.incarnation = known->first_incarnation();
     compare_key(state, node_key(node), decision.transaction);
   }
   decision.transaction.changes = {{key, encode_created(created)}};

@@ -383,15 +383,14 @@ Decided<Operation> decide_promote_with_loss_step(const State& state, const StepC
   loss.records_min = estimate.records_min;
   loss.records_max = estimate.records_max;
   loss.basis = estimate.basis;
-  const FailoverGroup* policy = state.find_group(group.group);
-  const bool bounds = policy != nullptr && policy->max_lag_time;
   // Members of the old sync set held more than max_lag demands, and are given up.
   const bool nobody_given_up = without(held.promotable, held.leader).empty();
   // Whoever led before an adoption (adoption.h) is not known.
   const bool known_leader = !is_nobody(held.leader);
+  const bool bounds = max_lag_is_kept(state, group.group);
   if (bounds && estimate.knows_all && nobody_given_up && known_leader) {
     loss.kind = LossKind::kBounded;
-    loss.time_max = loss_time_max(*policy);
+    loss.time_max = loss_time_max(*state.find_group(group.group));
   }
   group.loss = std::move(loss);
   enter(draft->operation, group, OperationStep::kVerifying, now);

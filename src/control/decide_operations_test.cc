@@ -206,6 +206,15 @@ TEST_F(OperationDecisions, OnlyMaxLagBoundsALoss) {
       decide_promote_with_loss_step(adopted, claim("logs"), NodeId{3}, estimate, {});
   ASSERT_TRUE(unseen) << unseen.error().message;
   EXPECT_EQ(unseen->answer.groups[0].loss->kind, LossKind::kUnknown);
+  // A copy that may have lost what it told the leader (directory_opening.h).
+  State renewed = state_;
+  Node weak = node(2, 2);
+  weak.directory = node(2).incarnation;
+  ASSERT_TRUE(renewed.apply(state_.revision() + 1, {{node_key(NodeId{2}), encode_node(weak)}}));
+  const auto doubted =
+      decide_promote_with_loss_step(renewed, claim("logs"), NodeId{3}, estimate, {});
+  ASSERT_TRUE(doubted) << doubted.error().message;
+  EXPECT_EQ(doubted->answer.groups[0].loss->kind, LossKind::kUnknown);
 
   commit(decide_promote_with_loss_step(state_, claim("logs"), NodeId{3}, estimate, {}));
   EXPECT_EQ(at("logs").loss->time_max, Duration::seconds(6)) << "a leader looks only now and then";

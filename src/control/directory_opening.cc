@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 
 namespace magpie::control {
 namespace {
@@ -58,7 +59,9 @@ DirectoryOpening::Ended DirectoryOpening::step(const port::DiskDone& done, port:
       return on_identity_read(done, effects);
     case kReadJournal:
       return on_journal_read(done, effects);
-    case kCreateIdentity:
+    case kReadUnsynced:
+      return on_unsynced_read(done, effects);
+    case kWriteIdentity:
       return opened();
     case kJournalWritten:
       break;
@@ -85,6 +88,7 @@ DirectoryOpening::Ended DirectoryOpening::on_root_listed(const port::DiskDone& d
 DirectoryOpening::Ended DirectoryOpening::on_control_listed(const port::DiskDone& done,
                                                             port::Effects& effects) {
   journal_size_ = file_size(done.listing, name_in_folder(kJournalPath));
+  unsynced_size_ = file_size(done.listing, name_in_folder(kUnsyncedPath));
   if (identity_size_ && !journal_size_) {
     return missing(kJournalPath, fmt::format("there is {}", kIdentityPath));
   }
@@ -135,7 +139,18 @@ DirectoryOpening::Ended DirectoryOpening::on_journal_read(const port::DiskDone& 
   }
   journal_.adopt(*recovered);
   recovered_ = std::move(*recovered);
-  return identity_ ? opened() : create_identity(effects);
+  if (!identity_) return create_identity(effects);
+  if (!unsynced_size_ || !config_.unsynced) return opened();
+  read(config_.unsynced->file, *unsynced_size_, kReadUnsynced, effects);
+  return std::nullopt;
+}
+
+DirectoryOpening::Ended DirectoryOpening::on_unsynced_read(const port::DiskDone& done,
+                                                           port::Effects& effects) {
+  const std::string& run = config_.unsynced->machine_run;
+  if (!run.empty() && done.data.text() == run + "\n") return opened();
+  if (planted(PlantedBug::kPowerLossForgotten)) return opened();
+  return renew_identity(effects);
 }
 
 DirectoryOpening::Ended DirectoryOpening::on_journal_written(const port::DiskDone& done,
@@ -145,10 +160,26 @@ DirectoryOpening::Ended DirectoryOpening::on_journal_written(const port::DiskDon
 }
 
 DirectoryOpening::Ended DirectoryOpening::create_identity(port::Effects& effects) {
-  identity_ = Identity{config_.cluster_id, config_.node_id, Uuid::random(random_)};
+  identity_ = Identity{config_.cluster_id, config_.node_id, Uuid::random(random_), std::nullopt};
   effects.add(port::ReplaceFile{config_.identity_file,
                                 {Buffer::copy_of(encode_identity(*identity_))},
-                                completion(kCreateIdentity)});
+                                completion(kWriteIdentity)});
+  return std::nullopt;
+}
+
+DirectoryOpening::Ended DirectoryOpening::renew_identity(port::Effects& effects) {
+  identity_->directory = identity_->first();
+  identity_->incarnation = Uuid::random(random_);
+  effects.add(port::LogLine{
+      port::Severity::kWarning, "incarnation_renewed",
+      fmt::format("the machine was restarted while the node ran, and storage.fsync was not always: "
+                  "records that this node said it holds may be gone. It keeps its files and counts "
+                  "as another member from now on, {}; a failover group that it led needs a "
+                  "failover",
+                  to_string(identity_->incarnation))});
+  effects.add(port::ReplaceFile{config_.identity_file,
+                                {Buffer::copy_of(encode_identity(*identity_))},
+                                completion(kWriteIdentity)});
   return std::nullopt;
 }
 

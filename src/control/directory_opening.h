@@ -4,6 +4,12 @@
 // interrupted in between left a journal without a single record. Anything else must be complete and
 // must belong to this cluster and node; a missing or damaged file is never read as empty (G12), and
 // a directory that is refused is left as it was.
+//
+// A directory with kUnsyncedPath was written by a node whose records were not always synced before
+// it said that it holds them, and that node did not stop in order. If the machine has been up ever
+// since, the operating system still has what the node wrote; otherwise the node may have said more
+// than there is. Then it gets another incarnation, so that nothing that others believe of it counts
+// any more; its files stay and are compared with the leader's like any others.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +32,14 @@ namespace magpie::control {
 inline constexpr std::string_view kIdentityPath = "identity";
 inline constexpr std::string_view kControlFolder = "control";
 inline constexpr std::string_view kJournalPath = "control/journal";
+inline constexpr std::string_view kUnsyncedPath = "control/unsynced";
+
+// What kUnsyncedPath holds: this, and a line feed.
+struct Unsynced {
+  port::FileRef file;  // kUnsyncedPath
+  // Which run of the machine this is; empty if nobody can say.
+  std::string machine_run;
+};
 
 struct DirectoryConfig {
   uint32_t owner = 0;           // routing number of its completions
@@ -35,6 +49,8 @@ struct DirectoryConfig {
   NodeId node_id;
   // Folders that hold records. A directory with one of them but without an identity is not new.
   std::vector<std::string> data_folders;
+  // None: it is not looked for.
+  std::optional<Unsynced> unsynced = std::nullopt;
 };
 
 struct OpenedDirectory {
@@ -52,7 +68,8 @@ class DirectoryOpening {
     kListControl,
     kReadIdentity,
     kReadJournal,
-    kCreateIdentity,
+    kReadUnsynced,
+    kWriteIdentity,
     kJournalWritten,
   };
 
@@ -73,8 +90,10 @@ class DirectoryOpening {
   Ended on_control_listed(const port::DiskDone& done, port::Effects& effects);
   Ended on_identity_read(const port::DiskDone& done, port::Effects& effects);
   Ended on_journal_read(const port::DiskDone& done, port::Effects& effects);
+  Ended on_unsynced_read(const port::DiskDone& done, port::Effects& effects);
   Ended on_journal_written(const port::DiskDone& done, port::Effects& effects);
   Ended create_identity(port::Effects& effects);
+  Ended renew_identity(port::Effects& effects);
   Ended opened();
 
   port::Completion completion(Step step) const { return {config_.owner, step, 0}; }
@@ -86,6 +105,7 @@ class DirectoryOpening {
   std::optional<Identity> identity_;
   RecoveredJournal recovered_;
   bool created_ = false;
+  std::optional<uint64_t> unsynced_size_;
   std::optional<uint64_t> identity_size_;  // of the file found; none if there is none
   std::optional<uint64_t> journal_size_;
 };

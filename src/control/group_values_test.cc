@@ -78,6 +78,9 @@ TEST(GroupValues, ComeBackAsTheyWere) {
 
   Node node{NodeId{1}, "bj", member(1).incarnation, {"a", 2}, {{"outside", {"b", 3}}}, "0.1"};
   EXPECT_EQ(*decode_node("k", NodeId{1}, encode_node(node)), node);
+  node.directory = member(2).incarnation;
+  node.incarnation.bytes.fill(9);
+  EXPECT_EQ(*decode_node("k", NodeId{1}, encode_node(node)), node);
   const Ceilings ceilings = {{Offset{0}, Offset{INT64_MAX}}, {Offset{7}}};
   EXPECT_EQ(*decode_ceilings("k", encode_ceilings(ceilings)), ceilings);
 }

@@ -62,10 +62,12 @@ std::optional<std::string> cluster_id_problem(std::string_view cluster_id) {
 }
 
 std::string encode_identity(const Identity& identity) {
-  Json fields = {{"format", kDataFormat},
+  const int64_t format = identity.directory ? kDataFormat : 1;
+  Json fields = {{"format", format},
                  {"cluster_id", identity.cluster_id},
                  {"node_id", identity.node_id.value},
                  {"incarnation", to_string(identity.incarnation)}};
+  if (identity.directory) fields["directory"] = to_string(*identity.directory);
   fields["checksum"] = checksum(fields);
   return fields.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -96,7 +98,12 @@ Result<Identity> decode_identity(std::string_view path, std::string_view text) {
     return damaged(path, "field 'node_id' must be a number");
   }
   if (!id) return damaged(path, "field 'incarnation' is malformed");
-  return Identity{*cluster_id, NodeId{static_cast<int32_t>(*node_id)}, *id};
+  Identity identity{*cluster_id, NodeId{static_cast<int32_t>(*node_id)}, *id, std::nullopt};
+  if (const std::string* directory = text_field(fields, "directory")) {
+    identity.directory = parse_uuid(*directory);
+    if (!identity.directory) return damaged(path, "field 'directory' is malformed");
+  }
+  return identity;
 }
 
 Status check_identity(std::string_view path, const Identity& found, std::string_view cluster_id,

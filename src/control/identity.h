@@ -4,7 +4,8 @@
 // incarnation it is: a directory that was wiped and filled again is another one, even under the
 // same node id. It is written once, when a node starts in an empty directory, and after that only
 // compared, so that a wrong path in a configuration is an error message and not two nodes' records
-// in one place.
+// in one place. The one exception: a directory that may have lost what its node said it holds
+// (directory_opening.h) becomes another incarnation and keeps its files.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +19,18 @@
 
 namespace magpie::control {
 
-// Layout of the data directory as a whole.
-inline constexpr int64_t kDataFormat = 1;
+// Layout of the data directory as a whole. Format 2 has `directory` in its identity; who does not
+// know that would take the files for those of another directory.
+inline constexpr int64_t kDataFormat = 2;
 
 struct Identity {
   std::string cluster_id;
   NodeId node_id;
   Uuid incarnation;
+  // The first incarnation, if this is a later one: whose files these are.
+  std::optional<Uuid> directory;
 
+  const Uuid& first() const { return directory ? *directory : incarnation; }
   bool operator==(const Identity&) const = default;
 };
 

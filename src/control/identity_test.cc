@@ -6,7 +6,7 @@ namespace magpie::control {
 namespace {
 
 Identity some() {
-  Identity identity{"bridge", NodeId{7}, {}};
+  Identity identity{"bridge", NodeId{7}, {}, {}};
   identity.incarnation.bytes.fill(0x11);
   return identity;
 }
@@ -19,6 +19,16 @@ TEST(Identity, IsOneReadableLine) {
 
 TEST(Identity, ComesBackAsItWas) {
   EXPECT_EQ(*decode_identity("identity", encode_identity(some())), some());
+}
+
+TEST(Identity, ALaterIncarnationKnowsItsDirectory) {
+  Identity later = some();
+  later.directory = later.incarnation;
+  later.incarnation.bytes.fill(0x22);
+  const std::string text = encode_identity(later);
+  EXPECT_NE(text.find("\"format\":2"), std::string::npos) << "an older program must not read it";
+  EXPECT_EQ(*decode_identity("identity", text), later);
+  EXPECT_EQ(later.first(), some().incarnation);
 }
 
 TEST(Identity, RefusesAnyFlippedBitAndAnyCut) {

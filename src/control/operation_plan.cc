@@ -236,6 +236,16 @@ std::vector<std::string_view> safety_rules() {
   return {kRuleLastHealthyRegion, kRuleOperationRunning, kRuleCooldown, kRuleLag, kRuleNotInSync};
 }
 
+bool max_lag_is_kept(const State& state, std::string_view group) {
+  const FailoverGroup* policy = state.find_group(group);
+  if (policy == nullptr || !policy->max_lag_time) return false;
+  const std::vector<std::string> regions = regions_of(*policy, state.regions());
+  return std::none_of(state.nodes().begin(), state.nodes().end(), [&](const auto& entry) {
+    const Node& node = entry.second;
+    return node.directory && std::find(regions.begin(), regions.end(), node.region) != regions.end();
+  });
+}
+
 bool is_alive(const State& state, NodeId node) {
   const Node* known = state.find_node(node);
   return known != nullptr && state.alive(node) == known->incarnation;

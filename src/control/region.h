@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,10 @@ struct Node {
   Address link;  // for other nodes
   std::vector<KafkaListener> listeners;
   std::string build;  // version of the program that it runs
+  // Whose files it has, if it is not the first incarnation in its directory (identity.h).
+  std::optional<Uuid> directory = std::nullopt;
 
+  const Uuid& first_incarnation() const { return directory ? *directory : incarnation; }
   bool operator==(const Node&) const = default;
 };
 

@@ -77,11 +77,13 @@ std::string encode_node(const Node& node) {
     json["name"] = listener.name;
     listeners.push_back(std::move(json));
   }
-  return dump_value({{"region", node.region},
-                     {"incarnation", to_string(node.incarnation)},
-                     {"link", address_json(node.link)},
-                     {"listeners", std::move(listeners)},
-                     {"build", node.build}});
+  Json value = {{"region", node.region},
+                {"incarnation", to_string(node.incarnation)},
+                {"link", address_json(node.link)},
+                {"listeners", std::move(listeners)},
+                {"build", node.build}};
+  if (node.directory) value["directory"] = to_string(*node.directory);
+  return dump_value(std::move(value));
 }
 
 Result<Node> decode_node(std::string_view key, NodeId id, std::string_view value) {
@@ -113,6 +115,10 @@ Result<Node> decode_node(std::string_view key, NodeId id, std::string_view value
   const std::string* build = text_field(*json, "build");
   if (build == nullptr) return malformed(key, "field 'build' must be a text");
   node.build = *build;
+  if (json->contains("directory")) {
+    node.directory = uuid_field(*json, "directory");
+    if (!node.directory) return malformed(key, "field 'directory' must be an incarnation");
+  }
   return node;
 }
 

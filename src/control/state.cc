@@ -230,8 +230,8 @@ int32_t State::created_partitions(NodeId node, const Uuid& topic) const {
   const auto found = created_partitions_.find(created_key(node, topic));
   if (found == created_partitions_.end()) return 0;
   const Node* known = find_node(node);
-  const auto& incarnation = found->second.incarnation;
-  const bool other = known != nullptr && incarnation && *incarnation != known->incarnation;
+  const auto& in = found->second.incarnation;
+  const bool other = known != nullptr && in && *in != known->first_incarnation();
   return other ? 0 : found->second.partitions;
 }
 

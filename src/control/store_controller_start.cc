@@ -87,6 +87,7 @@ void StoreController::on_opened(OpenedDirectory opened, ControllerOutput& out) {
   state_ = std::move(opened.state);
   config_.node.id = identity_.node_id;
   config_.node.incarnation = identity_.incarnation;
+  config_.node.directory = identity_.directory;
   config_.store.writer = std::to_string(identity_.node_id.value);
   patience_ends_ = now_.instant + config_.patience;
   start_client(opened.store_id, state_.revision(), out);
@@ -366,7 +367,7 @@ bool StoreController::announce(ControllerOutput& out) {
 // A copy that knows this node with another data directory speaks of partitions that are not here.
 bool StoreController::may_serve_copy() const {
   const Node* known = state_.find_node(identity_.node_id);
-  return has_copy_ && known != nullptr && known->incarnation == identity_.incarnation;
+  return has_copy_ && known != nullptr && known->first_incarnation() == identity_.first();
 }
 
 void StoreController::become_ready(ControllerOutput& out) {

@@ -70,13 +70,12 @@ Preview PreviewRun::result(const control::State& state, int64_t lag_max) const {
       group.target_lag = lag_between(leader->second, held->second);
     }
     group.range = loss_of(state, planned.group, holdings, target);
-    const control::FailoverGroup* policy = state.find_group(planned.group);
     if (planned.lossless) {
       group.loss = control::LossKind::kZero;
       group.range = {0, 0, true};
-    } else if (policy != nullptr && policy->max_lag_time && group.range.target_is_ahead) {
+    } else if (group.range.target_is_ahead && control::max_lag_is_kept(state, planned.group)) {
       group.loss = control::LossKind::kBounded;
-      group.time_max = control::loss_time_max(*policy);
+      group.time_max = control::loss_time_max(*state.find_group(planned.group));
     }
     const bool switchover = request_.kind == control::OperationKind::kSwitchover;
     if (switchover && group.target_lag.value_or(0) > lag_max) {

@@ -59,6 +59,7 @@ std::unique_ptr<control::StoreController> make_store_state(const NodeConfig& con
   }
   controller.node.build = cluster.build;
   controller.role = cluster.region_role;
+  controller.unsynced = {name_file(files, control::kUnsyncedPath), cluster.machine_run};
   controller.lease_seconds = cluster.lease_seconds;
   return std::make_unique<control::StoreController>(std::move(controller), random.fork());
 }
@@ -92,6 +93,7 @@ Node::Machines::Machines(NodeConfig config, uint64_t seed)
       random_(seed),
       recent_pool_(config_.limits.recent_batches_bytes),
       clean_mark_(name_file(file_ids_, kCleanMarkPath)),
+      unsynced_mark_(name_file(file_ids_, control::kUnsyncedPath)),
       connections_(connection_limits(config_)),
       own_state_(make_own_state(config_, file_ids_, random_)),
       store_state_(make_store_state(config_, file_ids_, random_)),
@@ -161,8 +163,24 @@ void Node::Machines::fail(kafka::Broker& broker, std::string reason) {
 
 // --- starting -----------------------------------------------------------------------------------
 
+// Whether it says that it holds what is not synced.
+bool Node::Machines::is_weak_member() const {
+  return config_.cluster && config_.cluster->region_role == control::RegionRole::kData &&
+         config_.fsync != engine::FsyncPolicy::kAlways;
+}
+
+// A weak member leaves a mark first, so that whoever finds it need not believe what was said
+// (control/directory_opening.h).
 void Node::Machines::ready(kafka::Broker& broker, const control::Ready& ready) {
   CHECK(stage_ == Stage::kReadingState);
+  if (!is_weak_member()) return open(broker, ready);
+  ready_ = ready;
+  broker.effects.add(port::ReplaceFile{unsynced_mark_,
+                                       {Buffer::copy_of(config_.cluster->machine_run + "\n")},
+                                       {kLifecycleOwner, kUnsyncedMarkWritten, 0}});
+}
+
+void Node::Machines::open(kafka::Broker& broker, const control::Ready& ready) {
   stage_ = Stage::kOpening;
   broker.effects.add(port::LogLine{
       port::Severity::kInfo, "state_read",
@@ -203,6 +221,10 @@ void Node::Machines::advance(kafka::Broker& broker) {
       if (!opened_all_) {
         stage_ = Stage::kStopped;
         return;
+      }
+      if (config_.cluster && has_closed_well()) {
+        broker.effects.add(
+            port::RemoveFile{unsynced_mark_, {kLifecycleOwner, kUnsyncedMarkRemoved, 0}});
       }
       stage_ = Stage::kMarking;
       broker.effects.add(port::ReplaceFile{
@@ -324,6 +346,12 @@ bool Node::Machines::all_closed() const {
   });
 }
 
+// Everything that the partitions hold is durable now.
+bool Node::Machines::has_closed_well() const {
+  return std::all_of(partitions_.all().begin(), partitions_.all().end(),
+                     [](const auto& entry) { return entry.second.failure.empty(); });
+}
+
 void Node::Machines::lifecycle_done(kafka::Broker& broker, const port::DiskDone& done) {
   switch (static_cast<LifecycleStep>(done.then.kind)) {
     case kCleanMarkRead:
@@ -333,7 +361,13 @@ void Node::Machines::lifecycle_done(kafka::Broker& broker, const port::DiskDone&
                                                      "the ends of the logs are checked"});
       return;
     case kCleanMarkRemoved:
+    case kUnsyncedMarkRemoved:
       return;
+    case kUnsyncedMarkWritten:
+      if (stage_ != Stage::kReadingState) return;  // stopped meanwhile
+      if (done.status) return open(broker, *ready_);
+      return fail(broker, fmt::format("{} cannot be written: {}", control::kUnsyncedPath,
+                                      done.status.error().message));
     case kCleanMarkWritten:
       stage_ = Stage::kStopped;
       return;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,7 +63,13 @@ class Node::Machines {
     kStopped,
     kFailed,
   };
-  enum LifecycleStep : uint32_t { kCleanMarkRead, kCleanMarkRemoved, kCleanMarkWritten };
+  enum LifecycleStep : uint32_t {
+    kCleanMarkRead,
+    kCleanMarkRemoved,
+    kCleanMarkWritten,
+    kUnsyncedMarkWritten,
+    kUnsyncedMarkRemoved,
+  };
 
   kafka::Broker broker_at(const Now& now, port::Effects& effects);
 
@@ -91,6 +98,7 @@ class Node::Machines {
 
   // --- lifecycle.cc ---
   void ready(kafka::Broker& broker, const control::Ready& ready);
+  void open(kafka::Broker& broker, const control::Ready& ready);
   void advance(kafka::Broker& broker);
   void create_groups_topic(kafka::Broker& broker);
   void serve(kafka::Broker& broker);
@@ -102,6 +110,8 @@ class Node::Machines {
   void fail(kafka::Broker& broker, std::string reason);
   size_t count_damaged() const;
   bool all_closed() const;
+  bool has_closed_well() const;
+  bool is_weak_member() const;
   admin::NodeView node_view() const;
 
   const NodeConfig config_;
@@ -110,6 +120,7 @@ class Node::Machines {
   log::FileIds file_ids_;
   log::RecentPool recent_pool_;
   port::FileRef clean_mark_;
+  port::FileRef unsynced_mark_;
 
   kafka::Connections connections_;
   partition::CompactionSlot compaction_slot_;
@@ -134,6 +145,7 @@ class Node::Machines {
   Stage stage_ = Stage::kReadingState;
   std::string failure_;
   bool stop_requested_ = false;
+  std::optional<control::Ready> ready_;  // while the mark of unsynced records is written
   bool opened_all_ = false;        // before the stop was asked for
   size_t damaged_partitions_ = 0;  // when the stop began
   Instant drain_deadline_ = Instant::never();

@@ -71,6 +71,9 @@ struct ClusterConfig {
   std::string build = "unknown";  // version of the program, for the others' logs
   // How long the store keeps this node's lease alive without hearing from it.
   int64_t lease_seconds = 10;
+  // Which run of the machine this is, if the operating system says so; see
+  // control/directory_opening.h.
+  std::string machine_run;
   // The signature of a text by the cluster's key; none: certificates are not signed.
   std::function<std::string(std::string_view)> sign;
 };

@@ -201,6 +201,8 @@ void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent e
         port::Severity::kError, "storage_failed",
         fmt::format("partition {} takes no writes: {}. Reads go on; it is tried again every second",
                     hosted->partition->label(), failed->error.message)});
+  } else if (const auto* closed = std::get_if<partition::Closed>(&event.event)) {
+    if (!closed->status) hosted->failure = closed->status.error().message;
   } else if (std::get_if<partition::StorageRecovered>(&event.event) != nullptr) {
     hosted->failure.clear();
     broker.effects.add(

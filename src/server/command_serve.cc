@@ -55,6 +55,7 @@ int serve(const Options& options) {
   for (const std::string& warning : reading.warnings) {
     say(port::Severity::kWarning, "config.warning", warning);
   }
+  if (config.node.cluster.has_value()) config.node.cluster->machine_run = machine_run();
   NodeMachine machine(config.node, random_seed());
   os::FileCalls calls;
   const auto driver = os::Driver::open(config.driver, machine, *log, calls);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <fstream>
 
 namespace magpie::server {
 namespace {
@@ -55,6 +56,13 @@ uint64_t random_seed() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'007 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+std::string machine_run() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string line;
+  std::getline(file, line);
+  return line;
 }
 
 }  // namespace magpie::server

@@ -20,4 +20,7 @@ std::string fit_open_files(os::DriverConfig& config);
 // A seed nobody can guess.
 uint64_t random_seed();
 
+// A text that is another one after every start of the machine; empty if the kernel does not say.
+std::string machine_run();
+
 }  // namespace magpie::server

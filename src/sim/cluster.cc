@@ -41,6 +41,7 @@ Cluster::Cluster(Scene& scene, const RegionKnobs& knobs)
 node::NodeConfig Cluster::config_of(int number, const std::string& region) const {
   node::NodeConfig config;
   set_node_knobs(config, knobs_.common);
+  if (!knobs_.fsync.empty()) config.fsync = knobs_.fsync.at(static_cast<size_t>(number - 1));
   config.cluster_id = kId;
   config.node_id = NodeId{number};
   config.region = region;

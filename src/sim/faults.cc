@@ -80,12 +80,9 @@ void Faults::supervise() {
 }
 
 void Faults::lose_power() {
+  if (may_lose_power_ && !may_lose_power_()) return;
   scene_.probe("power_loss");
-  if (host_.is_up()) {
-    host_.crash(Crash::kPower);
-  } else {
-    disk_.crash(Crash::kPower);
-  }
+  host_.lose_power();
   if (knobs_.fsync == engine::FsyncPolicy::kAlways) return;
   records_may_be_lost_();
 }

@@ -26,6 +26,9 @@ class Faults {
   // While held, a node that is down stays down, until the world heals.
   void hold_down(bool held) { held_down_ = held; }
 
+  // Whom to ask whether the power may fail now; if nobody, it may.
+  void set_may_lose_power(std::function<bool()> ask) { may_lose_power_ = std::move(ask); }
+
   // Whom to tell when a power loss may have taken records, because fsync is not `always`.
   void set_records_may_be_lost(std::function<void()> tell) {
     records_may_be_lost_ = std::move(tell);
@@ -55,6 +58,7 @@ class Faults {
   Disk& disk_;
   Network& network_;
   Host& host_;
+  std::function<bool()> may_lose_power_;
   std::function<void()> records_may_be_lost_;
   Random random_;
   int damages_left_;

@@ -68,6 +68,9 @@ void Host::boot() {
   scene_.note("boot", id().value, ++boots_);
   stopping_ = false;
   planned_tick_ = Instant::never();
+  if (settings_.config.cluster) {
+    settings_.config.cluster->machine_run = fmt::format("run-{}", power_losses_);
+  }
   node_ = std::make_unique<node::Node>(settings_.config, random_.next());
   network_.set_listening(machine_, true);
   node_->start(now(), effects_);
@@ -80,7 +83,14 @@ void Host::crash(Crash crash) {
   go_down(crash);
 }
 
+void Host::lose_power() {
+  if (is_up()) return crash(Crash::kPower);
+  ++power_losses_;
+  disk_.crash(Crash::kPower);
+}
+
 void Host::go_down(Crash crash) {
+  if (crash == Crash::kPower) ++power_losses_;
   node_.reset();
   effects_.clear();
   paused_ = false;

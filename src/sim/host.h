@@ -42,6 +42,8 @@ class Host {
   void boot();
   // The process ends at once. REQUIRES: up.
   void crash(Crash crash);
+  // The power of its machine fails, whether it is up or not.
+  void lose_power();
   // SIGTERM; the host is down when the node has stopped.
   void request_stop();
   // The process does nothing for a while (SIGSTOP), and then all at once.
@@ -93,6 +95,7 @@ class Host {
   uint64_t next_exchange_ = 1;
   Instant planned_tick_ = Instant::never();
   uint64_t boots_ = 0;
+  uint64_t power_losses_ = 0;
   bool stopping_ = false;
   int64_t wall_offset_ = 0;
   bool paused_ = false;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <span>
 
@@ -54,8 +55,8 @@ LoggedBatches read_log(Disk& disk, const std::string& partition) {
   return log;
 }
 
-void LogWatch::watch(NodeId node, Disk& disk) {
-  eyes_.push_back(std::make_unique<Eye>(*this, node, disk));
+void LogWatch::watch(NodeId node, Disk& disk, bool weak) {
+  eyes_.push_back(std::make_unique<Eye>(*this, node, disk, weak));
   by_node_[node] = eyes_.back().get();
   disk.set_observer(eyes_.back().get());
 }
@@ -174,6 +175,11 @@ bool LogWatch::Eye::is_kept(std::string_view bytes) const {
 }
 
 bool LogWatch::Eye::holds(const std::string& partition, int64_t offset) const {
+  if (weak_) {
+    const Spans spans = this->spans(partition);
+    const auto after = spans.upper_bound(offset);
+    return after != spans.begin() && std::prev(after)->second >= offset;
+  }
   const std::string folder = "topics/" + partition + "/";
   for (auto it = files_.lower_bound(folder); it != files_.end(); ++it) {
     if (!it->first.starts_with(folder)) return false;
@@ -186,6 +192,10 @@ bool LogWatch::Eye::holds(const std::string& partition, int64_t offset) const {
 
 LogWatch::Spans LogWatch::Eye::spans(const std::string& partition) const {
   Spans spans;
+  if (weak_) {
+    for (const auto& [first, batch] : read_log(disk_, partition)) spans[first] = batch.last;
+    return spans;
+  }
   const std::string folder = "topics/" + partition + "/";
   for (auto it = files_.lower_bound(folder); it != files_.end(); ++it) {
     if (!it->first.starts_with(folder)) break;

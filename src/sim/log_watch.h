@@ -42,7 +42,8 @@ class LogWatch {
  public:
   explicit LogWatch(Scene& scene) : scene_(scene) {}
 
-  void watch(NodeId node, Disk& disk);
+  // `weak`: the node says that it holds what is written and not synced (fsync interval or never).
+  void watch(NodeId node, Disk& disk, bool weak = false);
   // Whether the topic is one of those from which nothing may be deleted.
   static bool watches(const std::string& topic) { return topic.starts_with("plain-"); }
   // Who hears of every batch that is written.
@@ -50,8 +51,10 @@ class LogWatch {
   void set_hear(Hear hear) { hear_ = std::move(hear); }
   // What the node held is gone; nobody is to blame.
   void disk_lost(NodeId node);
+  // The same, of what some weak node had not synced.
+  void end_lost() { last_disk_loss_ = scene_.now(); }
 
-  // On how many disks the record is safe.
+  // On how many disks the record is safe, in the sense of their nodes' policies.
   size_t holders(const std::string& partition, int64_t offset) const;
   // First and last offset of every batch that is safe there, by first offset.
   using Spans = std::map<int64_t, int64_t>;
@@ -70,7 +73,8 @@ class LogWatch {
   using Files = std::map<std::string, std::map<uint64_t, Safe>>;
   class Eye final : public DiskObserver {
    public:
-    Eye(LogWatch& watch, NodeId node, Disk& disk) : watch_(watch), node_(node), disk_(disk) {}
+    Eye(LogWatch& watch, NodeId node, Disk& disk, bool weak)
+        : watch_(watch), node_(node), disk_(disk), weak_(weak) {}
     void written(const std::string& path, std::string_view bytes) override;
     void synced(const std::string& path, const SimFile& file) override;
     void cutting(const std::string& path, uint64_t size) override;
@@ -88,6 +92,7 @@ class LogWatch {
     LogWatch& watch_;
     const NodeId node_;
     Disk& disk_;
+    const bool weak_;
     Files files_;
     std::set<std::string> failing_;  // partitions, from a failure to the next cut
   };

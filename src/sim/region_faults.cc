@@ -3,9 +3,22 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/directory_opening.h"
+#include "control/identity.h"
 #include "control/member.h"
 
 namespace magpie::sim {
+namespace {
+
+// Of the directory on a disk; one that is nobody's if there is none.
+Uuid incarnation_on(Disk& disk) {
+  const auto file = disk.files().find(std::string(control::kIdentityPath));
+  if (file == disk.files().end()) return {};
+  const auto identity = control::decode_identity(control::kIdentityPath, file->second.content());
+  return identity ? identity->incarnation : Uuid{};
+}
+
+}  // namespace
 
 RegionFaults::RegionFaults(Scene& scene, const RegionKnobs& knobs, Cluster& cluster)
     : scene_(scene),
@@ -16,6 +29,8 @@ RegionFaults::RegionFaults(Scene& scene, const RegionKnobs& knobs, Cluster& clus
   for (SimRegion& region : cluster.regions()) {
     nodes_.push_back(std::make_unique<Faults>(scene, knobs.common, *region.disk, cluster.network(),
                                               *region.host));
+    nodes_.back()->set_may_lose_power(
+        [this, index = nodes_.size() - 1] { return expect_power_loss(index); });
   }
 }
 
@@ -65,7 +80,8 @@ void RegionFaults::begin_outage() {
   Host& host = *cluster_.region(region).host;
   if (!host.is_up()) return;
   scene_.probe("region_down");
-  host.crash(random_.chance(1, 2) ? Crash::kPower : Crash::kProcess);
+  const bool power = random_.chance(1, 2) && expect_power_loss(region);
+  host.crash(power ? Crash::kPower : Crash::kProcess);
   nodes_[region]->hold_down(true);
   later(Duration::seconds(1), Duration::seconds(30), [this, region] { end_outage(region); });
 }
@@ -78,7 +94,7 @@ bool RegionFaults::is_spare(NodeId node) {
   const control::State state = cluster_.state();
   const control::Node* known = state.find_node(node);
   // Two losses in a row may meet what the first one has not even told yet.
-  if (known == nullptr || lost_.contains(known->incarnation)) return false;
+  if (known == nullptr || !is_whole(known->incarnation)) return false;
   for (const auto& [name, group] : state.groups()) {
     const control::Leadership& term = state.leadership(name);
     if (!term.exists()) continue;
@@ -86,11 +102,31 @@ bool RegionFaults::is_spare(NodeId node) {
     if (!control::contains(holders, {node, known->incarnation})) continue;
     const bool elsewhere =
         std::any_of(holders.begin(), holders.end(), [&](const control::Member& holder) {
-          return holder.node != node && !lost_.contains(holder.incarnation);
+          return holder.node != node && is_whole(holder.incarnation);
         });
     if (!elsewhere) return false;
   }
   return true;
+}
+
+bool RegionFaults::expect_power_loss(size_t index) {
+  SimRegion& region = cluster_.region(index);
+  // Who stopped in order has nothing to lose.
+  const bool has_mark = region.disk->files().contains(std::string(control::kUnsyncedPath));
+  if (!knobs_.is_weak(index) || !has_mark) return true;
+  if (!is_spare(region.host->id())) return false;
+  scene_.probe("power_loss_of_weak_member");
+  doubted_[incarnation_on(*region.disk)] = region.host->id();
+  if (end_lost_) end_lost_();
+  return true;
+}
+
+bool RegionFaults::is_lost(const Uuid& incarnation) const {
+  if (lost_.contains(incarnation)) return true;
+  const auto doubted = doubted_.find(incarnation);
+  if (doubted == doubted_.end()) return false;
+  Host* host = cluster_.find(doubted->second);
+  return !host->is_serving() || incarnation_on(host->disk()) != incarnation;
 }
 
 void RegionFaults::lose_disk() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <utility>
@@ -25,8 +26,11 @@ class RegionFaults {
   void heal();
   // Who hears that a node's records are gone, all or those since a moment.
   void set_disk_lost(std::function<void(NodeId)> tell) { disk_lost_ = std::move(tell); }
-  // Whether the directory of this incarnation is gone.
-  bool is_lost(const Uuid& incarnation) const { return lost_.contains(incarnation); }
+  // Who hears that the power took what a node had not synced and said that it holds.
+  void set_end_lost(std::function<void()> tell) { end_lost_ = std::move(tell); }
+  // Whether the directory of this incarnation is gone, or may have lost its end and has not come
+  // back as who it was.
+  bool is_lost(const Uuid& incarnation) const;
 
  private:
   using Action = std::function<void()>;
@@ -52,6 +56,13 @@ class RegionFaults {
   void roll_store_back();
   // Whether what is acknowledged is also somewhere else.
   bool is_spare(NodeId node);
+  // Whether the power of a region may fail: whoever does not sync what it says it holds may only
+  // lose what is also somewhere else, because a queue can keep no more. If so, it is expected.
+  bool expect_power_loss(size_t region);
+  // Whether nothing has been taken from this incarnation.
+  bool is_whole(const Uuid& incarnation) const {
+    return !lost_.contains(incarnation) && !doubted_.contains(incarnation);
+  }
 
   Scene& scene_;
   const RegionKnobs& knobs_;
@@ -60,7 +71,9 @@ class RegionFaults {
   std::vector<std::unique_ptr<Faults>> nodes_;
   std::function<void(NodeId)> disk_lost_;
   int rollbacks_left_;
-  std::set<Uuid> lost_;  // incarnations whose disks are gone
+  std::function<void()> end_lost_;
+  std::set<Uuid> lost_;              // incarnations whose disks are gone
+  std::map<Uuid, NodeId> doubted_;   // those that may have lost their ends
 };
 
 }  // namespace magpie::sim

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace magpie::sim {
 namespace {
@@ -62,7 +63,24 @@ void make_losses_likely(RegionKnobs& knobs, Random& random) {
   knobs.operation_every = Duration::seconds(random.between(2, 5));
 }
 
+// From a copy of `random`, so that seeds without it stay what they are.
+void draw_fsync(RegionKnobs& knobs, Random random) {
+  if (!random.chance(1, 4)) return;
+  for (int i = 0; i < knobs.regions; ++i) {
+    const uint64_t policy = random.below(4);
+    knobs.fsync.push_back(policy == 0   ? engine::FsyncPolicy::kAlways
+                          : policy == 1 ? engine::FsyncPolicy::kInterval
+                                        : engine::FsyncPolicy::kNever);
+  }
+  knobs.common.fsync_interval = Duration::milliseconds(random.between(50, 2'000));
+  if (random.chance(2, 3)) knobs.common.power_loss_every = Duration::seconds(random.between(3, 15));
+}
+
 }  // namespace
+
+bool RegionKnobs::is_weak(size_t region) const {
+  return region < fsync.size() && fsync[region] != engine::FsyncPolicy::kAlways;
+}
 
 RegionKnobs draw_region_knobs(Random& random) {
   RegionKnobs knobs;
@@ -102,24 +120,28 @@ RegionKnobs draw_region_knobs(Random& random) {
   }
   // Not drawn: the seeds before there was such a knob stay the same stories.
   knobs.compress_links = knobs.lease_seconds == 4;
+  draw_fsync(knobs, random);
   return knobs;
 }
 
 std::string RegionKnobs::describe() const {
   const auto seconds = [](Duration rate) { return rate.to_milliseconds() / 1'000; };
+  std::vector<int> policies;
+  for (const engine::FsyncPolicy policy : fsync) policies.push_back(static_cast<int>(policy));
   return fmt::format(
       "regions {} witness {} groups {} distance {} lease {} drift {} outage {} pause {} disk-loss "
       "{} "
       "disk-restore {} partition {} one-way {} flap {} break {} store-site {} store-loss {} "
       "store-restart {} store-rollbacks {} store {}/{}/{} store-away {} operation {} hasty {} "
-      "requests {} lossy {} kill-executors {} bounded {} compress {}; {}",
+      "requests {} lossy {} kill-executors {} bounded {} compress {} fsync [{}]; {}",
       regions, witness, fmt::join(groups, ","), distance_max.to_milliseconds(), lease_seconds,
       clock_drift, seconds(outage_every), seconds(pause_every), seconds(disk_loss_every),
       seconds(disk_restore_every), seconds(partition_every), seconds(one_way_every),
       seconds(flap_every), seconds(break_every), seconds(store_site_every),
       seconds(store_loss_every), seconds(store_restart_every), store_rollbacks, store.lose_answer,
       store.late_request, store.cut_watch, store_away, seconds(operation_every), hasty_operator,
-      requests, lossy_failovers, kill_executors, bounded_loss, compress_links, common.describe());
+      requests, lossy_failovers, kill_executors, bounded_loss, compress_links,
+      fmt::join(policies, ","), common.describe());
 }
 
 }  // namespace magpie::sim

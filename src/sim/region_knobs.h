@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/time.h"
+#include "engine/engine.h"
 #include "sim/knobs.h"
 #include "sim/sim_store.h"
 
@@ -26,6 +27,9 @@ struct RegionKnobs {
   bool witness = false;             // the last region holds no records
   std::vector<std::string> groups;  // presets; the topics are spread over them
   bool bounded_loss = false;        // "bulk" with a max_lag
+  // Of each node, by region; empty if all sync what they say they hold. That of `common` stays
+  // `always`: what it means for one node alone does not hold here.
+  std::vector<engine::FsyncPolicy> fsync;
 
   // --- faults ---
   Duration outage_every;        // a region is down for up to half a minute
@@ -53,6 +57,8 @@ struct RegionKnobs {
   bool lossy_failovers = false;  // some of them; only by request
   bool kill_executors = false;   // of the nodes that carry operations out
 
+  // Whether the node says that it holds what is not synced.
+  bool is_weak(size_t region) const;
   std::string describe() const;
 };
 

@@ -119,8 +119,12 @@ void RegionWorld::place_topics() {
 }
 
 void RegionWorld::watch_everything() {
-  for (SimRegion& region : cluster_.regions()) logs_.watch(region.host->id(), *region.disk);
+  for (size_t i = 0; i < cluster_.size(); ++i) {
+    SimRegion& region = cluster_.region(i);
+    logs_.watch(region.host->id(), *region.disk, knobs_.is_weak(i));
+  }
   faults_.set_disk_lost([this](NodeId node) { logs_.disk_lost(node); });
+  faults_.set_end_lost([this] { logs_.end_lost(); });
   cluster_.store().set_observer([this](const store::ImageChanges& changes) {
     leaderships_.changed(changes);
     statements_.changed(fmt::format("magpie/{}/state/", Cluster::kId), changes);
@@ -326,9 +330,11 @@ void RegionWorld::store_away() {
       "regions that have the store back");
 }
 
+// All at once: where the power would take what is nowhere else, the processes end.
 void RegionWorld::last_crash() {
-  for (SimRegion& region : cluster_.regions()) {
-    if (region.host->is_up()) region.host->crash(Crash::kPower);
+  for (size_t i = 0; i < cluster_.size(); ++i) {
+    Host& host = *cluster_.region(i).host;
+    if (host.is_up()) host.crash(knobs_.is_weak(i) ? Crash::kProcess : Crash::kPower);
   }
   cluster_.boot_all();
 }

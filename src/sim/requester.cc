@@ -81,7 +81,9 @@ void Requester::kill_executor(const control::Operation& operation) {
   Host* host = cluster_.find(operation.executor.node);
   if (host == nullptr || !host->is_up()) return;
   scene_.probe("executor_killed." + control::overall_step(operation));
-  host->crash(random_.chance(1, 2) ? Crash::kProcess : Crash::kPower);
+  // The power of who does not sync is the business of RegionFaults.
+  const bool power = !random_.chance(1, 2) && knobs_.fsync.empty();
+  host->crash(power ? Crash::kPower : Crash::kProcess);
 }
 
 void Requester::look_after(const control::State& state) {
