@@ -242,7 +242,8 @@ bool max_lag_is_kept(const State& state, std::string_view group) {
   const std::vector<std::string> regions = regions_of(*policy, state.regions());
   return std::none_of(state.nodes().begin(), state.nodes().end(), [&](const auto& entry) {
     const Node& node = entry.second;
-    return node.directory && std::find(regions.begin(), regions.end(), node.region) != regions.end();
+    return node.directory &&
+           std::find(regions.begin(), regions.end(), node.region) != regions.end();
   });
 }
 

@@ -146,8 +146,8 @@ class Node::Machines {
   std::string failure_;
   bool stop_requested_ = false;
   std::optional<control::Ready> ready_;  // while the mark of unsynced records is written
-  bool opened_all_ = false;        // before the stop was asked for
-  size_t damaged_partitions_ = 0;  // when the stop began
+  bool opened_all_ = false;              // before the stop was asked for
+  size_t damaged_partitions_ = 0;        // when the stop began
   Instant drain_deadline_ = Instant::never();
   Instant groups_topic_retry_ = Instant::never();
   // Frames that came before the node served.

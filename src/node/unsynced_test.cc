@@ -89,6 +89,54 @@ TEST_F(UnsyncedTest, AMemberThatStoppedInOrderStaysWhoItWas) {
   EXPECT_EQ(world_.node(1).disk.files().at("identity"), identity);
 }
 
+// Who finds the mark once must find it until it has said who it is now.
+TEST_F(UnsyncedTest, AMemberThatCrashesAgainAtOnceIsAnotherOneAgain) {
+  start(1);
+  const std::string first = world_.node(1).disk.files().at("identity");
+  world_.crash(1);
+  world_.boot(1);
+  ASSERT_TRUE(world_.run_until([&] { return world_.node(1).has_logged("incarnation_renewed"); }));
+  world_.crash(1);
+  world_.boot(1);
+  ASSERT_TRUE(world_.run_until([&] { return world_.node(1).phase() == Phase::kRunning; }));
+  const std::string now = world_.node(1).disk.files().at("identity");
+  EXPECT_EQ(json::parse(now)["directory"], json::parse(first)["incarnation"]);
+  EXPECT_NE(json::parse(now)["incarnation"], json::parse(first)["incarnation"]);
+  EXPECT_NE(log_of(1).find("one"), std::string::npos);
+}
+
+// Its files are its own, also while nobody can be told of the new incarnation.
+TEST_F(UnsyncedTest, WithoutTheStoreItServesFromItsCopyAndIsInNoSet) {
+  start(1);
+  world_.crash(1);
+  world_.cut_store(1);
+  world_.boot(1);
+  ASSERT_TRUE(world_.run_until([&] { return world_.node(1).phase() == Phase::kRunning; }));
+  EXPECT_TRUE(world_.node(1).has_logged("incarnation_renewed"));
+  // The others know it as who it was, and do not listen to it: it is replaced.
+  ASSERT_TRUE(world_.run_until([&] {
+    const json sync = leadership()["sync"];
+    return sync.size() == 1 && sync[0]["node"] == 3;
+  })) << leadership().dump();
+  EXPECT_EQ(produce("two"), ErrorCode::kNone);
+  EXPECT_EQ(log_of(1).find("two"), std::string::npos);
+  world_.join_store(1);
+  ASSERT_TRUE(world_.run_until([&] { return log_of(1).find("two") != std::string::npos; }));
+}
+
+TEST_F(UnsyncedTest, OnlyWhoHoldsRecordsUnsyncedLeavesAMark) {
+  RegionsWorld world({"a", "b", "witness"});
+  world.node(1).config.fsync = world.node(2).config.fsync = engine::FsyncPolicy::kInterval;
+  world.boot_all();
+  ASSERT_TRUE(world.run_until([&] {
+    return world.node(0).phase() == Phase::kRunning && world.node(1).phase() == Phase::kRunning &&
+           world.node(2).phase() == Phase::kRunning;
+  }));
+  EXPECT_FALSE(world.node(0).disk.files().contains("control/unsynced"));
+  EXPECT_TRUE(world.node(1).disk.files().contains("control/unsynced"));
+  EXPECT_FALSE(world.node(2).disk.files().contains("control/unsynced"));
+}
+
 // The operating system has what a process wrote that is gone.
 TEST_F(UnsyncedTest, AMemberOnAMachineThatStayedUpStaysWhoItWas) {
   world_.node(1).config.cluster->machine_run = "first";

@@ -27,8 +27,8 @@ class LogWatchTest : public testing::Test {
   port::FileRef file(const std::string& path) {
     return std::make_shared<const port::FileName>(port::FileName{port::FileId{next_id_++}, path});
   }
-  void write(const std::string& path, uint64_t position, const Buffer& bytes) {
-    disk_.submit(port::WriteFile{file(path), position, {bytes}, true, {1, 0, 0}});
+  void write(const std::string& path, uint64_t position, const Buffer& bytes, bool sync = true) {
+    disk_.submit(port::WriteFile{file(path), position, {bytes}, sync, {1, 0, 0}});
     settle();
   }
   void cut(uint64_t size) {
@@ -54,6 +54,18 @@ TEST_F(LogWatchTest, KnowsWhatIsSafe) {
   EXPECT_TRUE(watch_.holds(NodeId{1}, "plain-0-0", 1));
   EXPECT_FALSE(watch_.holds(NodeId{1}, "plain-0-0", 2));
   EXPECT_EQ(watch_.spans(NodeId{1}, "plain-0-0"), (LogWatch::Spans{{0, 0}, {1, 1}}));
+}
+
+TEST_F(LogWatchTest, WhatIsNotSyncedIsHeldByWhoSaysSo) {
+  write(kLog, 0, batch(0, 3), false);
+  EXPECT_FALSE(watch_.holds(NodeId{1}, "plain-0-0", 0));
+  LogWatch weak(scene_);
+  weak.watch(NodeId{1}, disk_, true);
+  EXPECT_TRUE(weak.holds(NodeId{1}, "plain-0-0", 0));
+  EXPECT_FALSE(weak.holds(NodeId{1}, "plain-0-0", 1));
+  EXPECT_EQ(weak.holders("plain-0-0", 0), 1u);
+  disk_.files().clear();
+  EXPECT_FALSE(weak.holds(NodeId{1}, "plain-0-0", 0)) << "until it is gone";
 }
 
 TEST_F(LogWatchTest, ACutWithoutACopyIsNoticed) {

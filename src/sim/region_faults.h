@@ -72,8 +72,8 @@ class RegionFaults {
   std::function<void(NodeId)> disk_lost_;
   int rollbacks_left_;
   std::function<void()> end_lost_;
-  std::set<Uuid> lost_;              // incarnations whose disks are gone
-  std::map<Uuid, NodeId> doubted_;   // those that may have lost their ends
+  std::set<Uuid> lost_;             // incarnations whose disks are gone
+  std::map<Uuid, NodeId> doubted_;  // those that may have lost their ends
 };
 
 }  // namespace magpie::sim
