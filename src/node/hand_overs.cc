@@ -74,7 +74,13 @@ void HandOvers::look_at(kafka::Broker& broker, const std::string& name, Wanted& 
   if (wanted.moved) return;
   wanted.is_quiet = led->is_quiet(broker.partitions);
   if (leaving_) led->stop_writes(broker, true);
-  if (wanted.stays || wanted.proposing) return;
+  if (wanted.stays) return;
+  if (wanted.proposing) {
+    // The control store may be away for long. Whatever has become of the proposal, who takes over
+    // holds everything that is acknowledged meanwhile.
+    if (broker.now.instant >= wanted.patience_ends) led->stop_writes(broker, false);
+    return;
+  }
   const Choice choice = choose(broker, *led, wanted);
   if (choice.target.value < 0) return keep(broker, name, wanted, choice.why_not);
   if (!leaving_ && !led->has_stopped_writes()) {

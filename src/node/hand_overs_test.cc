@@ -204,6 +204,22 @@ TEST_F(DamageTest, ALeaderWhoseLogIsDamagedHandsTheGroupOver) {
   EXPECT_EQ(record["requested_by"], "node 1, whose copy of t-0 is damaged");
 }
 
+// G13: a proposal that nobody decides stops nothing.
+TEST_F(DamageTest, ItTakesWritesWhileTheStoreIsAway) {
+  begin({"a", "b", "c"});
+  for (const size_t index : {0u, 1u, 2u}) world_->cut_store(index);
+  damage();
+  world_->run_for(Duration::seconds(3));
+  send(0, "after");
+  EXPECT_EQ(answer(0, Duration::seconds(1)), ErrorCode::kNone);
+  EXPECT_EQ(leader(), 1);
+  for (const size_t index : {0u, 1u, 2u}) world_->join_store(index);
+  ASSERT_TRUE(world_->run_until([&] { return leader() != 1; }, Duration::seconds(120)));
+  const auto at = static_cast<size_t>(leader() - 1);
+  EXPECT_LT(stall(at), Duration::seconds(20));
+  EXPECT_EQ(values_at(at), (std::vector<std::string>{"one", "after", "after"}));
+}
+
 TEST_F(DamageTest, ItLeadsOnIfNobodyElseCan) {
   begin({"a", "b", "c"});
   world_->crash(1);
