@@ -18,8 +18,8 @@ namespace {
 constexpr const char* kCleanMarkPath = "control/clean-stop";
 // How long a stop waits for requests under way before it closes the partitions all the same.
 constexpr Duration kDrainLimit = Duration::seconds(10);
-// After the journal could not take the internal topic: until the next try.
-constexpr Duration kGroupsTopicRetryDelay = Duration::seconds(1);
+// After the disk could not take the mark or the internal topic: until the next try.
+constexpr Duration kStartRetryDelay = Duration::seconds(1);
 
 port::FileRef name_file(log::FileIds& files, std::string_view path) {
   return std::make_shared<const port::FileName>(port::FileName{files.next(), std::string(path)});
@@ -175,6 +175,11 @@ void Node::Machines::ready(kafka::Broker& broker, const control::Ready& ready) {
   CHECK(stage_ == Stage::kReadingState);
   if (!is_weak_member()) return open(broker, ready);
   ready_ = ready;
+  leave_mark(broker);
+}
+
+void Node::Machines::leave_mark(kafka::Broker& broker) {
+  start_retry_ = Instant::never();
   broker.effects.add(port::ReplaceFile{unsynced_mark_,
                                        {Buffer::copy_of(config_.cluster->machine_run + "\n")},
                                        {kLifecycleOwner, kUnsyncedMarkWritten, 0}});
@@ -201,11 +206,14 @@ void Node::Machines::open(kafka::Broker& broker, const control::Ready& ready) {
 // Takes the next stage whose time has come; called whenever everything has been handed around.
 void Node::Machines::advance(kafka::Broker& broker) {
   switch (stage_) {
+    case Stage::kReadingState:
+      if (start_retry_ <= broker.now.instant) leave_mark(broker);
+      return;
     case Stage::kOpening:
       if (storage_.idle()) create_groups_topic(broker);
       return;
     case Stage::kCreatingGroups:
-      if (groups_topic_retry_ <= broker.now.instant) create_groups_topic(broker);
+      if (start_retry_ <= broker.now.instant) create_groups_topic(broker);
       return;
     case Stage::kLeaving:
       if (regions_->has_left() || drain_deadline_ <= broker.now.instant) stop_serving(broker);
@@ -237,7 +245,7 @@ void Node::Machines::advance(kafka::Broker& broker) {
 
 void Node::Machines::create_groups_topic(kafka::Broker& broker) {
   stage_ = Stage::kCreatingGroups;
-  groups_topic_retry_ = Instant::never();
+  start_retry_ = Instant::never();
   const std::string name(control::kConsumerOffsetsTopic);
   const bool witness =
       config_.cluster && config_.cluster->region_role == control::RegionRole::kWitness;
@@ -263,7 +271,7 @@ void Node::Machines::create_groups_topic(kafka::Broker& broker) {
         if (!created && other_was_faster) return serve(late);
         if (!created && may_pass) {
           // Said in the log already, and tried again.
-          groups_topic_retry_ = late.now.instant + kGroupsTopicRetryDelay;
+          start_retry_ = late.now.instant + kStartRetryDelay;
           return;
         }
         if (!created) {
@@ -312,7 +320,7 @@ void Node::Machines::stop_serving(kafka::Broker& broker) {
   groups_.stop(broker);
   group_loader_.stop();
   storage_.stop();
-  groups_topic_retry_ = Instant::never();
+  start_retry_ = Instant::never();
   fetches_.answer_parked(broker);
   // Without links nothing more is committed; what is still under way is settled when its partition
   // closes.
@@ -366,8 +374,12 @@ void Node::Machines::lifecycle_done(kafka::Broker& broker, const port::DiskDone&
     case kUnsyncedMarkWritten:
       if (stage_ != Stage::kReadingState) return;  // stopped meanwhile
       if (done.status) return open(broker, *ready_);
-      return fail(broker, fmt::format("{} cannot be written: {}", control::kUnsyncedPath,
-                                      done.status.error().message));
+      start_retry_ = broker.now.instant + kStartRetryDelay;
+      broker.effects.add(
+          port::LogLine{port::Severity::kWarning, "start_delayed",
+                        fmt::format("{} cannot be written: {}. It is tried again every second",
+                                    control::kUnsyncedPath, done.status.error().message)});
+      return;
     case kCleanMarkWritten:
       stage_ = Stage::kStopped;
       return;

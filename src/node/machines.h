@@ -98,6 +98,7 @@ class Node::Machines {
 
   // --- lifecycle.cc ---
   void ready(kafka::Broker& broker, const control::Ready& ready);
+  void leave_mark(kafka::Broker& broker);
   void open(kafka::Broker& broker, const control::Ready& ready);
   void advance(kafka::Broker& broker);
   void create_groups_topic(kafka::Broker& broker);
@@ -149,7 +150,7 @@ class Node::Machines {
   bool opened_all_ = false;              // before the stop was asked for
   size_t damaged_partitions_ = 0;        // when the stop began
   Instant drain_deadline_ = Instant::never();
-  Instant groups_topic_retry_ = Instant::never();
+  Instant start_retry_ = Instant::never();
   // Frames that came before the node served.
   std::vector<std::pair<port::ConnectionId, Buffer>> held_;
 };

@@ -55,7 +55,7 @@ Instant Node::Machines::next_deadline() const {
   return std::min({regions, controller_.next_deadline(), partitions_.next_deadline(),
                    storage_.next_deadline(), produces_.next_deadline(), fetches_.next_deadline(),
                    groups_.next_deadline(), group_loader_.next_deadline(), drain_deadline_,
-                   groups_topic_retry_});
+                   start_retry_});
 }
 
 // --- from the world -----------------------------------------------------------------------------

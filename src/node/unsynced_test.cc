@@ -137,6 +137,19 @@ TEST_F(UnsyncedTest, OnlyWhoHoldsRecordsUnsyncedLeavesAMark) {
   EXPECT_FALSE(world.node(2).disk.files().contains("control/unsynced"));
 }
 
+TEST_F(UnsyncedTest, AMarkThatTheDiskRefusesIsTriedAgain) {
+  world_.node(1).config.cluster->machine_run = "first";
+  start(1);
+  world_.crash(1);
+  world_.node(1).disk.set_write_error(Error{ErrorKind::kIo, "input/output error"});
+  world_.boot(1);
+  world_.run_for(Duration::seconds(5));
+  EXPECT_EQ(world_.node(1).phase(), Phase::kStarting);
+  EXPECT_TRUE(world_.node(1).has_logged("start_delayed"));
+  world_.node(1).disk.set_write_error(std::nullopt);
+  EXPECT_TRUE(world_.run_until([&] { return world_.node(1).phase() == Phase::kRunning; }));
+}
+
 // The operating system has what a process wrote that is gone.
 TEST_F(UnsyncedTest, AMemberOnAMachineThatStayedUpStaysWhoItWas) {
   world_.node(1).config.cluster->machine_run = "first";

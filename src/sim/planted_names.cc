@@ -38,7 +38,7 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kOpensWithLacking, "opens-with-lacking", 100, true},
     {PlantedBug::kCutBeforeExport, "cut-before-export", 100, true},
     {PlantedBug::kStoreNeeded, "store-needed", 20, true},
-    {PlantedBug::kPowerLossForgotten, "power-loss-forgotten", 100, true},
+    {PlantedBug::kPowerLossForgotten, "power-loss-forgotten", 40, true},
 };
 
 }  // namespace
