@@ -3,7 +3,8 @@
 
 Also: every folder of src/ is listed there, every listed name is used once, and folders are not
 nested, except `testdata` (files that tests read) and `testing` (code that only tests use). Headers
-that the build generates from schema/ count as `wire`.
+that the build generates from schema/ count as `wire`, the one that names the source folder as
+`base`.
 """
 
 import re
@@ -14,7 +15,8 @@ import house
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
 NESTED_ALLOWED = {"testdata", "testing"}
-GENERATED = {"generated": "wire"}  # first folder of an include path → the folder that owns it
+# First folder of an include path → the folder that owns it.
+GENERATED = {"generated": "wire", "source_tree": "base"}
 
 
 def folder_problems(tree: house.Tree, levels: dict[str, int]) -> list[str]:

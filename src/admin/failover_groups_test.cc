@@ -13,6 +13,7 @@
 #include "control/keys.h"
 #include "control/promotion.h"
 #include "control/replication.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::admin {
 namespace {

@@ -12,6 +12,7 @@
 
 #include "admin/label_value.h"
 #include "admin/test_bench.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::admin {
 namespace {

@@ -14,6 +14,7 @@
 #include "control/promotion.h"
 #include "control/replication.h"
 #include "failover/operations.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::admin {
 namespace {

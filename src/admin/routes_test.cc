@@ -9,6 +9,7 @@
 #include <string>
 
 #include "admin/test_bench.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::admin {
 namespace {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "admin/test_bench.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::admin {
 namespace {

@@ -12,6 +12,7 @@
 
 #include "control/broker_configs.h"
 #include "control/describe_configs.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::control {
 namespace {

@@ -1,6 +1,7 @@
 // Golden conversations: testdata/*.txt hold commands and everything the coordinator said. After a
 // wanted change of behaviour run with MAGPIE_REWRITE=1 and review the difference.
 #include "group/conversation.h"
+#include "source_tree/source_dir.h"
 
 #include <gtest/gtest.h>
 

@@ -11,6 +11,7 @@
 #include "group/durable_groups.h"
 #include "group/group.h"
 #include "group/test_bench.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::group {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "node/testing/replay.h"
 #include "record/batch.h"
+#include "source_tree/source_dir.h"
 #include "wire/produce.h"
 #include "wire/request_frame.h"
 #include "wire/response_frame.h"

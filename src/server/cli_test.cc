@@ -12,6 +12,7 @@
 #include "server/config.h"
 #include "server/testing.h"
 #include "server/unknown_command.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::server {
 namespace {

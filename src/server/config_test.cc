@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "control/identity.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::server {
 namespace {

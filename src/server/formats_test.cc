@@ -13,6 +13,7 @@
 #include "partition/partition.h"
 #include "record/batch.h"
 #include "record/builder.h"
+#include "source_tree/source_dir.h"
 
 namespace magpie::server {
 namespace {
