@@ -297,12 +297,12 @@ TEST_F(Damage, ANewerRecordOfTheJournalRefusesTheNode) {
 TEST_F(Damage, ANewerIdentityRefusesTheNode) {
   fill(true);
   const std::string path = data("identity");
-  change(path, read(path).find("\"format\":1"), "\"format\":2");
+  change(path, read(path).find("\"format\":1"), "\"format\":3");
   const std::string line = read(path);
   const std::string rest = "{" + line.substr(line.find("\"cluster_id\""));
   const uint32_t sum = checksum(rest.substr(0, rest.size() - 1));  // without the line feed
   change(path, line.find("\":\"") + 3, fmt::format("{:08x}", sum));
-  expect_refused(path, "format 2");
+  expect_refused(path, "format 3");
 }
 
 TEST_F(Damage, AnotherClustersDirectoryRefusesTheNode) {

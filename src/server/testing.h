@@ -33,6 +33,7 @@ class Process {
 
   int id_ = 0;
   int output_end_ = -1;
+  bool has_ended_ = false;  // or closed its output, which it does when it ends
   std::string output_;
 };
 
