@@ -111,7 +111,8 @@ void Regions::on_partition(kafka::Broker& broker, const kafka::HostedPartition& 
                            const partition::Event& event) {
   const kafka::Route route = hosted.route;
   if (std::holds_alternative<partition::LogMoved>(event) ||
-      std::holds_alternative<partition::HighWatermarkMoved>(event)) {
+      std::holds_alternative<partition::HighWatermarkMoved>(event) ||
+      std::holds_alternative<partition::Trimmed>(event)) {
     links_.moved(route);
   } else if (std::holds_alternative<partition::CutDone>(event) ||
              std::holds_alternative<partition::BegunAnew>(event)) {

@@ -7,6 +7,7 @@
 #include "node/testing/regions_world.h"
 #include "node/testing/topics.h"
 #include "wire/create_topics.h"
+#include "wire/delete_records.h"
 #include "wire/delete_topics.h"
 
 namespace magpie::node::testing {
@@ -136,6 +137,29 @@ TEST_F(RegionsTest, AnAcknowledgementTakesOneRoundTrip) {
   EXPECT_EQ(produce_at(0, "first"), ErrorCode::kNone);
   EXPECT_GE(world_.now().instant - before, Duration::milliseconds(40));
   EXPECT_LT(world_.now().instant - before, Duration::milliseconds(45));
+}
+
+// Of a log to which nobody writes, too.
+TEST_F(RegionsTest, CopiesDropWhatTheLeaderDropped) {
+  start();
+  create(0);
+  world_.run_for(Duration::seconds(2));
+  ASSERT_EQ(produce_at(0, "first"), ErrorCode::kNone);
+  ASSERT_EQ(produce_at(0, "second"), ErrorCode::kNone);
+  world_.run_for(Duration::seconds(2));
+  wire::DeleteRecordsRequest request;
+  request.timeout_ms = 5'000;
+  request.topics.push_back({"t", {{0, 1}}});
+  world_.client(0).send(request, 2);
+  ASSERT_TRUE(world_.run_until(
+      [&] { return world_.client(0).take<wire::DeleteRecordsResponse>(2).has_value(); }));
+  world_.run_for(Duration::milliseconds(500));
+  for (size_t node = 0; node < 3; ++node) {
+    const std::string metrics = world_.node(node).http("GET", "/metrics").body;
+    EXPECT_NE(metrics.find(R"(magpie_partition_log_start{topic="t",partition="0"} 1)"),
+              std::string::npos)
+        << "node " << node + 1;
+  }
 }
 
 TEST_F(RegionsTest, WithoutTheFollowerNothingIsAcknowledgedUntilItLeaves) {
