@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/uuid.h"
+#include "control/decide_regions.h"
 #include "control/describe_configs.h"
 #include "control/topic_name.h"
 #include "kafka/cluster_control.h"
@@ -74,6 +75,10 @@ json describe_status(kafka::Broker& broker, const NodeView& view) {
                  {"groups", view.coordinator.durable().groups().size()},
                  {"connections", broker.connections.size()}};
   json problems = json::array();
+  if (control::is_removed(state, broker.config.region)) {
+    problems.push_back("region '" + broker.config.region +
+                       "' was removed from the cluster: this node serves nothing");
+  }
   if (!view.groups_failure.empty()) problems.push_back("consumer groups: " + view.groups_failure);
   if (!view.storage_error.empty()) problems.push_back("cluster state: " + view.storage_error);
   for (const auto& [route, hosted] : broker.partitions.all()) {

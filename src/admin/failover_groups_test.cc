@@ -81,6 +81,7 @@ TEST_F(FailoverGroups, ANodeWithoutAClusterSaysSo) {
             (json{{"single_node", true},
                   {"regions", json::array({{{"name", "here"},
                                             {"role", "data"},
+                                            {"state", "member"},
                                             {"nodes", json::array({1})},
                                             {"alive", json::array({1})},
                                             {"leads", {"default", "system"}}}})}}));
@@ -178,6 +179,7 @@ TEST_F(FailoverGroups, DescribedAreLeaderEpochSyncSetAndWhoCanTakeOver) {
   ASSERT_EQ(regions.size(), 4u);
   EXPECT_EQ(regions[0], (json{{"name", "bj"},
                               {"role", "data"},
+                              {"state", "member"},
                               {"nodes", json::array({1})},
                               {"alive", json::array({1})},
                               {"leads", json::array({"pay"})}}));

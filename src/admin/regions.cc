@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/uuid.h"
+#include "control/decide_regions.h"
 #include "kafka/cluster_control.h"
 
 namespace magpie::admin {
@@ -13,6 +14,22 @@ using nlohmann::json;
 
 bool is_alive(const control::State& state, const control::Node& node) {
   return state.alive(node.id) == node.incarnation;
+}
+
+const char* role_text(control::RegionRole role) {
+  return role == control::RegionRole::kData ? "data" : "witness";
+}
+
+// What is known of regions that were taken out.
+void add_removed(const control::State& state, json& regions) {
+  for (const auto& [name, removed] : control::removed_regions(state)) {
+    regions.push_back({{"name", name},
+                       {"role", removed ? json(role_text(removed->role)) : json(nullptr)},
+                       {"state", "removed"},
+                       {"nodes", json::array()},
+                       {"alive", json::array()},
+                       {"leads", json::array()}});
+  }
 }
 
 json groups_led_in(const control::State& state, const std::string& region) {
@@ -74,6 +91,7 @@ json list_regions(kafka::Broker& broker) {
     const json nodes = json::array({broker.config.node_id.value});
     const json region = {{"name", broker.config.region},
                          {"role", "data"},
+                         {"state", "member"},
                          {"nodes", nodes},
                          {"alive", nodes},
                          {"leads", std::move(groups)}};
@@ -89,11 +107,13 @@ json list_regions(kafka::Broker& broker) {
       if (is_alive(state, node)) alive.push_back(id.value);
     }
     regions.push_back({{"name", name},
-                       {"role", region.role == control::RegionRole::kData ? "data" : "witness"},
+                       {"role", role_text(region.role)},
+                       {"state", control::is_leaving(state, name) ? "leaving" : "member"},
                        {"nodes", std::move(nodes)},
                        {"alive", std::move(alive)},
                        {"leads", groups_led_in(state, name)}});
   }
+  add_removed(state, regions);
   return {{"single_node", false}, {"regions", std::move(regions)}};
 }
 

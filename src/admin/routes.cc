@@ -11,6 +11,7 @@
 #include "admin/failover_groups.h"
 #include "admin/metrics.h"
 #include "admin/operations.h"
+#include "admin/region_changes.h"
 #include "admin/regions.h"
 #include "admin/response.h"
 #include "admin/store_copy.h"
@@ -98,6 +99,14 @@ void remove(const Call& call) {
 
 void regions(const Call& call) {
   call.answer(200, list_regions(call.broker));
+}
+
+void take_out(const Call& call) {
+  remove_region(call.broker, call.request.exchange, call.name, call.request.body, call.view.lease);
+}
+
+void take_in(const Call& call) {
+  readmit_region(call.broker, call.request.exchange, call.name, call.view.lease);
 }
 
 void nodes(const Call& call) {
@@ -197,6 +206,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/groups", groups},
     {"GET", "/v1/groups/NAME", one_group},
     {"GET", "/v1/regions", regions},
+    {"POST", "/v1/regions/NAME/remove", take_out},
+    {"POST", "/v1/regions/NAME/readmit", take_in},
     {"GET", "/v1/nodes", nodes},
     {"GET", "/v1/failover-groups", failover_groups},
     {"GET", "/v1/failover-groups/NAME", one_failover_group},

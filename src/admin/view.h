@@ -7,6 +7,7 @@
 
 #include "admin/regions_status.h"
 #include "admin/store_status.h"
+#include "base/time.h"
 #include "group/group_coordinator.h"
 #include "kafka/broker.h"
 
@@ -27,6 +28,7 @@ struct NodeView {
   std::function<StoreStatus()> store;          // the same
   // Why nothing can be changed by way of the control store; empty if it can.
   std::string store_trouble = {};
+  Duration lease = Duration::seconds(10);  // of a node with the control store
   // The signature of a text by the cluster's key; none if the node has no key.
   std::function<std::string(std::string_view)> sign;
 };

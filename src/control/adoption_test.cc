@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "control/absent_nodes.h"
 #include "control/decide_groups.h"
+#include "control/decide_regions.h"
 #include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -132,6 +134,41 @@ TEST(Adoption, ARunningLeaderGoesOnInItsTerm) {
   ASSERT_TRUE(mark);
   EXPECT_EQ(adoption->mark.key, "adopted/77");
   EXPECT_EQ(*mark, (Adopted{newest.revision(), WallTime{5'000}}));
+}
+
+// Otherwise a region that was removed would be let in by the restored store.
+TEST(Adoption, RegionsThatLeftStayOut) {
+  State newest = three_regions();
+  const WallTime now{1'000'000};
+  const auto remove = [&](const char* region) {
+    const auto step = decide_remove_region(newest, region, now, Duration::seconds(10));
+    ASSERT_TRUE(step) << step.error().message;
+    ASSERT_TRUE(newest.apply(newest.revision() + 1, step->transaction.changes));
+  };
+  State backup = newest;
+  put(newest, alive_key(NodeId{1}), encode_alive(member(1).incarnation));
+  remove("sh");
+  const State leaving = newest;
+  remove("sh");
+  ASSERT_TRUE(is_removed(newest, "sh"));
+  for (const State& copy : {leaving, newest}) {
+    AdoptionInput input = input_of(copy, backup);
+    const auto adoption = decide_adoption(input);
+    ASSERT_TRUE(adoption) << adoption.error().message;
+    const Values after = carried_out(input, *adoption);
+    const State state = state_with(after);
+    EXPECT_EQ(is_removed(state, "sh"), is_removed(copy, "sh"));
+    EXPECT_EQ(is_leaving(state, "sh"), is_leaving(copy, "sh"));
+    for (const std::string& key : {std::string(kRegionChangeKey), absent_key(NodeId{3})}) {
+      EXPECT_EQ(after.contains(key), copy.modified(key) > 0) << key;
+    }
+  }
+  EXPECT_EQ(only_group(*decide_adoption(input_of(newest, backup))).standing, Standing::kKept)
+      << "the node that left need not report";
+  AdoptionInput without = input_of(newest, backup);
+  without.reports.pop_back();
+  EXPECT_EQ(only_group(*decide_adoption(without)).standing, Standing::kKept);
+  EXPECT_EQ(*missing_nodes(without.copy, without.reports), std::vector<NodeId>{});
 }
 
 TEST(Adoption, WhatTheBackupHasTooMuchGoes) {

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/absent_nodes.h"
 #include "control/decide_placing.h"
+#include "control/decide_regions.h"
 #include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -28,6 +30,12 @@ void compare_regions(const State& state, const FailoverGroup& group, Transaction
   for (const std::string& region : group.regions) {
     compare_key(state, region_key(region), transaction);
   }
+}
+
+std::vector<std::string> all_regions(const State& state) {
+  std::vector<std::string> names;
+  for (const auto& [name, region] : state.regions()) names.push_back(name);
+  return names;
 }
 
 // Of two groups with the same pattern none would be the one that says more about a topic.
@@ -64,7 +72,20 @@ MaybeRefusal node_problem(const State& state, const Node& node, RegionRole role)
         node.region, witness ? "a witness, which holds no records" : "one that holds records",
         node.id.value, witness ? "one that holds records" : "a witness"));
   }
+  if (is_removed(state, node.region)) {
+    return refusal(fmt::format(
+        "region '{0}' was removed from the cluster, and its nodes serve nothing. What "
+        "they hold stays on their disks. Take it in again, at a node of another region, "
+        "with: magpie region readmit {0}",
+        node.region));
+  }
   const Node* known = state.find_node(node.id);
+  if (known == nullptr && region != state.regions().end() && is_leaving(state, node.region)) {
+    return refusal(
+        fmt::format("region '{0}' is being removed and takes no new nodes. To keep it: magpie "
+                    "region readmit {0}",
+                    node.region));
+  }
   if (known != nullptr && known->region != node.region) {
     return refusal(
         fmt::format("node {} is one of region '{}', but announces itself in region '{}'. Give it a "
@@ -84,9 +105,16 @@ MaybeRefusal node_problem(const State& state, const Node& node, RegionRole role)
 
 }  // namespace
 
-Decided<RegionRegistered> decide_register_region(const State& state, const Region& region) {
+Decided<RegionRegistered> decide_register_region(const State& state, const Region& region,
+                                                 WallTime now, Duration lease) {
   if (const auto problem = label_problem(region.name)) {
     return refuse(RefusalCode::kInvalidRequest, fmt::format("the region's name {}", *problem));
+  }
+  if (is_removed(state, region.name)) {
+    return refuse(RefusalCode::kInvalidRequest,
+                  fmt::format("region '{0}' was removed from the cluster; take it in again with: "
+                              "magpie region readmit {0}",
+                              region.name));
   }
   Decision<RegionRegistered> decision;
   decision.answer = {region.name};
@@ -97,12 +125,15 @@ Decided<RegionRegistered> decide_register_region(const State& state, const Regio
         RefusalCode::kInvalidRequest,
         fmt::format("region '{}' exists with another role; choose another name", region.name));
   }
+  if (auto early = add_new_region(state, region.name, now, lease, decision.transaction)) {
+    return tl::unexpected<Refusal>(std::move(*early));
+  }
   change_key(state, region_key(region.name), encode_region(region), decision.transaction);
   return decision;
 }
 
-Decided<NodeRegistered> decide_register_node(const State& state, const Node& node,
-                                             RegionRole role) {
+Decided<NodeRegistered> decide_register_node(const State& state, const Node& node, RegionRole role,
+                                             WallTime now, Duration lease) {
   if (auto refusal = node_problem(state, node, role))
     return tl::unexpected<Refusal>(std::move(*refusal));
   Decision<NodeRegistered> decision;
@@ -112,12 +143,17 @@ Decided<NodeRegistered> decide_register_node(const State& state, const Node& nod
   if (known != nullptr && *known == node) return decision;
   Transaction& transaction = decision.transaction;
   compare_key(state, alive_key(node.id), transaction);
+  compare_key(state, std::string(kRemovedRegionPrefix) + node.region, transaction);
   if (state.regions().contains(node.region)) {
     compare_key(state, region_key(node.region), transaction);
   } else {
+    if (auto early = add_new_region(state, node.region, now, lease, transaction)) {
+      return tl::unexpected<Refusal>(std::move(*early));
+    }
     change_key(state, region_key(node.region), encode_region({node.region, role}), transaction);
   }
   change_key(state, node_key(node.id), encode_node(node), transaction);
+  forget_absence(state, node, transaction);
   return decision;
 }
 
@@ -135,6 +171,10 @@ Decided<GroupSet> decide_create_group(const State& state, const FailoverGroup& g
     return tl::unexpected<Refusal>(std::move(*refusal));
   Decision<GroupSet> decision;
   decision.answer = {group.name};
+  // Also if it names none: what rests on a region that goes has been looked at.
+  if (auto goes = check_no_region_leaves(state, all_regions(state), decision.transaction)) {
+    return tl::unexpected<Refusal>(std::move(*goes));
+  }
   compare_regions(state, group, decision.transaction);
   change_key(state, group_key(group.name), encode_group(group), decision.transaction);
   return decision;
@@ -161,6 +201,9 @@ Decided<GroupSet> decide_alter_group(const State& state, const FailoverGroup& gr
         fmt::format("region '{}' leads failover group '{}' and cannot be taken out of it; "
                     "switch the group over first",
                     leader->region, group.name));
+  }
+  if (auto goes = check_no_region_leaves(state, group.regions, decision.transaction)) {
+    return tl::unexpected<Refusal>(std::move(*goes));
   }
   compare_regions(state, group, decision.transaction);
   compare_key(state, leadership_key(group.name), decision.transaction);

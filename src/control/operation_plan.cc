@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/decide_regions.h"
+
 namespace magpie::control {
 namespace {
 
@@ -222,6 +224,10 @@ void check_request(const State& state, const OperationRequest& request, Operatio
       problem(fmt::format("there is no region '{}'", region));
     }
   }
+  if (!request.to.empty() && is_leaving(state, request.to)) {
+    problem(fmt::format("region '{0}' is being removed; keep it with: magpie region readmit {0}",
+                        request.to));
+  }
   const auto rules = safety_rules();
   for (const std::string& name : request.overrides) {
     if (std::find(rules.begin(), rules.end(), name) != rules.end()) continue;
@@ -268,6 +274,9 @@ std::vector<NodeId> possible_leaders(const State& state, std::string_view group)
     }
     if (chosen != nullptr) leaders.push_back(chosen->id);
   }
+  // Those of a region that is being removed are the last resort.
+  std::stable_partition(leaders.begin(), leaders.end(),
+                        [&](NodeId id) { return !is_leaving(state, state.find_node(id)->region); });
   return leaders;
 }
 

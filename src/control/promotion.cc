@@ -9,6 +9,7 @@
 
 #include "base/planted_bug.h"
 #include "control/counters.h"
+#include "control/decide_regions.h"
 #include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -230,9 +231,11 @@ Decided<Leadership> decide_promote_with_loss(const State& state, const PromoteWi
     compare_key(state, node_key(leader.node), transaction);
   }
   compare_key(state, group_key(request.group), transaction);
+  // The sites are those that were counted, and no other one has come.
   for (const auto& [name, region] : state.regions()) {
     compare_key(state, region_key(name), transaction);
   }
+  compare_key(state, std::string(kRegionChangeKey), transaction);
   return decision;
 }
 

@@ -134,6 +134,12 @@ TEST_F(Regions, LossNeedsTheEndOfTheLeaseAMajorityAndAnOverride) {
   set_alive(1, true);
   EXPECT_FALSE(state_.allows(decided->transaction)) << "the old leader is back";
   set_alive(1, false);
+  const auto of_three = decide();
+  ASSERT_TRUE(state_.allows(of_three->transaction));
+  State larger = state_;
+  const auto fifth = decide_register_region(larger, {"w2", RegionRole::kWitness});
+  ASSERT_TRUE(larger.apply(larger.revision() + 1, fifth->transaction.changes));
+  EXPECT_FALSE(larger.allows(of_three->transaction)) << "two of four are no majority";
   commit(decide());
   const Leadership& led = state_.leadership("pay");
   EXPECT_EQ(led.opened_with, OpenedWith::kLossy);

@@ -23,6 +23,9 @@ void StoreController::propose(uint64_t ticket, Decide decide, ControllerOutput& 
     return refuse_with(RefusalCode::kUnavailable, "the node is stopping");
   }
   if (auto why = trouble()) return refuse_with(RefusalCode::kUnavailable, std::move(*why));
+  if (phase_ == Phase::kReady && registration_problem_) {
+    return refuse_with(RefusalCode::kUnavailable, *registration_problem_);
+  }
   if (waiting_.size() >= config_.waiting_max) {
     return refuse_with(RefusalCode::kThrottled,
                        fmt::format("{} changes of the cluster are waiting already; try again later",
@@ -115,7 +118,11 @@ void StoreController::decide_again(Flight flight, ControllerOutput& out) {
 bool StoreController::land(ControllerOutput& out) {
   if (!flight_->committed || state_.revision() < *flight_->committed) return false;
   const Flight flight = *std::exchange(flight_, std::nullopt);
-  if (flight.errand == Errand::kRegister) registered_ = true;
+  // Who was taken out and is let in again is alive anew, too.
+  if (flight.errand == Errand::kRegister) {
+    registered_ = true;
+    announced_ = 0;
+  }
   if (flight.errand == Errand::kAnnounce) announced_ = announcing_;
   if (flight.errand == Errand::kProposal) {
     out.events.push_back(Settled{flight.proposal.ticket, std::nullopt});

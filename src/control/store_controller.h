@@ -46,6 +46,7 @@ struct StoreControllerConfig : DirectoryConfig {
   Node node;
   RegionRole role = RegionRole::kData;  // of its region
   int64_t lease_seconds = 10;
+  ConfigValues topic_defaults = {};  // where they differ from Kafka's
   // How long a start waits for the store before it serves from the copy, and how long for a node id
   // that another directory uses.
   Duration patience = Duration::seconds(15);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "control/absent_nodes.h"
 #include "control/decide_groups.h"
 #include "control/keys.h"
 #include "control/region_values.h"
@@ -215,6 +216,7 @@ void StoreController::on_loaded(store::Loaded& loaded, ControllerOutput& out) {
   auto differences = take_loaded(loaded.revision, entries);
   if (!differences) return freeze(differences.error().message, out);
   loaded_ = true;
+  if (state_.find_node(identity_.node_id) == nullptr) registered_ = false;
   has_copy_ = true;
   copy_of_ = loaded.cluster_id;
   journal_.set_store(loaded.cluster_id);
@@ -241,6 +243,8 @@ void StoreController::on_changed(const store::Changed& changed, ControllerOutput
   std::vector<Change> changes = changes_of(changed);
   auto differences = state_.apply(changed.revision, changes);
   if (!differences) return freeze(differences.error().message, out);
+  // Whoever was taken out asks to be let in again, and says why it is not.
+  if (state_.find_node(identity_.node_id) == nullptr) registered_ = false;
   // Beyond its limit, as while the disk refuses, the copy is written whole from the state.
   if (whole_ || unwritten_.size() >= kUnwrittenMax) {
     whole_ = true;
@@ -329,13 +333,20 @@ void StoreController::use_adopted(ControllerOutput& out) {
 // --- the node's own entries ---------------------------------------------------------------------
 
 bool StoreController::register_node(ControllerOutput& out) {
-  auto decided = decide_register_node(state_, config_.node, config_.role);
-  if (!decided) {
+  auto decided = decide_register_node(state_, config_.node, config_.role, now_.wall,
+                                      Duration::seconds(config_.lease_seconds));
+  auto absence = absence_problem(state_, identity_.node_id, identity_.first(),
+                                 config_.topic_defaults, now_.wall);
+  if (!decided || absence) {
+    Refusal refusal = std::move(decided ? *absence : decided.error());
     if (!registration_problem_) {
-      out.effects.add(port::LogLine{port::Severity::kWarning, "control.not_registered",
-                                    decided.error().message});
+      out.effects.add(
+          port::LogLine{port::Severity::kWarning, "control.not_registered", refusal.message});
     }
-    registration_problem_ = std::move(decided.error().message);
+    registration_problem_ = std::move(refusal.message);
+    if (phase_ == Phase::kReady) {
+      refuse_waiting(RefusalCode::kUnavailable, *registration_problem_, out);
+    }
     wait_for_ = state_.revision();
     wait_until_ = now_.instant + kRegistrationPause;
     return false;

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/planted_bug.h"
+#include "control/decide_regions.h"
 #include "control/failover_group.h"
 #include "kafka/cluster_control.h"
 
@@ -31,20 +32,28 @@ replication::SyncPolicy sync_policy(const State& state, const Leadership& held,
   return policy;
 }
 
-// Who may follow: one node of each other region of the group, in the group's order.
-std::vector<NodeId> followers(const State& state, std::string_view name, NodeId leader) {
+// Who follows: one node of each other region of the group, in the group's order. Those of a region
+// that is being removed are not relied on anew.
+std::vector<NodeId> followers(const State& state, std::string_view name, NodeId leader,
+                              bool leaving) {
   std::vector<NodeId> nodes;
   const control::FailoverGroup* group = state.find_group(name);
   const control::Node* self = state.find_node(leader);
   if (group == nullptr || self == nullptr) return nodes;
   for (const std::string& region : control::regions_of(*group, state.regions())) {
     if (region == self->region) continue;
+    if (control::is_leaving(state, region) != leaving) continue;
     const auto& all = state.nodes();
     const auto found = std::find_if(
         all.begin(), all.end(), [&](const auto& entry) { return entry.second.region == region; });
     if (found != all.end()) nodes.push_back(found->first);
   }
   return nodes;
+}
+
+bool somebody_leaves(const State& state) {
+  return std::any_of(state.regions().begin(), state.regions().end(),
+                     [&](const auto& region) { return control::is_leaving(state, region.first); });
 }
 
 // What a node's new directory holds must not count for the one that the sync set names: that member
@@ -139,7 +148,8 @@ void LedGroup::refresh(kafka::Broker& broker) {
   term.open = held.open;
   term.sync = nodes_of(state, held.sync);
   if (held.joining) term.joining = counted_as(state, *held.joining);
-  term.members = followers(state, term_.group, term_.leader.node);
+  term.members = followers(state, term_.group, term_.leader.node, /*leaving=*/false);
+  term.leaving = followers(state, term_.group, term_.leader.node, /*leaving=*/true);
   members_ = term.members;
   leader_.set_term(broker.now.instant, term, sync_policy(state, held, term_.group),
                    Partitions(state, broker.partitions, routes_, links_));
@@ -169,7 +179,9 @@ void LedGroup::look(kafka::Broker& broker) {
   const Partitions partitions(broker.control.state(), broker.partitions, routes_, links_);
   const auto wish = leader_.look(broker.now.instant, partitions);
   set_blocked(broker, stopped_writes_ || leader_.blocked() || held.draining.has_value());
-  if (std::exchange(tombstones_may_go_, leader_.all_caught_up()) != leader_.all_caught_up()) {
+  // Whoever may yet stay in the cluster has to pass them, too.
+  const bool may_go = leader_.all_caught_up() && !somebody_leaves(broker.control.state());
+  if (std::exchange(tombstones_may_go_, may_go) != may_go) {
     for (const kafka::Route route : routes_) {
       kafka::HostedPartition* hosted = broker.partitions.find(route);
       if (hosted != nullptr) hosted->partition->set_tombstones_may_go(tombstones_may_go_);

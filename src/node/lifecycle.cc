@@ -61,6 +61,7 @@ std::unique_ptr<control::StoreController> make_store_state(const NodeConfig& con
   controller.role = cluster.region_role;
   controller.unsynced = {name_file(files, control::kUnsyncedPath), cluster.machine_run};
   controller.lease_seconds = cluster.lease_seconds;
+  controller.topic_defaults = policy(config).topic_defaults;
   return std::make_unique<control::StoreController>(std::move(controller), random.fork());
 }
 
@@ -149,6 +150,7 @@ admin::NodeView Node::Machines::node_view() const {
   if (regions_ == nullptr) return view;
   view.operations = regions_->operations();
   view.sign = config_.cluster->sign;
+  view.lease = Duration::seconds(config_.cluster->lease_seconds);
   view.regions = [this] { return regions_->status(); };
   view.store = [this] { return regions_->store_status(); };
   view.store_trouble = store_state_->trouble().value_or("");

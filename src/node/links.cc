@@ -86,15 +86,30 @@ void Links::look_at_nodes(const Now& now, port::Effects& effects) {
     }
     if (!link.connection && link.retry_at == Instant{}) call(now, link, effects);
   }
+  forget_nodes(effects);
   // A directory that was replaced must not be listened to any longer.
-  std::vector<port::ConnectionId> strangers;
+  std::map<port::ConnectionId, std::string> strangers;
   for (const auto& [connection, link] : incoming_) {
-    if (link.sender != nullptr && !stranger(link.session->peer()).empty()) {
-      strangers.push_back(connection);
-    }
+    if (link.sender == nullptr) continue;
+    std::string why = stranger(link.session->peer());
+    if (!why.empty()) strangers.emplace(connection, std::move(why));
   }
-  for (const port::ConnectionId connection : strangers) {
-    drop(connection, "the peer's data directory is not the one that the cluster knows", effects);
+  for (const auto& [connection, why] : strangers) drop(connection, why, effects);
+}
+
+// Those that are none of the cluster's any more.
+void Links::forget_nodes(port::Effects& effects) {
+  for (auto next = outgoing_.begin(); next != outgoing_.end();) {
+    const auto at = next++;
+    Outgoing& link = at->second;
+    if (state_.find_node(link.node) != nullptr) continue;
+    if (link.connection) {
+      calls_.erase(*link.connection);
+      effects.add(port::CloseConnection{*link.connection, false});
+    }
+    link.receiver->use(nullptr);
+    events_.emplace_back(PeerLost{link.node});
+    outgoing_.erase(at);
   }
 }
 

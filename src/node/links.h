@@ -69,8 +69,10 @@ class Links {
   void start(link::LinkIdentity own) { own_ = std::move(own); }
   // Batches are compressed for who connects from now on.
   void compress_batches() { compresses_ = true; }
-  // The node stops: everything is closed.
+  // The node stops, or is none of the cluster's any more: everything is closed.
   void stop(port::Effects& effects);
+  // It is one again.
+  void go_on() { stopped_ = false; }
 
   // The cluster's nodes may have changed.
   void look_at_nodes(const Now& now, port::Effects& effects);
@@ -148,6 +150,7 @@ class Links {
     std::unique_ptr<link::Sender> sender;  // once the peer said who it is
   };
 
+  void forget_nodes(port::Effects& effects);
   void call(const Now& now, Outgoing& link, port::Effects& effects);
   void lost(const Now& now, Outgoing& link, const std::string& reason, port::Effects& effects);
   void drop(port::ConnectionId connection, const std::string& reason, port::Effects& effects);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/planted_bug.h"
+#include "control/decide_regions.h"
 
 namespace magpie::node {
 
@@ -40,6 +41,7 @@ void Regions::start(kafka::Broker& broker, const control::Identity& identity) {
   terms_.start(broker, {identity.node_id, identity.incarnation});
   operations_.start({identity.node_id, identity.incarnation});
   begin_turn(broker);
+  look_at_membership(broker);
   links_.look_at_nodes(broker.now, broker.effects);
 }
 
@@ -95,8 +97,29 @@ void Regions::applied(kafka::Broker& broker, const control::Difference& differen
   terms_.applied(broker, difference);
   operations_.state_changed();
   if (std::holds_alternative<control::NodeChanged>(difference)) {
+    look_at_membership(broker);
     links_.look_at_nodes(broker.now, broker.effects);
   }
+}
+
+// Whether this node is still one of the cluster's.
+void Regions::look_at_membership(kafka::Broker& broker) {
+  const control::State& state = controller_.state();
+  const bool removed = control::is_removed(state, config_.region);
+  if (std::exchange(removed_, removed) == removed) return;
+  if (!removed) {
+    links_.go_on();
+    return broker.effects.add(
+        port::LogLine{port::Severity::kInfo, "region_readmitted",
+                      fmt::format("region '{}' is one of the cluster again", config_.region)});
+  }
+  links_.stop(broker.effects);
+  broker.effects.add(port::LogLine{
+      port::Severity::kError, "region_removed",
+      fmt::format("region '{0}' was removed from the cluster: this node serves nothing any more, "
+                  "and what it holds stays on its disk. Stop it, or take the region in again, at a "
+                  "node of another one, with: magpie region readmit {0}",
+                  config_.region)});
 }
 
 void Regions::published(kafka::Broker& broker, const std::string& topic) {

@@ -76,6 +76,7 @@ class Regions {
   void hear(kafka::Broker& broker, LinkEvent& event);
   void heard(kafka::Broker& broker, const link::ReceiverEvent& event);
   void begin_anew(kafka::Broker& broker, const link::CopyOutdated& outdated);
+  void look_at_membership(kafka::Broker& broker);
 
   const NodeConfig& config_;
   const control::StoreController& controller_;
@@ -89,6 +90,7 @@ class Regions {
   HandOvers hand_overs_;
   bool started_ = false;
   control::Member self_;
+  bool removed_ = false;         // its region is none of the cluster's any more
   uint64_t missed_offsets_ = 0;  // that copies here will never hold
 };
 

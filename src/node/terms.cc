@@ -129,8 +129,11 @@ void Terms::place_topic(kafka::Broker& broker, const std::string& name) {
     ++placed_[name][group];
     ++groups_[group].hosted;
     dirty_.insert(group);
-    const kafka::HostedPartition* hosted = partitions_.find(name, index);
+    kafka::HostedPartition* hosted = partitions_.find(name, index);
     if (hosted == nullptr || hosted->topic_id != topic->id) continue;
+    // One that was not to be here for a while may be shown again.
+    if (!before.contains(hosted->route))
+      hosted->cut_off = hosted->cut_off && groups_[group].cut_off;
     groups_[group].routes.insert(hosted->route);
     routes_of_[name].insert(hosted->route);
     group_of_[hosted->route] = std::move(group);
@@ -139,9 +142,13 @@ void Terms::place_topic(kafka::Broker& broker, const std::string& name) {
     LedGroup* const led = groups_[group].led.get();
     if (led != nullptr && group_of(route) != group) led->remove(broker, route);
     if (group_of_.contains(route)) continue;
-    // It is gone, or is not to be here any more.
+    // It is gone, or is not to be here any more: what is left of it is not shown to anybody.
     links_.unfollow_others(route, self_->node);
     links_.stopped(route, broker.effects);
+    if (kafka::HostedPartition* hosted = partitions_.find(route)) {
+      hosted->cut_off = true;
+      changed_.push_back(route);
+    }
   }
 }
 
@@ -210,9 +217,7 @@ void Terms::node_changed(kafka::Broker& broker, NodeId node) {
       }
     }
   }
-  if (is_new) {
-    place_all(broker);
-  }
+  if (is_new || replaced) place_all(broker);
 }
 
 // --- the lease -----------------------------------------------------------------------------------

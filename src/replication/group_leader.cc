@@ -35,8 +35,9 @@ void GroupLeader::set_term(Instant now, const Term& term, const SyncPolicy& poli
     progress_.clear();
   }
   term_ = term;
-  std::erase_if(progress_,
-                [&](const auto& entry) { return !contains(term_.members, entry.first); });
+  std::erase_if(progress_, [&](const auto& entry) {
+    return !contains(term_.members, entry.first) && !contains(term_.leaving, entry.first);
+  });
 }
 
 std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitions) {
@@ -50,6 +51,10 @@ std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitio
     progress.look(now, ends, positions);
     exposure_ = std::min(exposure_, progress.exposed(now));
     all_caught_up_ = all_caught_up_ && progress.has_caught_up();
+  }
+  for (const NodeId member : term_.leaving) {
+    for (size_t i = 0; i < ends.size(); ++i) positions[i] = partitions.position(i, member);
+    progress_[member].look(now, ends, positions);
   }
   // While nobody has caught up, records of earlier terms may be here only, and their age is not
   // known.
@@ -113,6 +118,12 @@ std::optional<NodeId> GroupLeader::gone_member(const LedPartitions& partitions) 
   return std::nullopt;
 }
 
+std::optional<NodeId> GroupLeader::leaving_member() const {
+  const auto found = std::find_if(term_.sync.begin(), term_.sync.end(),
+                                  [&](NodeId member) { return contains(term_.leaving, member); });
+  return found == term_.sync.end() ? std::nullopt : std::optional(*found);
+}
+
 std::optional<NodeId> GroupLeader::candidate(Instant now) const {
   for (const NodeId member : term_.members) {
     const bool fresh = keeps_up(member, now) || planted(PlantedBug::kJoiningCountsAtOnce);
@@ -125,7 +136,8 @@ std::optional<Wish> GroupLeader::join(Instant now, const LedPartitions& partitio
   const NodeId member = *term_.joining;
   const auto progress = progress_.find(member);
   const bool slow = progress == progress_.end() || progress->second.behind(now) > policy_.timeout;
-  if (slow || partitions.is_gone(member)) return AbandonJoining{member};
+  const bool leaves = contains(term_.leaving, member);
+  if (slow || leaves || partitions.is_gone(member)) return AbandonJoining{member};
   for (size_t i = 0; i < partitions.count(); ++i) {
     if (partitions.position(i, member) < partitions.high_watermark(i)) return std::nullopt;
   }
@@ -134,6 +146,7 @@ std::optional<Wish> GroupLeader::join(Instant now, const LedPartitions& partitio
   if (term_.sync.size() >= wanted) {
     wish.instead_of = slow_member(now);
     if (!wish.instead_of) wish.instead_of = gone_member(partitions);
+    if (!wish.instead_of) wish.instead_of = leaving_member();
   }
   return wish;
 }
@@ -151,9 +164,15 @@ std::optional<Wish> GroupLeader::replace(Instant now, const LedPartitions& parti
     blocked_ = true;
     return std::nullopt;
   }
-  if (term_.sync.size() > wanted) return ShrinkSync{term_.sync.back()};
-  if (term_.sync.size() < wanted && fresh) return BeginJoining{*fresh};
-  return std::nullopt;
+  const std::optional<NodeId> leaving = leaving_member();
+  if (term_.sync.size() > wanted) return ShrinkSync{leaving.value_or(term_.sync.back())};
+  if ((leaving || term_.sync.size() < wanted) && fresh) return BeginJoining{*fresh};
+  if (!leaving || !(enough || policy_.degrade)) return std::nullopt;
+  // Until somebody else holds as much; if nobody can, it is known to leave a copy less.
+  const bool nobody_comes =
+      std::all_of(term_.members.begin(), term_.members.end(),
+                  [&](NodeId member) { return is_required(member) || partitions.is_gone(member); });
+  return nobody_comes ? std::optional<Wish>(ShrinkSync{*leaving}) : std::nullopt;
 }
 
 }  // namespace magpie::replication

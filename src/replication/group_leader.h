@@ -14,6 +14,7 @@
 //    keeps up, if there is one; alone, if the policy allows fewer copies; else writes are blocked;
 //  - who is gone (stopped in order, or lost long enough) is not waited for, as long as `min`
 //    members are left or another takes the place: a short absence does not cost a copy too many;
+//  - who is to leave stays until another has taken the place, if there is one who may;
 //  - a member enters in two steps: first it is required, then, once it holds everything up to the
 //    high watermark in every partition, it belongs to the set.
 //
@@ -47,7 +48,8 @@ struct Term {
   bool open = false;
   std::vector<NodeId> sync;
   std::optional<NodeId> joining;
-  std::vector<NodeId> members;  // all that may follow, nearest first; without the leader
+  std::vector<NodeId> members;       // all that may follow, nearest first; without the leader
+  std::vector<NodeId> leaving = {};  // these follow, too, and are to leave the sync set
 
   bool operator==(const Term&) const = default;
 };
@@ -119,6 +121,7 @@ class GroupLeader {
   std::optional<Wish> replace(Instant now, const LedPartitions& partitions);
   std::optional<NodeId> slow_member(Instant now) const;
   std::optional<NodeId> gone_member(const LedPartitions& partitions) const;
+  std::optional<NodeId> leaving_member() const;
   std::optional<NodeId> candidate(Instant now) const;
   bool keeps_up(NodeId member, Instant now) const;
   bool is_required(NodeId member) const;

@@ -240,6 +240,43 @@ TEST_F(GroupLeaderTest, ACopyTooFewIsNotRiskedForAShortAbsence) {
   EXPECT_EQ(look(), Wish{ShrinkSync{kGz}});
 }
 
+TEST_F(GroupLeaderTest, WhoIsToLeaveStaysUntilAnotherHoldsAsMuch) {
+  begin({.open = true, .sync = {kGz}}, {.degrade = true});
+  const auto leaves = [&](std::vector<NodeId> members) {
+    term.members = std::move(members);
+    term.leaving = {kGz};
+    leader.set_term(now, term, policy, logs);
+  };
+  leaves({kSh});
+  logs.hold_all(kGz);
+  EXPECT_FALSE(look()) << "the other one is still to come";
+  EXPECT_FALSE(look(kLong)) << "which may take long";
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), Wish{BeginJoining{kSh}});
+  change({kGz}, kSh);
+  EXPECT_EQ(look(), Wish(FinishJoining{kSh, kGz}));
+  // Nor does it enter again.
+  change({}, kGz);
+  EXPECT_EQ(look(), Wish{AbandonJoining{kGz}});
+  // With nobody else it leaves all the same, if that may be.
+  change({kGz});
+  logs.positions.erase(kSh);
+  logs.gone = {kSh};
+  EXPECT_EQ(look(), Wish{ShrinkSync{kGz}});
+  leaves({});
+  EXPECT_EQ(look(), Wish{ShrinkSync{kGz}});
+  policy.degrade = false;
+  leaves({});
+  EXPECT_FALSE(look());
+  // Of more than are wanted it is the one to go.
+  policy.degrade = true;
+  logs.gone.clear();
+  logs.hold_all(kSh);
+  change({kGz, kSh});
+  leaves({kSh});
+  EXPECT_EQ(look(), Wish{ShrinkSync{kGz}});
+}
+
 TEST_F(GroupLeaderTest, AnEpochIsNotHeldUpByWhoIsGone) {
   begin({}, {.copies = 2, .min = 1});
   logs.hold_all(kSh);

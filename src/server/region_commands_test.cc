@@ -173,15 +173,50 @@ TEST(FailoverGroupCommand, PlaceAndDelete) {
 TEST(RegionCommand, List) {
   const json region = {{"name", "bj"},
                        {"role", "data"},
+                       {"state", "member"},
                        {"nodes", {1, 4}},
                        {"alive", json::array({1})},
                        {"leads", json::array()}};
   FakeNode node(200, json{{"single_node", false}, {"regions", json::array({region})}});
   EXPECT_EQ(node.run({"region", "list"}).output,
-            "REGION  ROLE  NODES  ALIVE  LEADS\n"
-            "bj      data  1, 4   1      -\n");
+            "REGION  ROLE  STATE   NODES  ALIVE  LEADS\n"
+            "bj      data  member  1, 4   1      -\n");
   FakeNode alone(200, json{{"single_node", true}, {"regions", json::array({region})}});
   EXPECT_NE(alone.run({"region", "list"}).output.find("this node is alone"), std::string::npos);
+}
+
+TEST(RegionCommand, RemoveSaysWhatItMeansAndWhatItWaitsFor) {
+  const json answer = {{"region", "bj"},
+                       {"state", "member"},
+                       {"dry_run", true},
+                       {"waits_for", {"failover group 'pay' to be acknowledged without it"}},
+                       {"consequences", {"2 sites are left"}}};
+  FakeNode node(200, answer);
+  EXPECT_EQ(node.run({"region", "remove", "bj", "--dry-run"}).output,
+            "nothing was changed. Without region bj:\n"
+            "  2 sites are left\n"
+            "waits for failover group 'pay' to be acknowledged without it\n");
+  EXPECT_EQ(node.asked, R"(POST /v1/regions/bj/remove {"dry_run":true})");
+  json leaving = answer;
+  leaving["state"] = "leaving";
+  FakeNode slow(200, leaving);
+  const CommandResult waited = slow.run({"region", "remove", "bj", "--limit", "1s"});
+  EXPECT_EQ(waited.exit_code, 3);
+  EXPECT_NE(waited.output.find("waits for failover group 'pay'"), std::string::npos);
+  EXPECT_NE(waited.output.find("region readmit bj"), std::string::npos) << waited.output;
+  json removed = answer;
+  removed["state"] = "removed";
+  FakeNode gone(200, removed);
+  EXPECT_EQ(gone.run({"region", "remove", "bj"}).output,
+            "region bj is removed; what its disks hold stays there\n");
+  FakeNode back(200, json{{"region", "bj"}, {"state", "member"}});
+  EXPECT_EQ(back.run({"region", "readmit", "bj"}).output,
+            "region bj is one of the cluster again\n");
+  EXPECT_EQ(back.asked, "POST /v1/regions/bj/readmit ");
+  const CommandResult wrong = gone.run({"region", "remove", "bj", "--limit", "soon"});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_NE(wrong.output.find("--limit 'soon': expected a duration"), std::string::npos)
+      << wrong.output;
 }
 
 TEST(TimeText, IsUtcWithMilliseconds) {

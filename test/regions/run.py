@@ -14,6 +14,8 @@ is looked for. Each is told with `magpie store` and with an etcd of three sites.
   it the group again. In the end a majority of etcd dies, and the clients go on.
 - The control store is lost: it comes back from a backup that is older than much of what the cluster
   knows, twice, and `magpie store adopt` makes it whole; the second time without a node.
+- A region is removed while it runs, and readmitted: what leads, or is needed, is not let go; in the
+  end the region that was away leads, with what it held and what it missed.
 - Writes are blocked: of a critical group every other region is lost, and comes back. Clients whose
   delivery timeout is longer lose nothing and are told nothing; one that waits less is told of each
   record that it gave up. The long form lasts nearly as long as Java's default of two minutes.
@@ -163,6 +165,45 @@ def store_is_lost(kind):
     return story
 
 
+def refused(cluster, via, *arguments, says):
+    done = cluster.run(via, *arguments)
+    if done.ok or says not in done.output:
+        raise Trouble(f"magpie {' '.join(arguments)} does not say '{says}': {done.output}")
+
+
+def listed(cluster, region):
+    regions = cluster.ask("bj", "region", "list")["regions"]
+    return next(one for one in regions if one["name"] == region)
+
+
+def region_is_removed(cluster, producer, consumer):
+    more(producer, 500, "the producer")
+    refused(cluster, "bj", "region", "remove", "xx", says="there is no region 'xx'")
+    refused(cluster, "sh", "region", "remove", "bj", says="magpie switchover --all-from bj")
+    # Which region the other groups begin in is a matter of who was there first.
+    if listed(cluster, "gz")["leads"]:
+        cluster.magpie("bj", "switchover", "--all-from", "gz", "--to", "bj", seconds=60)
+    refused(cluster, "bj", "region", "remove", "gz", says="after_failover")
+    cluster.magpie("bj", "failover-group", "alter", GROUP, "--after-failover", "degrade")
+    # Of a cluster that has just begun nobody is let go: six leases have to pass.
+    cluster.wait(lambda: cluster.run("bj", "region", "remove", "gz", "--dry-run").ok,
+                 "regions may change")
+    cluster.magpie("bj", "region", "remove", "gz")
+    cluster.wait(lambda: "region_removed" in cluster.log_of("gz"), "gz knows that it is out")
+    if listed(cluster, "gz")["state"] != "removed":
+        raise Trouble(f"gz is not removed: {listed(cluster, 'gz')}")
+    more(producer, 1000, "the producer without gz")
+    more(consumer, 1000, "the consumer without gz")
+    refused(cluster, "gz", "region", "readmit", "gz", says="at a node of another region")
+    cluster.magpie("bj", "region", "readmit", "gz")
+    cluster.wait(lambda: "region_readmitted" in cluster.log_of("gz"), "gz knows that it is in")
+    cluster.magpie("bj", "failover-group", "alter", GROUP, "--regions", ",".join(REGIONS))
+    cluster.magpie("bj", "switchover", GROUP, "--to", "gz", seconds=60)
+    cluster.wait(lambda: leads(cluster, "bj", "gz"), "gz leads")
+    more(producer, 1000, "the producer after gz took over")
+    more(consumer, 1000, "the consumer after gz took over")
+
+
 def writes_are_blocked(seconds):
     """For so long, and until a client that waits for ten seconds has given up."""
     def story(cluster, producer, consumer):
@@ -252,6 +293,7 @@ STORIES = (
     ("a_region_dies_with_its_member_of_etcd", member_dies_too, ETCD),
     ("the_store_is_lost", store_is_lost(lost_store.OwnStore), ()),
     ("the_etcd_is_lost", store_is_lost(lost_store.Etcd), ETCD),
+    ("a_region_is_removed", region_is_removed, ("--lease", "2s")),
     ("writes_are_blocked", writes_are_blocked(0), ()),
 )
 LONG_STORIES = (
