@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -15,6 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kNobodySaid = "the admin port";
+constexpr size_t kConsumerGroupsShown = 100;
 
 json number_json(const std::optional<int64_t>& number) {
   return number ? json(*number) : json(nullptr);
@@ -68,6 +70,52 @@ json group_json(const control::State& state, const control::OperationGroup& grou
           {"held", held_json(group.held)},
           {"waiting_for", text_json(group.waiting_for)},
           {"error", text_json(group.error)}};
+}
+
+// The consumer groups that would be set back, those that lose most first; null if this node does
+// not know their positions.
+json consumers_json(const control::State& state, const group::GroupCoordinator& coordinator,
+                    const failover::GroupPreview& preview) {
+  if (!coordinator.is_serving()) return nullptr;
+  struct SetBack {
+    std::string group;
+    int64_t positions = 0;
+    int64_t records = 0;
+  };
+  std::vector<SetBack> found;
+  for (const auto& [id, group] : coordinator.durable().groups()) {
+    SetBack back{id, 0, 0};
+    for (const auto& [at, position] : group.positions) {
+      const control::Topic* topic = state.find_topic(at.topic);
+      if (topic == nullptr || preview.loss == control::LossKind::kZero) continue;
+      const auto end = preview.ends.find({topic->id, at.partition});
+      if (end == preview.ends.end() || position.offset <= end->second) continue;
+      ++back.positions;
+      back.records += position.offset - end->second;
+    }
+    if (back.positions > 0) found.push_back(std::move(back));
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const SetBack& a, const SetBack& b) { return a.records > b.records; });
+  json listed = json::array();
+  for (const SetBack& back : found) {
+    if (listed.size() == kConsumerGroupsShown) break;
+    listed.push_back(
+        {{"group", back.group}, {"positions", back.positions}, {"records", back.records}});
+  }
+  const size_t omitted = found.size() - listed.size();
+  return {{"set_back", std::move(listed)}, {"omitted", omitted}};
+}
+
+json capacity_json(const failover::Capacity& capacity) {
+  return {{"disk_free_bytes", number_json(capacity.disk_free_bytes)},
+          {"disk_lasts_ms", duration_json(capacity.disk_lasts)},
+          {"group_bytes", number_json(capacity.group_bytes)},
+          {"leader_group_bytes", number_json(capacity.leader_group_bytes)},
+          {"connections", number_json(capacity.connections)},
+          {"leader_connections", number_json(capacity.leader_connections)},
+          {"connections_max", number_json(capacity.connections_max)},
+          {"warnings", capacity.warnings}};
 }
 
 Result<std::vector<std::string>> read_names(const std::string& key, const json& value) {
@@ -152,7 +200,8 @@ json operation_json(const control::State& state, const control::Operation& opera
           {"timeline", std::move(timeline)}};
 }
 
-json preview_json(const control::State& state, const failover::Preview& preview) {
+json preview_json(const control::State& state, const group::GroupCoordinator& coordinator,
+                  const failover::Preview& preview) {
   json objections = json::array();
   for (const control::Objection& objection : preview.plan.objections) {
     objections.push_back({{"rule", text_json(objection.rule)},
@@ -172,11 +221,19 @@ json preview_json(const control::State& state, const failover::Preview& preview)
                       {"estimate", control::to_string(group.loss)},
                       {"records_min", group.range.at_least},
                       {"records_max", number_json(group.range.at_most)},
+                      {"records_estimate", number_json(group.range.estimate)},
                       {"time_max_ms", duration_json(group.time_max)},
                       {"target_lag", number_json(group.target_lag)},
-                      {"silent", std::move(silent)}});
+                      {"silent", std::move(silent)},
+                      {"consumer_groups", consumers_json(state, coordinator, group)},
+                      {"capacity", capacity_json(group.capacity)}});
   }
-  return {{"dry_run", true}, {"objections", std::move(objections)}, {"groups", std::move(groups)}};
+  const control::Leadership& system = state.leadership(control::kSystemGroup);
+  const json coordinated_by = system.exists() ? json(system.leader.node.value) : json(nullptr);
+  return {{"dry_run", true},
+          {"objections", std::move(objections)},
+          {"consumer_groups_at", coordinated_by},
+          {"groups", std::move(groups)}};
 }
 
 Result<OperationBody> read_operation(const std::string& text) {

@@ -9,11 +9,14 @@
 #include "control/operation_plan.h"
 #include "control/state.h"
 #include "failover/preview.h"
+#include "group/group_coordinator.h"
 
 namespace magpie::admin {
 
 nlohmann::json operation_json(const control::State& state, const control::Operation& operation);
-nlohmann::json preview_json(const control::State& state, const failover::Preview& preview);
+// With what it means for consumer groups, if `coordinator` serves them here.
+nlohmann::json preview_json(const control::State& state, const group::GroupCoordinator& coordinator,
+                            const failover::Preview& preview);
 
 struct OperationBody {
   control::OperationRequest request;

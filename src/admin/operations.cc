@@ -14,6 +14,7 @@
 #include "control/keys.h"
 #include "failover/operations.h"
 #include "kafka/cluster_control.h"
+#include "kafka/group_requests.h"
 
 namespace magpie::admin {
 namespace {
@@ -151,8 +152,9 @@ void approve_operation(kafka::Broker& broker, port::HttpExchangeId exchange,
 }
 
 void answer_preview(kafka::Broker& broker, const failover::Preview& preview) {
-  broker.effects.add(json_response(port::HttpExchangeId{preview.token}, 200,
-                                   preview_json(broker.control.state(), preview)));
+  broker.effects.add(
+      json_response(port::HttpExchangeId{preview.token}, 200,
+                    preview_json(broker.control.state(), broker.groups.coordinator(), preview)));
 }
 
 }  // namespace magpie::admin

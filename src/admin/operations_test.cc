@@ -198,5 +198,40 @@ TEST_F(OperationRoutes, ADryRunIsAnsweredWhenTheNodesHaveAnswered) {
   EXPECT_TRUE(state().operations().empty());
 }
 
+TEST_F(OperationRoutes, ADryRunSaysWhichConsumersWouldBeSetBackAndWhatIsMeasured) {
+  cluster();
+  kafka::Broker broker = bench.broker();
+  bench.create_topic("orders", 2);
+  const Uuid orders = state().find_topic("orders")->id;
+  bench.commit("readers", "orders", 0, 40);
+  bench.commit("readers", "orders", 1, 5);
+  bench.commit("billing", "orders", 0, 12);
+  bench.commit("others", "elsewhere", 0, 99);
+  failover::Preview preview;
+  preview.token = 9;
+  failover::GroupPreview& group = preview.groups.emplace_back();
+  group.planned.group = "pay";
+  group.planned.target = NodeId{2};
+  group.ends = {{{orders, 0}, Offset{10}}, {{orders, 1}, Offset{5}}};
+  group.range.estimate = 30;
+  group.capacity.disk_free_bytes = 7;
+  group.capacity.warnings = {"too small"};
+  const auto answered = [&] {
+    answer_preview(broker, preview);
+    return json::parse(std::get<port::HttpRespond>(broker.effects.list().back()).body)["groups"][0];
+  };
+  const json lossy = answered();
+  EXPECT_EQ(lossy["consumer_groups"]["set_back"],
+            (json{{{"group", "readers"}, {"positions", 1}, {"records", 30}},
+                  {{"group", "billing"}, {"positions", 1}, {"records", 2}}}));
+  EXPECT_EQ(lossy["consumer_groups"]["omitted"], 0);
+  EXPECT_EQ(lossy["records_estimate"], 30);
+  EXPECT_EQ(lossy["capacity"]["disk_free_bytes"], 7);
+  EXPECT_EQ(lossy["capacity"]["connections_max"], nullptr);
+  EXPECT_EQ(lossy["capacity"]["warnings"], json::array({"too small"}));
+  group.loss = control::LossKind::kZero;
+  EXPECT_EQ(answered()["consumer_groups"]["set_back"], json::array()) << "nothing is lost";
+}
+
 }  // namespace
 }  // namespace magpie::admin

@@ -423,6 +423,9 @@ Decided<Operation> decide_finish_step(const State& state, const StepClaim& claim
     group.loss->time_max.reset();
     group.loss->basis = found.contradiction;
   }
+  for (const NodeId node : found.silent) {
+    group.loss->basis += fmt::format("; node {} was not there to contradict", node.value);
+  }
   enter(draft->operation, group, OperationStep::kDone, now);
   Transaction transaction;
   change_key(state, certificate_key(claim.operation, claim.group),

@@ -81,6 +81,8 @@ struct Verification {
   std::string contradiction;
   // Why it could not be verified; the statement stays as the transaction made it.
   std::string unverified;
+  // Who was not there to contradict.
+  std::vector<NodeId> silent = {};
 };
 // Leaves a certificate (certificate.h) beside the record.
 Decided<Operation> decide_finish_step(const State& state, const StepClaim& claim,

@@ -88,6 +88,11 @@ bool GroupRun::inspect(const RunContext& at, NodeId node) {
   return false;
 }
 
+bool GroupRun::is_out_of_reach(NodeId node, int times) const {
+  const auto found = inspecting_.find(node);
+  return found != inspecting_.end() && found->second.failed >= times;
+}
+
 bool GroupRun::take_answer(const Now& now, const Answered& answered, const Config& config) {
   for (auto& [region, inquiry] : accepting_) {
     if (inquiry.ticket != answered.ticket || answered.ticket == 0) continue;
@@ -116,6 +121,8 @@ bool GroupRun::take_answer(const Now& now, const Answered& answered, const Confi
     if (const auto* answer = std::get_if<wire::LinkInspectAnswer>(&answered.answer)) {
       inquiry.answered = true;
       holdings_[node] = *answer;
+    } else {
+      ++inquiry.failed;
     }
     return true;
   }
@@ -134,7 +141,7 @@ void GroupRun::propose(const RunContext& at, Decide decide) {
   control::StepClaim claim{at.operation.id, at.operation.attempt, at.self, at.record.group,
                            at.record.step};
   proposal_ = at.next_ticket++;
-  at.out.proposals.push_back(
+  at.steps.push_back(
       {*proposal_,
        [decide = std::move(decide), claim = std::move(claim), wall = at.now.wall](
            const control::State& state) -> tl::expected<control::Transaction, control::Refusal> {
@@ -382,8 +389,12 @@ void GroupRun::fence(const RunContext& at) {
   if (!fenced_) asked_since_ = at.now.instant;
   fenced_ = true;
   bool all_answered = true;
+  bool may_answer = false;
   for (const NodeId node : control::possible_leaders(at.state, at.record.group)) {
-    if (!inspect(at, node)) all_answered = false;
+    if (inspect(at, node)) continue;
+    all_answered = false;
+    // One that holds no lease cannot be chosen; what it knows would only narrow the statement.
+    if (control::is_alive(at.state, node) || !is_out_of_reach(node, 1)) may_answer = true;
   }
   const std::vector<NodeId> reach = in_reach(at);
   std::vector<NodeId> living;
@@ -393,7 +404,7 @@ void GroupRun::fence(const RunContext& at) {
   std::optional<NodeId> target = at.record.target;
   if (target->value < 0) target = most_advanced(holdings_, living);
   const bool patient = at.now.instant < asked_since_ + at.config.inspect_patience;
-  if (!target || !holdings_.contains(*target) || (!all_answered && patient)) {
+  if (!target || !holdings_.contains(*target) || (may_answer && patient)) {
     return note(at, fmt::format("nodes {} to say what they hold", nodes_text(reach)));
   }
   if (!refusal_.empty()) note(at, refusal_);
@@ -431,6 +442,12 @@ void GroupRun::promote_with_loss(const RunContext& at, NodeId target, bool all_a
       all_answered ? "all" : "not all", loss.target_is_ahead ? "none" : "another", target.value,
       at.record.old_leader.node.value,
       loss.at_most ? ", but lies within the offsets it had reserved" : "");
+  if (loss.estimate) {
+    estimate.basis += fmt::format(
+        ". By estimate, which proves nothing, about {} records: what others hold, and what it "
+        "would have written unheard until its time was over, at the rate its followers saw",
+        *loss.estimate);
+  }
   propose(at, [target, estimate = std::move(estimate)](
                   const control::State& state, const control::StepClaim& claim, WallTime now) {
     return control::decide_promote_with_loss_step(state, claim, target, estimate, now);
@@ -440,7 +457,9 @@ void GroupRun::promote_with_loss(const RunContext& at, NodeId target, bool all_a
 void GroupRun::verify(const RunContext& at) {
   const Leadership& led = at.state.leadership(at.record.group);
   const NodeId leader = at.record.new_leader.node;
+  std::vector<NodeId> silent;
   const auto finish = [&](control::Verification found) {
+    found.silent = silent;
     propose(at, [found = std::move(found)](const control::State& state,
                                            const control::StepClaim& claim, WallTime now) {
       return control::decide_finish_step(state, claim, found, now);
@@ -459,16 +478,24 @@ void GroupRun::verify(const RunContext& at) {
   if (!open_since_) open_since_ = asked_since_ = at.now.instant;
   // What others know must have been said before what the leader holds: it goes on writing.
   bool others_answered = true;
+  bool may_answer = false;
   for (const NodeId node : control::possible_leaders(at.state, at.record.group)) {
-    if (control::is_alive(at.state, node) && !inspect(at, node)) others_answered = false;
+    const bool alive = control::is_alive(at.state, node);
+    if (alive && inspect(at, node)) continue;
+    silent.push_back(node);
+    if (!alive) continue;
+    others_answered = false;
+    // Of the node that is being left nothing else is expected; of others once may be by chance.
+    const int times = node == at.record.old_leader.node ? 1 : 2;
+    if (!is_out_of_reach(node, times)) may_answer = true;
   }
-  const bool patient = at.now.instant < asked_since_ + at.config.inspect_patience;
-  if (!others_answered && patient) return;
+  const bool patient = at.now.instant < asked_since_ + at.config.verify_patience;
+  if (may_answer && patient) return;
   const bool late = at.now.instant >= *open_since_ + at.config.verify_timeout;
   if (!inspect(at, leader)) {
     if (!late) return note(at, fmt::format("node {} to say what it holds", leader.value));
-    const std::string silent = fmt::format("node {} did not say what it holds", leader.value);
-    return finish({std::nullopt, contradiction_, contradiction_.empty() ? silent : ""});
+    const std::string why = fmt::format("node {} did not say what it holds", leader.value);
+    return finish({std::nullopt, contradiction_, contradiction_.empty() ? why : ""});
   }
   std::string problem = contradiction(at.state, at.record.group, holdings_, leader);
   // Whoever contradicted before and is silent now is believed.
@@ -480,6 +507,7 @@ void GroupRun::verify(const RunContext& at) {
   // Perhaps a topic is just being created there: ask again.
   for (auto& [node, inquiry] : inspecting_) {
     inquiry.answered = false;
+    inquiry.failed = 0;
     inquiry.again_at = at.now.instant + at.config.retry_interval;
   }
   holdings_.clear();

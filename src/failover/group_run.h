@@ -24,6 +24,7 @@ struct RunContext {
   const Config& config;
   uint64_t& next_ticket;
   Output& out;
+  std::vector<Proposal>& steps;
 };
 
 class GroupRun {
@@ -44,6 +45,7 @@ class GroupRun {
     Instant asked_at;
     Instant again_at;
     bool answered = false;
+    int failed = 0;  // how often it could not even be asked
   };
   using Decide = std::function<control::Decided<control::Operation>(
       const control::State&, const control::StepClaim&, WallTime)>;
@@ -72,6 +74,8 @@ class GroupRun {
   void ask_to_accept(const RunContext& at, const std::string& region);
   // True if the node has answered since the step was entered.
   bool inspect(const RunContext& at, NodeId node);
+  // It could not be asked that often.
+  bool is_out_of_reach(NodeId node, int times) const;
 
   std::optional<control::OperationStep> step_;
   Instant entered_;

@@ -68,6 +68,31 @@ std::optional<NodeId> most_advanced(const Holdings& holdings,
   return best;
 }
 
+namespace {
+
+// What was written after the last moment at which somebody heard of the leader; nothing if nobody
+// has.
+std::optional<int64_t> unseen_records(const Holdings& holdings) {
+  std::optional<int64_t> unheard_ms;
+  for (const auto& [node, answer] : holdings) {
+    if (answer.unheard_ms < 0) continue;
+    unheard_ms = std::min(unheard_ms.value_or(INT64_MAX), answer.unheard_ms);
+  }
+  if (!unheard_ms) return std::nullopt;
+  // Neither more records in a minute nor more milliseconds are worth an estimate.
+  constexpr int64_t kMost = 1'000'000'000;
+  int64_t most = 0;
+  for (const auto& [node, answer] : holdings) {
+    if (answer.unheard_ms < 0 || answer.seen_ms <= 0) continue;
+    const int64_t seen = std::clamp<int64_t>(answer.seen_records, 0, kMost);
+    const int64_t product = seen * std::min(*unheard_ms, kMost);
+    most = std::max(most, product / answer.seen_ms + (product % answer.seen_ms > 0 ? 1 : 0));
+  }
+  return most;
+}
+
+}  // namespace
+
 LossRange loss_of(const control::State& state, const std::string& group, const Holdings& holdings,
                   NodeId target) {
   LossRange loss;
@@ -78,10 +103,13 @@ LossRange loss_of(const control::State& state, const std::string& group, const H
     return found == held.end() ? int64_t{0} : found->second.durable_end;
   };
   std::map<Place, int64_t> acknowledged;
+  std::map<Place, int64_t> ends;
   for (const auto& [node, other] : holdings) {
     for (const auto& [place, partition] : opened(other)) {
       int64_t& mark = acknowledged[place];
       mark = std::max(mark, partition.high_watermark);
+      int64_t& end = ends[place];
+      end = std::max(end, partition.durable_end);
       const auto own = held.find(place);
       if (own == held.end() || is_later(partition, own->second)) loss.target_is_ahead = false;
     }
@@ -102,6 +130,13 @@ LossRange loss_of(const control::State& state, const std::string& group, const H
       *loss.at_most += ceiling - end;
     }
   }
+  loss.estimate = unseen_records(holdings);
+  if (!loss.estimate) return loss;
+  for (const auto& [place, end] : ends) {
+    *loss.estimate += std::max<int64_t>(0, end - end_of(place));
+  }
+  loss.estimate = std::max(*loss.estimate, loss.at_least);
+  if (loss.at_most) loss.estimate = std::min(*loss.estimate, *loss.at_most);
   return loss;
 }
 

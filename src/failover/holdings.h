@@ -35,6 +35,10 @@ struct LossRange {
   std::optional<int64_t> at_most;
   // In no partition does anybody who answered have a later record than the target.
   bool target_is_ahead = true;
+  // Proven by nothing: what somebody who answered holds and the target does not, and what the
+  // leader would have written since any of them last heard of it, at the rate they saw until then.
+  // Never below the one or above the other; nothing if nobody has heard of the leader.
+  std::optional<int64_t> estimate = std::nullopt;
 };
 LossRange loss_of(const control::State& state, const std::string& group, const Holdings& holdings,
                   NodeId target);

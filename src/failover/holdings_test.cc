@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "control/keys.h"
+#include "failover/preview.h"
 
 namespace magpie::failover {
 namespace {
@@ -105,6 +106,52 @@ TEST(Holdings, AreListedByTopicAndPartition) {
   EXPECT_EQ(held[0].log_end, Offset{10});
   EXPECT_EQ(held[0].high_watermark, Offset{8});
   EXPECT_EQ(held[1].partition, PartitionIndex{2});
+}
+
+TEST(Holdings, AnEstimateRestsOnWhatFollowersSawOfTheLeader) {
+  const control::State state = two_partitions("[1000,1000]");
+  Holdings holdings = {{NodeId{2}, answer({{10, 1, 8}, {20, 1, 20}})},
+                       {NodeId{3}, answer({{12, 1, 11}, {15, 1, 15}})}};
+  EXPECT_FALSE(loss_of(state, "default", holdings, NodeId{2}).estimate) << "nobody heard of it";
+  // 60 records in 30 seconds, and node 2 heard it last, 4 seconds before its time was over.
+  holdings[NodeId{2}].unheard_ms = 4'000;
+  holdings[NodeId{3}].unheard_ms = 9'000;
+  holdings[NodeId{3}].seen_records = 60;
+  holdings[NodeId{3}].seen_ms = 30'000;
+  EXPECT_EQ(loss_of(state, "default", holdings, NodeId{2}).estimate, 8 + 2) << "node 3 has 2 more";
+  EXPECT_EQ(loss_of(state, "default", holdings, NodeId{3}).estimate, 8 + 5);
+  holdings[NodeId{3}].seen_records = 0;
+  EXPECT_EQ(loss_of(state, "default", holdings, NodeId{2}).estimate, 2);
+  // It stays between what is known and what was reserved.
+  holdings[NodeId{3}].seen_records = 1'000'000'000;
+  EXPECT_EQ(loss_of(state, "default", holdings, NodeId{2}).estimate, 990 + 980);
+}
+
+TEST(Holdings, WhatMayNotFitIsWarnedOf) {
+  wire::LinkInspectAnswer leader = answer({{1'000}});
+  leader.group_bytes = 5'000'000;
+  leader.connections = 90;
+  wire::LinkInspectAnswer target = answer({{900}});
+  const auto warnings = [&] {
+    return capacity_of({{NodeId{1}, leader}, {NodeId{2}, target}}, NodeId{1}, NodeId{2}).warnings;
+  };
+  EXPECT_TRUE(warnings().empty()) << "nothing is known of it";
+  target.group_bytes = 4'000'000;
+  target.disk_free_bytes = 999'999;
+  target.connections = 10;
+  target.connections_max = 99;
+  ASSERT_EQ(warnings().size(), 2u);
+  EXPECT_NE(warnings()[0].find("lacks 1000000 bytes"), std::string::npos);
+  EXPECT_NE(warnings()[1].find("100 connections"), std::string::npos);
+  target.connections_max = 100;
+  target.disk_free_bytes = 10'000'000'000;
+  EXPECT_TRUE(warnings().empty());
+  // A thousand records of 4444 bytes in a second.
+  target.seen_records = 1'000;
+  target.seen_ms = 1'000;
+  ASSERT_EQ(warnings().size(), 1u);
+  EXPECT_NE(warnings()[0].find("full in 37 minutes"), std::string::npos) << warnings()[0];
+  EXPECT_FALSE(capacity_of({}, NodeId{1}, NodeId{2}).disk_free_bytes);
 }
 
 }  // namespace

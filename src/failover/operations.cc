@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "control/decide_operations.h"
 #include "failover/group_run.h"
+#include "failover/step_batch.h"
 
 namespace magpie::failover {
 
@@ -30,11 +32,40 @@ void Operations::step(const Now& now, const control::State& state, const Event& 
       if (settled->refusal) take_over_again_[taking->second] = now.instant + config_.retry_interval;
       taking_over_.erase(taking);
     }
-    for (auto& [key, run] : runs_) {
-      if (run->take_settled(now, *settled, config_)) break;
-    }
+    settle(now, *settled);
   }
   look(now, state, out);
+}
+
+void Operations::settle(const Now& now, const ProposalSettled& settled) {
+  const auto ended = under_way_.extract(settled.ticket);
+  if (ended.empty()) return;
+  for (const ProposalSettled& step : ended.mapped().batch->settled(settled.refusal)) {
+    for (auto& [key, run] : runs_) {
+      if (run->take_settled(now, step, config_)) break;
+    }
+  }
+}
+
+// All groups of an operation stand in one record: what one of them does while another's step is
+// under way would have to be decided again.
+void Operations::send_steps(Output& out) {
+  for (auto& [id, steps] : steps_) {
+    const bool busy =
+        std::any_of(under_way_.begin(), under_way_.end(),
+                    [id = id](const auto& each) { return each.second.operation == id; });
+    if (busy || steps.empty()) continue;
+    const auto count = static_cast<ptrdiff_t>(std::min(steps.size(), kBatchSteps));
+    std::vector<Proposal> taken(std::make_move_iterator(steps.begin()),
+                                std::make_move_iterator(steps.begin() + count));
+    steps.erase(steps.begin(), steps.begin() + count);
+    auto batch = std::make_shared<StepBatch>(std::move(taken));
+    const uint64_t ticket = next_ticket_++;
+    out.proposals.push_back(
+        {ticket, [batch](const control::State& state) { return batch->decide(state); }});
+    under_way_[ticket] = {id, std::move(batch)};
+  }
+  std::erase_if(steps_, [](const auto& entry) { return entry.second.empty(); });
 }
 
 bool Operations::preview(uint64_t token, control::OperationRequest request) {
@@ -96,9 +127,11 @@ void Operations::look(const Now& now, const control::State& state, Output& out) 
       // One that is over is looked at once more, so that its end is logged.
       if (!here || (found == runs_.end() && control::is_over(record.step))) continue;
       if (found == runs_.end()) found = runs_.emplace(key, std::make_unique<GroupRun>()).first;
-      found->second->advance({now, state, operation, record, self_, config_, next_ticket_, out});
+      found->second->advance(
+          {now, state, operation, record, self_, config_, next_ticket_, out, steps_[id]});
     }
   }
+  send_steps(out);
   std::erase_if(runs_, [&](const auto& entry) {
     if (entry.second->is_proposing()) return false;
     const auto operation = state.operations().find(entry.first.first);

@@ -51,8 +51,10 @@ struct Config {
   // How long a switchover may wait before it has begun, and how long writes may stand still.
   Duration plan_timeout = Duration::seconds(60);
   Duration drain_timeout = Duration::seconds(30);
-  // How long nodes are asked what they hold before the choice is made among those that answered.
+  // How long nodes are asked what they hold before the choice is made among those that answered,
+  // and how long when nothing is chosen by it any more. Who is known to be gone is not waited for.
   Duration inspect_patience = Duration::seconds(3);
+  Duration verify_patience = Duration::seconds(1);
   Duration question_timeout = Duration::seconds(3);
   // How long what contradicts a loss of 0 must stay before it is believed.
   Duration verify_timeout = Duration::seconds(10);
@@ -93,6 +95,7 @@ struct Output {
 };
 
 class GroupRun;
+class StepBatch;
 
 class Operations {
  public:
@@ -114,6 +117,8 @@ class Operations {
 
   void look(const Now& now, const control::State& state, Output& out);
   bool look_at_previews(const Now& now, const control::State& state, Output& out);
+  void settle(const Now& now, const ProposalSettled& settled);
+  void send_steps(Output& out);
   void take_over(const Now& now, const control::State& state, const control::Operation& operation,
                  Output& out);
 
@@ -125,6 +130,14 @@ class Operations {
   // Proposals to take operations over, and when one that was refused is made again.
   std::map<uint64_t, control::OperationId> taking_over_;
   std::map<control::OperationId, Instant> take_over_again_;
+  // Steps that wait until those before them in the same operation are settled, and what is under
+  // way.
+  struct UnderWay {
+    control::OperationId operation = 0;
+    std::shared_ptr<StepBatch> batch;
+  };
+  std::map<control::OperationId, std::vector<Proposal>> steps_;
+  std::map<uint64_t, UnderWay> under_way_;  // by ticket
   static constexpr size_t kPreviewsMax = 16;
   std::vector<PreviewRun> asked_previews_;  // and not begun
   std::vector<PreviewRun> previews_;

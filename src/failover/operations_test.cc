@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 
 #include "control/operation_values.h"
@@ -78,6 +79,46 @@ TEST(Operations, AFailoverWithinTheSyncSetLosesNothing) {
   ASSERT_TRUE(world.run_until_over(Duration::seconds(60))) << dump(world);
   EXPECT_EQ(world.group(1, "pay").step, OperationStep::kDone);
   EXPECT_EQ(world.group(1, "pay").loss->kind, LossKind::kZero);
+}
+
+TEST(Operations, SeveralGroupsTakeAStepInOneTransaction) {
+  World world(9);
+  const std::string to = "r" + std::to_string(in_sync(world).value);
+  auto request = switchover({"pay", "logs"}, to.c_str());
+  request.overrides = {"lag"};
+  int drained_alone = 0;
+  world.after_commit = [&] {
+    if (world.state().operations().empty()) return;
+    const bool pay = world.group(1, "pay").step == OperationStep::kPlanned;
+    const bool logs = world.group(1, "logs").step == OperationStep::kPlanned;
+    if (pay != logs) ++drained_alone;
+  };
+  ASSERT_EQ(world.begin(3, request), "");
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(60))) << dump(world);
+  EXPECT_EQ(drained_alone, 0);
+  EXPECT_EQ(world.moves("pay") + world.moves("logs"), 2);
+}
+
+TEST(Operations, WhoIsGoneIsNotWaitedForAndIsNamed) {
+  World world(10);
+  const NodeId copy = in_sync(world);
+  world.crash(1);
+  ASSERT_EQ(world.begin(copy.value, failover({"pay"})), "");
+  std::optional<Instant> open;
+  std::optional<Instant> done;
+  world.after_commit = [&] {
+    if (!open && world.state().leadership("pay").open) open = world.now.instant;
+    const auto step = world.group(1, "pay").step;
+    if (!done && step == OperationStep::kDone) done = world.now.instant;
+  };
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(60))) << dump(world);
+  ASSERT_TRUE(open && done);
+  // Several questions and answers of up to 200 ms each; patience is a second.
+  EXPECT_LT((*done - *open).to_milliseconds(), 900);
+  EXPECT_NE(world.group(1, "pay").loss->basis.find("node 1 was not there to contradict"),
+            std::string::npos);
+  EXPECT_EQ(world.group(1, "pay").loss->kind, LossKind::kZero) << "silence proves nothing";
+  EXPECT_EQ(world.group(1, "pay").error, "");
 }
 
 TEST(Operations, AFailoverWithLossWaitsAndSaysWhy) {

@@ -4,14 +4,33 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "base/ids.h"
 #include "base/time.h"
+#include "base/uuid.h"
 #include "control/operation_plan.h"
 #include "failover/holdings.h"
 #include "failover/question.h"
 
 namespace magpie::failover {
+
+// What is measured of the node that would lead, and of the one that does; nothing where it did not
+// say.
+struct Capacity {
+  std::optional<int64_t> disk_free_bytes;
+  std::optional<int64_t> group_bytes;
+  std::optional<int64_t> leader_group_bytes;
+  std::optional<int64_t> connections;
+  std::optional<int64_t> leader_connections;
+  std::optional<int64_t> connections_max;
+  // How long its disk lasts if the group is written to as it was of late.
+  std::optional<Duration> disk_lasts;
+  // What may not fit, as sentences.
+  std::vector<std::string> warnings;
+};
 
 struct GroupPreview {
   control::PlannedGroup planned;  // with the target that asking has shown
@@ -22,6 +41,9 @@ struct GroupPreview {
   // Records that the leader holds and the target does not; nothing if either did not answer.
   std::optional<int64_t> target_lag;
   std::vector<NodeId> silent;  // asked in vain
+  Capacity capacity;
+  // Where the target's copies end: what consumers have committed beyond it would be set back.
+  std::map<std::pair<Uuid, int32_t>, Offset> ends;
 };
 
 struct Preview {
@@ -55,8 +77,12 @@ class PreviewRun {
   control::OperationPlan plan_;
   Instant started_;
   std::map<uint64_t, Asked> asked_;  // and not answered
+  std::vector<Asked> silent_;        // who could not be asked
   std::map<std::string, Holdings> holdings_;
 };
+
+// What asking the two has shown of whether `target` can lead the group.
+Capacity capacity_of(const Holdings& holdings, NodeId leader, NodeId target);
 
 // Records in which `target` is behind `leader`.
 int64_t lag_between(const wire::LinkInspectAnswer& leader, const wire::LinkInspectAnswer& target);

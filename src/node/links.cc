@@ -214,6 +214,7 @@ void Links::received(const Now& now, port::ConnectionId connection, const Buffer
   must_flush_ = true;
   if (Outgoing* const link = outgoing_at(connection)) {
     const Status status = hear(now, *link, frame, effects);
+    if (status) heard_.insert(link->node);
     if (!status) lost(now, *link, status.error().message, effects);
     return;
   }

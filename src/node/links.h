@@ -18,7 +18,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -112,6 +114,8 @@ class Links {
   bool ask(NodeId node, const link::Message& question, port::Effects& effects);
   void answer(port::ConnectionId connection, const link::Message& answer, port::Effects& effects);
   bool can_ask(NodeId node) const;
+  // The nodes from which something came since the last call.
+  std::set<NodeId> take_heard() { return std::exchange(heard_, {}); }
   // That node has a connection to this one, on which it may follow.
   bool has_follower(NodeId node) const;
   // Way there and back; nothing while it is not known.
@@ -180,6 +184,7 @@ class Links {
   uint64_t next_call_ = 1;
   uint64_t next_number_ = 1;
   bool must_flush_ = false;
+  std::set<NodeId> heard_;
   std::vector<LinkEvent> events_;
 };
 

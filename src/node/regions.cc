@@ -23,7 +23,7 @@ Regions::Regions(const NodeConfig& config, const control::StoreController& contr
              Duration::seconds(config.cluster->lease_seconds)),
       votes_(
           std::make_shared<const port::FileName>(port::FileName{files.next(), kAcceptedEpochsPath}),
-          controller.state(), partitions),
+          controller.state(), partitions, sight_, config.driver),
       tails_(files),
       operations_(controller.state(), links_, votes_),
       hand_overs_(controller.state(), terms_) {
@@ -99,6 +99,9 @@ void Regions::applied(kafka::Broker& broker, const control::Difference& differen
   if (std::holds_alternative<control::NodeChanged>(difference)) {
     look_at_membership(broker);
     links_.look_at_nodes(broker.now, broker.effects);
+  } else if (const auto* lease = std::get_if<control::NodeAliveChanged>(&difference)) {
+    sight_.lease_changed(lease->node, controller_.state().alive(lease->node).has_value(),
+                         broker.now.instant);
   }
 }
 
@@ -120,6 +123,15 @@ void Regions::look_at_membership(kafka::Broker& broker) {
                   "and what it holds stays on its disk. Stop it, or take the region in again, at a "
                   "node of another one, with: magpie region readmit {0}",
                   config_.region)});
+}
+
+void Regions::look_at_leaders(const Now& now) {
+  for (const NodeId node : links_.take_heard()) sight_.heard(node, now.instant);
+  if (now.instant < next_sight_) return;
+  next_sight_ = now.instant + kSightInterval;
+  for (const auto& [group, end] : terms_.followed_ends()) {
+    sight_.look(group, controller_.state().leadership(group).leader.node, end, now.instant);
+  }
 }
 
 void Regions::published(kafka::Broker& broker, const std::string& topic) {
@@ -265,6 +277,7 @@ void Regions::tick(kafka::Broker& broker) {
   tails_.tick(broker);
   hand_overs_.tick(broker);
   operations_.tick(broker.now);
+  look_at_leaders(broker.now);
   if (links_.next_deadline() <= broker.now.instant) links_.tick(broker.now, broker.effects);
 }
 

@@ -16,6 +16,7 @@
 #include "log/file_ids.h"
 #include "node/copies.h"
 #include "node/hand_overs.h"
+#include "node/leader_sight.h"
 #include "node/links.h"
 #include "node/node_config.h"
 #include "node/operation_runner.h"
@@ -77,11 +78,13 @@ class Regions {
   void heard(kafka::Broker& broker, const link::ReceiverEvent& event);
   void begin_anew(kafka::Broker& broker, const link::CopyOutdated& outdated);
   void look_at_membership(kafka::Broker& broker);
+  void look_at_leaders(const Now& now);
 
   const NodeConfig& config_;
   const control::StoreController& controller_;
   kafka::PartitionTable& partitions_;
   NodeCopies copies_;
+  LeaderSight sight_;
   Links links_;
   Terms terms_;
   Votes votes_;
@@ -90,7 +93,8 @@ class Regions {
   HandOvers hand_overs_;
   bool started_ = false;
   control::Member self_;
-  bool removed_ = false;         // its region is none of the cluster's any more
+  bool removed_ = false;  // its region is none of the cluster's any more
+  Instant next_sight_;
   uint64_t missed_offsets_ = 0;  // that copies here will never hold
 };
 

@@ -83,6 +83,21 @@ std::vector<admin::LedGroupStatus> Terms::led_groups() const {
   return list;
 }
 
+std::map<std::string, int64_t> Terms::followed_ends() const {
+  std::map<std::string, int64_t> ends;
+  for (const auto& [name, group] : groups_) {
+    if (group.led || group.routes.empty()) continue;
+    int64_t& end = ends[name];
+    for (const kafka::Route route : group.routes) {
+      const kafka::HostedPartition* hosted = partitions_.find(route);
+      if (hosted != nullptr && hosted->partition->is_readable()) {
+        end += hosted->partition->log_end().value;
+      }
+    }
+  }
+  return ends;
+}
+
 const std::string& Terms::group_of(kafka::Route route) const {
   const auto found = group_of_.find(route);
   return found == group_of_.end() ? no_group_ : found->second;

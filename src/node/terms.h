@@ -77,6 +77,8 @@ class Terms {
 
   // Null if this node does not lead the group.
   LedGroup* led(const std::string& group) const;
+  // Where the copies of the groups that are led elsewhere end, in all.
+  std::map<std::string, int64_t> followed_ends() const;
   // The groups led here, for operators.
   std::vector<admin::LedGroupStatus> led_groups() const;
   // The failover group of a partition here; empty if it has none.

@@ -17,8 +17,14 @@ int32_t to_millis(Duration duration) {
 
 }  // namespace
 
-Votes::Votes(port::FileRef file, const control::State& state, kafka::PartitionTable& partitions)
-    : file_(file), gate_(std::move(file), kVotesOwner), state_(state), partitions_(partitions) {}
+Votes::Votes(port::FileRef file, const control::State& state, kafka::PartitionTable& partitions,
+             const LeaderSight& sight, const DriverSettings& driver)
+    : file_(file),
+      gate_(std::move(file), kVotesOwner),
+      state_(state),
+      partitions_(partitions),
+      sight_(sight),
+      driver_(driver) {}
 
 void Votes::start(port::Effects& effects) {
   effects.add(port::ReadFile{file_, 0, kFileBytesMax, {kVotesOwner, kRead, 0}});
@@ -42,7 +48,7 @@ void Votes::answer(kafka::Broker& broker, const link::Message& question, const R
   if (const auto* promise = std::get_if<wire::LinkPromise>(&question)) {
     reply(answer(broker.now, *promise), broker.effects);
   } else if (const auto* inspect = std::get_if<wire::LinkInspect>(&question)) {
-    reply(answer(*inspect), broker.effects);
+    reply(answer(broker, *inspect), broker.effects);
   } else if (const auto* asked = std::get_if<wire::LinkAccept>(&question)) {
     accept(broker, *asked, reply);
   }
@@ -86,11 +92,21 @@ void Votes::accept(kafka::Broker& broker, const wire::LinkAccept& question, cons
       broker.effects);
 }
 
-wire::LinkInspectAnswer Votes::answer(const wire::LinkInspect& question) const {
+wire::LinkInspectAnswer Votes::answer(const kafka::Broker& broker,
+                                      const wire::LinkInspect& question) const {
   wire::LinkInspectAnswer answer;
   answer.number = question.number;
   answer.group = question.group;
-  answer.epoch = state_.leadership(question.group).epoch.value;
+  const control::Leadership& led = state_.leadership(question.group);
+  answer.epoch = led.epoch.value;
+  const LeaderSight::Seen seen = sight_.seen(question.group, led.leader.node, broker.now.instant);
+  answer.seen_records = seen.records;
+  answer.seen_ms = seen.during.to_milliseconds();
+  if (seen.unheard) answer.unheard_ms = seen.unheard->to_milliseconds();
+  // A leader knows all that it has written itself.
+  if (led.leader.node == broker.config.node_id) answer.unheard_ms = 0;
+  answer.connections = static_cast<int32_t>(broker.connections.size());
+  answer.group_bytes = 0;
   for (const auto& [route, hosted] : partitions_.all()) {
     const control::Topic* topic = state_.find_topic(hosted.topic_id);
     if (topic == nullptr || state_.group_of(*topic, hosted.index) != question.group) continue;
@@ -106,6 +122,7 @@ wire::LinkInspectAnswer Votes::answer(const wire::LinkInspect& question) const {
     part.durable_end = copy.durable_end().value;
     part.last_epoch = copy.epochs().latest().value;
     part.high_watermark = copy.high_watermark().value;
+    answer.group_bytes += static_cast<int64_t>(copy.size_bytes());
   }
   return answer;
 }

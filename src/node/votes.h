@@ -11,6 +11,8 @@
 #include "kafka/broker.h"
 #include "kafka/partition_table.h"
 #include "link/message.h"
+#include "node/leader_sight.h"
+#include "node/node_config.h"
 #include "port/event.h"
 #include "replication/epoch_gate.h"
 
@@ -24,8 +26,9 @@ class Votes {
   // Takes the answer, now or after the disk has it.
   using Reply = std::function<void(const link::Message&, port::Effects&)>;
 
-  // `state` and `partitions` must outlive this object.
-  Votes(port::FileRef file, const control::State& state, kafka::PartitionTable& partitions);
+  // All but `file` must outlive this object.
+  Votes(port::FileRef file, const control::State& state, kafka::PartitionTable& partitions,
+        const LeaderSight& sight, const DriverSettings& driver);
 
   // Reads what was accepted in earlier lives; until then, and if it cannot be read, this site does
   // not vote.
@@ -44,13 +47,16 @@ class Votes {
   enum Kind : uint32_t { kRead = 1 };
 
   wire::LinkPromiseAnswer answer(const Now& now, const wire::LinkPromise& question);
-  wire::LinkInspectAnswer answer(const wire::LinkInspect& question) const;
+  wire::LinkInspectAnswer answer(const kafka::Broker& broker,
+                                 const wire::LinkInspect& question) const;
   void accept(kafka::Broker& broker, const wire::LinkAccept& question, const Reply& reply);
 
   port::FileRef file_;
   replication::EpochGate gate_;
   const control::State& state_;
   kafka::PartitionTable& partitions_;
+  const LeaderSight& sight_;
+  const DriverSettings& driver_;
   bool votes_ = false;
 };
 

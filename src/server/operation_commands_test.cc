@@ -134,6 +134,50 @@ TEST(FailoverCommand, ADryRunShowsLossAndObjections) {
   EXPECT_EQ(asked_body(node, "POST /v1/operations ")["dry_run"], true);
 }
 
+TEST(FailoverCommand, ADryRunShowsConsumersAndCapacity) {
+  json group = {
+      {"group", "logs"},
+      {"leader", member(1, "bj")},
+      {"epoch", 7},
+      {"target", 2},
+      {"estimate", "unknown"},
+      {"records_min", 3},
+      {"records_max", 9'000'000},
+      {"records_estimate", 40},
+      {"time_max_ms", nullptr},
+      {"target_lag", 12},
+      {"silent", json::array()},
+      {"consumer_groups",
+       {{"set_back", {{{"group", "readers"}, {"positions", 2}, {"records", 30}}}}, {"omitted", 4}}},
+      {"capacity",
+       {{"disk_free_bytes", 3'221'225'472},
+        {"disk_lasts_ms", nullptr},
+        {"group_bytes", 2'048},
+        {"leader_group_bytes", nullptr},
+        {"connections", 3},
+        {"leader_connections", 4},
+        {"connections_max", 10'000},
+        {"warnings", {"it may not fit"}}}}};
+  const auto shown = [&] {
+    FakeNode node(200, json{{"dry_run", true},
+                            {"consumer_groups_at", 3},
+                            {"groups", json::array({group})},
+                            {"objections", json::array()}});
+    return node.run({"failover", "logs", "--dry-run"}).output;
+  };
+  EXPECT_NE(shown().find("unknown: at least 3, at most 9000000 records, about 40 by estimate\n"
+                         "logs: consumer group readers would be set back in 2 partitions, 30 "
+                         "records\n"
+                         "logs: and 4 consumer groups more\n"
+                         "logs: node 2 holds 2 KiB of it (its leader ?) and has 3 GiB free; "
+                         "connections of clients: 3 there, 4 at the leader, 10000 may be\n"
+                         "logs: warning: it may not fit\n"),
+            std::string::npos)
+      << shown();
+  group["consumer_groups"] = nullptr;
+  EXPECT_NE(shown().find("not known here; ask node 3"), std::string::npos) << shown();
+}
+
 TEST(OperationCommand, ListAndShow) {
   FakeNode list(200, json{{"operations", json::array({operation("done")})}});
   EXPECT_EQ(list.run({"operation", "list"}).output,

@@ -57,6 +57,55 @@ std::string group_lines(const json& group) {
   return text;
 }
 
+std::string bytes_text(const json& bytes) {
+  if (!bytes.is_number()) return "?";
+  auto value = bytes.get<double>();
+  for (const char* unit : {"B", "KiB", "MiB", "GiB"}) {
+    if (value < 1'024) return fmt::format("{:.3g} {}", value, unit);
+    value /= 1'024;
+  }
+  return fmt::format("{:.4g} TiB", value);
+}
+
+// What a move would mean for consumer groups and for the node that is to lead.
+std::string preview_lines(const json& preview, const json& group) {
+  const std::string name = cell_text(group.at("group"));
+  std::string text;
+  const json consumers = group.value("consumer_groups", json());
+  const bool unknown = group.contains("consumer_groups") && consumers.is_null();
+  if (unknown && group.at("estimate") != "zero-proven") {
+    text += fmt::format(
+        "{}: consumer groups that would be set back are not known here; ask node {}, which has "
+        "their positions\n",
+        name, cell_text(preview.value("consumer_groups_at", json())));
+  }
+  for (const json& back : consumers.is_null() ? json::array() : consumers.at("set_back")) {
+    text += fmt::format("{}: consumer group {} would be set back in {} partitions, {} records\n",
+                        name, cell_text(back.at("group")), cell_text(back.at("positions")),
+                        cell_text(back.at("records")));
+  }
+  if (!consumers.is_null() && consumers.at("omitted") != 0) {
+    text +=
+        fmt::format("{}: and {} consumer groups more\n", name, cell_text(consumers.at("omitted")));
+  }
+  const json capacity = group.value("capacity", json());
+  if (capacity.is_null()) return text;
+  const json& free = capacity.at("disk_free_bytes");
+  const json& most = capacity.at("connections_max");
+  text += fmt::format(
+      "{}: node {} holds {} of it (its leader {}){}; connections of clients: {} there, {} at the "
+      "leader{}\n",
+      name, cell_text(group.at("target")), bytes_text(capacity.at("group_bytes")),
+      bytes_text(capacity.at("leader_group_bytes")),
+      free.is_null() ? "" : fmt::format(" and has {} free", bytes_text(free)),
+      cell_text(capacity.at("connections")), cell_text(capacity.at("leader_connections")),
+      most.is_null() ? "" : fmt::format(", {} may be", cell_text(most)));
+  for (const json& warning : capacity.at("warnings")) {
+    text += fmt::format("{}: warning: {}\n", name, cell_text(warning));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string loss_text(const std::string& statement, const json& loss) {
@@ -71,6 +120,9 @@ std::string loss_text(const std::string& statement, const json& loss) {
     add(fmt::format("at most {}", cell_text(most)));
   }
   if (!range.empty()) text += ": " + range + " records";
+  if (const json guess = loss.value("records_estimate", json()); !guess.is_null()) {
+    text += fmt::format("{} about {} by estimate", range.empty() ? ":" : ",", cell_text(guess));
+  }
   if (const json& time = loss.at("time_max_ms"); !time.is_null()) {
     text += fmt::format("{} what was acknowledged in the last {} ms", range.empty() ? ":" : ",",
                         cell_text(time));
@@ -118,6 +170,7 @@ std::string show_preview(const json& preview) {
   }
   std::string text = "nothing was changed; the loss is an estimate until the group moves\n" +
                      render_table({"GROUP", "LEADER", "TARGET", "LAG", "NO ANSWER", "LOSS"}, rows);
+  for (const json& group : preview.at("groups")) text += preview_lines(preview, group);
   for (const json& objection : preview.at("objections")) {
     const json& rule = objection.at("rule");
     text += rule.is_null() ? fmt::format("impossible: {}\n", cell_text(objection.at("message")))
