@@ -39,6 +39,13 @@ bool is_answer(const Message& message) {
          is<wire::LinkInspectAnswer>(message);
 }
 
+// Nothing: no limit.
+std::optional<uint64_t> limit_for(const Links::Limits& limits, const std::string& region) {
+  auto found = limits.find(region);
+  if (found == limits.end()) found = limits.find("*");
+  return found == limits.end() ? std::nullopt : std::optional(found->second);
+}
+
 Status unexpected(const Message& message) {
   return fail(ErrorKind::kInvalidArgument,
               fmt::format("a message of kind {} does not belong here", message.index() + 1));
@@ -48,6 +55,12 @@ Status unexpected(const Message& message) {
 
 Links::Links(const control::State& state, NodeCopies& copies, Random random)
     : state_(state), copies_(copies), random_(random) {}
+
+void Links::start(link::LinkIdentity own, const Limits& limits, const Limits& catch_up) {
+  own_ = std::move(own);
+  limits_ = limits;
+  catch_up_limits_ = catch_up;
+}
 
 void Links::stop(port::Effects& effects) {
   stopped_ = true;
@@ -281,7 +294,7 @@ Status Links::hear(const Now& now, port::ConnectionId connection, const Buffer& 
   return {};
 }
 
-void Links::admit(const Now&, port::ConnectionId connection, Incoming& link,
+void Links::admit(const Now& now, port::ConnectionId connection, Incoming& link,
                   port::Effects& effects) {
   // What comes late on an older connection must not count after what came on this one.
   std::vector<port::ConnectionId> older;
@@ -296,6 +309,9 @@ void Links::admit(const Now&, port::ConnectionId connection, Incoming& link,
   }
   link.sender = std::make_unique<link::Sender>(copies_, *link.session, ticket_base(link.number));
   link.sender->count_into(sent_bytes_);
+  const std::string& region = link.session->peer().region;
+  link.sender->limit_rate(now, limit_for(limits_, region));
+  link.sender->limit_catch_up(now, limit_for(catch_up_limits_, region));
 }
 
 // --- partitions ----------------------------------------------------------------------------------

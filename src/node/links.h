@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -67,8 +68,11 @@ class Links {
   // `state` and `copies` must outlive this object.
   Links(const control::State& state, NodeCopies& copies, Random random);
 
-  // Who this node is. Called once, before anything else.
-  void start(link::LinkIdentity own) { own_ = std::move(own); }
+  // Bytes of batches per second to each node of a region; "*" is any other region.
+  using Limits = std::map<std::string, uint64_t, std::less<>>;
+
+  // Who this node is, and how much it may send (link::Sender). Called once, before anything else.
+  void start(link::LinkIdentity own, const Limits& limits, const Limits& catch_up);
   // Batches are compressed for who connects from now on.
   void compress_batches() { compresses_ = true; }
   // The node stops, or is none of the cluster's any more: everything is closed.
@@ -173,6 +177,8 @@ class Links {
   NodeCopies& copies_;
   Random random_;
   link::LinkIdentity own_;
+  Limits limits_;
+  Limits catch_up_limits_;
   bool stopped_ = false;
   bool compresses_ = false;
   link::BytesByGroup sent_bytes_;

@@ -32,6 +32,9 @@ struct DriverSettings {
   std::string data_directory;
   std::string listeners;  // "internal://0.0.0.0:9092,external://…"
   uint64_t request_bytes = 0;
+  size_t connections = 0;  // more of clients are closed; 0: not known
+  // Bytes that are free where the data is, -1 if that cannot be found out; none: not known.
+  std::function<int64_t()> free_bytes = nullptr;
 };
 
 // Partitions of the internal topic of consumer groups. One node coordinates all groups, so one log
@@ -74,6 +77,10 @@ struct ClusterConfig {
   // Which run of the machine this is, if the operating system says so; see
   // control/directory_opening.h.
   std::string machine_run;
+  // Bytes of batches per second that are sent to each node of a region, and how many of them may be
+  // for copies that are catching up from far (link/sender.h). By region; "*" is any other one.
+  std::map<std::string, uint64_t, std::less<>> link_limits;
+  std::map<std::string, uint64_t, std::less<>> catch_up_limits;
   // The signature of a text by the cluster's key; none: certificates are not signed.
   std::function<std::string(std::string_view)> sign;
 };

@@ -35,7 +35,8 @@ void Regions::start(kafka::Broker& broker, const control::Identity& identity) {
   started_ = true;
   self_ = {identity.node_id, identity.incarnation};
   links_.start({config_.cluster_id, identity.node_id, config_.region, identity.incarnation,
-                config_.cluster->build});
+                config_.cluster->build},
+               config_.cluster->link_limits, config_.cluster->catch_up_limits);
   if (config_.cluster->compress_links) links_.compress_batches();
   votes_.start(broker.effects);
   terms_.start(broker, {identity.node_id, identity.incarnation});

@@ -106,6 +106,8 @@ wire::LinkInspectAnswer Votes::answer(const kafka::Broker& broker,
   // A leader knows all that it has written itself.
   if (led.leader.node == broker.config.node_id) answer.unheard_ms = 0;
   answer.connections = static_cast<int32_t>(broker.connections.size());
+  if (driver_.connections > 0) answer.connections_max = static_cast<int32_t>(driver_.connections);
+  if (driver_.free_bytes) answer.disk_free_bytes = driver_.free_bytes();
   answer.group_bytes = 0;
   for (const auto& [route, hosted] : partitions_.all()) {
     const control::Topic* topic = state_.find_topic(hosted.topic_id);

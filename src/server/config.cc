@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -126,6 +127,12 @@ class Finisher {
     node::DriverSettings& shown = config_.node.driver;
     shown.data_directory = config_.driver.disk.directory;
     shown.request_bytes = config_.driver.network.request_bytes;
+    shown.connections = config_.driver.network.connections;
+    shown.free_bytes = [directory = shown.data_directory] {
+      std::error_code error;
+      const auto space = std::filesystem::space(directory, error);
+      return error ? int64_t{-1} : static_cast<int64_t>(space.available);
+    };
     for (const ListenerSettings& listener : config_.listeners) {
       if (!shown.listeners.empty()) shown.listeners += ',';
       shown.listeners +=

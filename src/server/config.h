@@ -43,6 +43,9 @@ struct LinkSettings {
   bool insecure = false;               // listening beyond loopback without encryption is intended
   bool compress = false;               // batches on their way to other nodes
   std::vector<std::string> routes;     // "ADVERTISED=REAL"
+  // "REGION=SIZE", "*=SIZE": bytes per second.
+  std::vector<std::string> limits;
+  std::vector<std::string> catch_up_limits;
 };
 
 // The control store they share. Without endpoints the node is alone.

@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
+#include "control/failover_group.h"
 #include "os/signing.h"
 #include "server/config_fields.h"
 
@@ -16,6 +18,8 @@ namespace magpie::server {
 namespace {
 
 constexpr uintmax_t kPasswordBytes = 4096;
+// Below it the largest batch takes minutes, and a member that waits for one falls out of its set.
+constexpr uint64_t kSlowestLink = 64 * 1024;
 
 // Where a group of settings that name TLS files stands in the file.
 struct TlsFiles {
@@ -226,6 +230,9 @@ class ClusterFinisher {
     node.sign = sign_;
     node.lease_seconds = cluster_.lease.nanos / Duration::seconds(1).nanos;
 
+    node.link_limits = limits_of("cluster.link.limits", link.limits);
+    node.catch_up_limits = limits_of("cluster.link.catch_up_limits", link.catch_up_limits);
+
     os::DriverConfig& driver = config_.driver;
     driver.listeners.push_back(
         {"link", link.listen.host, link.listen.port, os::ListenerKind::kLinks});
@@ -237,6 +244,18 @@ class ClusterFinisher {
       driver.links.routes[{route->advertised.host, route->advertised.port}] = {route->real.host,
                                                                                route->real.port};
     }
+  }
+
+  std::map<std::string, uint64_t, std::less<>> limits_of(const std::string& field,
+                                                         const std::vector<std::string>& texts) {
+    std::map<std::string, uint64_t, std::less<>> limits;
+    for (const std::string& text : texts) {
+      const auto limit = parse_link_limit(text);
+      if (!limit) continue;
+      if (limits.emplace(limit->region, limit->bytes_per_second).second) continue;
+      reporter_.problem(field, fmt::format("names '{}' twice", limit->region));
+    }
+    return limits;
   }
 
   ServerConfig& config_;
@@ -266,6 +285,22 @@ Result<LinkRoute> parse_route(std::string_view text) {
     if (advertised && real) return LinkRoute{std::move(*advertised), std::move(*real)};
   }
   return fail(ErrorKind::kInvalidArgument, "expected ADVERTISED=REAL, both HOST:PORT");
+}
+
+Result<LinkLimit> parse_link_limit(std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals != std::string_view::npos) {
+    const std::string_view region = text.substr(0, equals);
+    const auto size = parse_size(text.substr(equals + 1));
+    if (size && *size < kSlowestLink) {
+      return fail(ErrorKind::kInvalidArgument,
+                  fmt::format("expected at least {} per second", size_text(kSlowestLink)));
+    }
+    if (size && (region == "*" || !control::label_problem(region))) {
+      return LinkLimit{std::string(region), *size};
+    }
+  }
+  return fail(ErrorKind::kInvalidArgument, "expected REGION=SIZE, such as gz=20MiB or *=50MiB");
 }
 
 void finish_cluster(ServerConfig& config, const ConfigReporter& reporter) {

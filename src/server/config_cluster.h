@@ -1,6 +1,7 @@
 // The section `cluster`, checked as a whole. Private to the configuration.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,13 @@ struct LinkRoute {
 
 // "10.2.0.5:9096=172.16.0.9:9096". Error: a sentence fragment, as everywhere in this folder.
 Result<LinkRoute> parse_route(std::string_view text);
+struct LinkLimit {
+  std::string region;  // "*": any other one
+  uint64_t bytes_per_second = 0;
+};
+
+// "gz=20MiB".
+Result<LinkLimit> parse_link_limit(std::string_view text);
 // Whether `text` is the URL of a control store.
 Status check_endpoint(std::string_view text);
 

@@ -64,7 +64,9 @@ TEST_F(ConfigCluster, FillsInWhatNodeAndDriverNeed) {
                       certificate + "\n" + "    key_file: " + key + "\n" +
                       "    authority_file: " + authority + "\n" +
                       "    routes:\n"
-                      "      - bj.example:9096=10.9.0.1:7000\n",
+                      "      - bj.example:9096=10.9.0.1:7000\n"
+                      "    limits: [gz=50MiB, \"*=200MiB\"]\n"
+                      "    catch_up_limits: [gz=1MiB]\n",
                   "magpie.yaml");
   for (const ConfigProblem& problem : reading.problems) ADD_FAILURE() << to_string(problem);
   EXPECT_TRUE(reading.warnings.empty());
@@ -81,6 +83,10 @@ TEST_F(ConfigCluster, FillsInWhatNodeAndDriverNeed) {
   EXPECT_EQ(cluster.region_role, control::RegionRole::kWitness);
   EXPECT_EQ(cluster.lease_seconds, 5);
   EXPECT_EQ(cluster.sign("text").size(), 88u);
+
+  EXPECT_EQ(cluster.link_limits,
+            (std::map<std::string, uint64_t, std::less<>>{{"gz", 50 << 20}, {"*", 200 << 20}}));
+  EXPECT_EQ(cluster.catch_up_limits.at("gz"), 1u << 20);
 
   const os::DriverConfig& driver = reading.config.driver;
   ASSERT_EQ(driver.listeners.size(), 2u);

@@ -13,6 +13,12 @@ Status check_route(std::string_view text) {
   return {};
 }
 
+Status check_limit(std::string_view text) {
+  const auto parsed = parse_link_limit(text);
+  if (!parsed) return fail(parsed.error());
+  return {};
+}
+
 void add_store_fields(std::vector<ConfigField>& fields) {
   fields.push_back(list(
       "cluster.store.endpoints",
@@ -69,6 +75,15 @@ void add_link_fields(std::vector<ConfigField>& fields) {
       "cluster.link.routes",
       "Nodes that this one reaches elsewhere than they advertise: ADVERTISED=REAL, both HOST:PORT.",
       check_route, [](Config & c) -> auto& { return c.cluster.link.routes; }));
+  fields.push_back(list(
+      "cluster.link.limits",
+      "Records that are sent to each node of a region, in bytes per second: REGION=SIZE; \"*\" is\n"
+      "any other region.",
+      check_limit, [](Config & c) -> auto& { return c.cluster.link.limits; }));
+  fields.push_back(list(
+      "cluster.link.catch_up_limits",
+      "How much of that may be for copies that catch up from far, such as those of a new region.",
+      check_limit, [](Config & c) -> auto& { return c.cluster.link.catch_up_limits; }));
 }
 
 }  // namespace

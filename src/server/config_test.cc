@@ -70,6 +70,8 @@ TEST(Config, EverySettingCanBeChanged) {
       {"cluster.link.listen", "127.0.0.1:19096"},
       {"cluster.link.advertised", "bj.example:9096"},
       {"cluster.link.routes", "[a:1=b:2]"},
+      {"cluster.link.limits", "[a=1MiB]"},
+      {"cluster.link.catch_up_limits", "[a=1MiB]"},
       {"storage.fsync", "never"},
       {"storage.fsync_interval", "20ms"},
       {"topics.auto_create", "false"},
