@@ -13,9 +13,10 @@ void add_switchover_command(CLI::App& app, Action* chosen) {
   auto* groups = command->add_option("GROUP", options->groups, "The failover groups");
   command->add_option("--all-from", options->from, "All groups that this region leads")
       ->excludes(groups);
-  command->get_option("--to")->required();
-  command->callback(
-      [chosen, options] { *chosen = [options] { return run_move(*options, "switchover"); }; });
+  command->callback([chosen, options] {
+    if (options->to.empty() && !options->dry_run) throw CLI::RequiredError("--to");
+    *chosen = [options] { return run_move(*options, "switchover"); };
+  });
 }
 
 }  // namespace magpie::server

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "server/config_text.h"
@@ -67,6 +69,76 @@ int show_end(const AdminOptions& admin, const json& operation) {
 
 bool wait_for_approval(const json& operation) {
   return operation.at("step") == "awaiting-approval";
+}
+
+std::string names_text(const std::vector<std::string>& names) {
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+// The regions that lead something (of `groups`, if any are given).
+std::vector<std::string> leading_regions(const json& regions,
+                                         const std::vector<std::string>& groups) {
+  std::vector<std::string> names;
+  for (const json& region : regions) {
+    const json& leads = region.at("leads");
+    const bool any = groups.empty()
+                         ? !leads.empty()
+                         : std::any_of(groups.begin(), groups.end(), [&](const std::string& group) {
+                             return std::find(leads.begin(), leads.end(), group) != leads.end();
+                           });
+    if (any) names.push_back(cell_text(region.at("name")));
+  }
+  return names;
+}
+
+// The regions that could lead instead of those.
+std::vector<std::string> other_regions(const json& regions, const std::vector<std::string>& left) {
+  std::vector<std::string> names;
+  for (const json& region : regions) {
+    const std::string name = cell_text(region.at("name"));
+    if (region.at("role") != "data" || region.at("state") != "member") continue;
+    if (region.at("alive").empty() || std::find(left.begin(), left.end(), name) != left.end()) {
+      continue;
+    }
+    names.push_back(name);
+  }
+  return names;
+}
+
+// Nothing is changed by a dry run, so the only region that can be meant need not be named.
+std::optional<CommandError> choose_regions(MoveOptions& options, const std::string& kind,
+                                           const json& regions) {
+  const auto ambiguous = [](const char* what, const std::vector<std::string>& names) {
+    return CommandError{"wrong_argument", fmt::format("{}; there are: {}", what, names_text(names)),
+                        "name one; list the regions with: magpie region list", kExitUsage};
+  };
+  std::vector<std::string> left = {options.from};
+  if (options.from.empty()) left = leading_regions(regions, options.groups);
+  if (options.groups.empty() && options.from.empty()) {
+    if (left.size() != 1) return ambiguous("it is not clear which region is to be left", left);
+    options.from = left.front();
+  }
+  if (kind != "switchover" || !options.to.empty()) return std::nullopt;
+  const std::vector<std::string> others = other_regions(regions, left);
+  if (others.size() != 1) return ambiguous("it is not clear which region is to lead", others);
+  options.to = others.front();
+  return std::nullopt;
+}
+
+// Returns the exit code if the regions that were not named cannot be found out.
+std::optional<int> fill_in(MoveOptions& options, const std::string& kind, Duration timeout) {
+  const bool named = !options.groups.empty() || !options.from.empty();
+  if (named && (kind != "switchover" || !options.to.empty())) return std::nullopt;
+  const auto answer = ask_node({options.admin.address, "GET", "/v1/regions", "", timeout});
+  if (!answer) return report(options.admin, answer.error());
+  // The library throws if the answer lacks what a node's answer has; this is the boundary.
+  try {
+    const auto problem = choose_regions(options, kind, answer->at("regions"));
+    if (problem) return report(options.admin, *problem);
+  } catch (const json::exception&) {
+    return report(options.admin, not_a_node(options.admin.address));
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -133,11 +205,15 @@ int run_move(const MoveOptions& options, const std::string& kind) {
   if (!timeout) return report(admin, wrong_duration("--timeout", timeout.error().message));
   const Result<Duration> limit = parse_duration(options.limit);
   if (!limit) return report(admin, wrong_duration("--limit", limit.error().message));
-  const std::string body =
-      body_of(options, kind).dump(-1, ' ', false, json::error_handler_t::replace);
+  const auto text_of = [&](const MoveOptions& asked) {
+    return body_of(asked, kind).dump(-1, ' ', false, json::error_handler_t::replace);
+  };
   if (options.dry_run) {
-    return ask_and_show(admin, "POST", "/v1/operations", body, show_preview);
+    MoveOptions whole = options;
+    if (const auto exit_code = fill_in(whole, kind, *timeout)) return *exit_code;
+    return ask_and_show(admin, "POST", "/v1/operations", text_of(whole), show_preview);
   }
+  const std::string body = text_of(options);
   if (!options.wait) {
     return ask_and_show(admin, "POST", "/v1/operations", body, [](const json& operation) {
       return fmt::format("operation {0} has begun; follow it with: magpie operation wait {0}\n",

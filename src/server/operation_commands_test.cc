@@ -134,6 +134,49 @@ TEST(FailoverCommand, ADryRunShowsLossAndObjections) {
   EXPECT_EQ(asked_body(node, "POST /v1/operations ")["dry_run"], true);
 }
 
+// Of a dry run. The node answers both questions at once.
+TEST(FailoverCommand, TheOnlyRegionThatCanBeMeantNeedNotBeNamed) {
+  const auto region = [](const char* name, const char* role, json leads) {
+    return json{{"name", name},
+                {"role", role},
+                {"state", "member"},
+                {"alive", json::array({1})},
+                {"leads", std::move(leads)}};
+  };
+  json answer = {
+      {"dry_run", true}, {"groups", json::array()}, {"objections", json::array()}, {"regions", {}}};
+  answer["regions"] = {region("bj", "data", {"default"}), region("sh", "data", json::array()),
+                       region("w", "witness", json::array())};
+  {
+    FakeNode node(200, answer);
+    EXPECT_EQ(node.run({"switchover", "--dry-run"}).exit_code, 0);
+    json asked = asked_body(node, "POST /v1/operations ");
+    EXPECT_EQ(asked["from"], "bj");
+    EXPECT_EQ(asked["to"], "sh");
+    EXPECT_EQ(node.run({"switchover", "default", "--dry-run"}).exit_code, 0);
+    asked = asked_body(node, "POST /v1/operations ");
+    EXPECT_FALSE(asked.contains("from"));
+    EXPECT_EQ(asked["to"], "sh");
+    EXPECT_EQ(node.run({"failover", "--dry-run"}).exit_code, 0);
+    asked = asked_body(node, "POST /v1/operations ");
+    EXPECT_EQ(asked["from"], "bj");
+    EXPECT_FALSE(asked.contains("to")) << "asking the nodes shows it";
+    EXPECT_EQ(node.run({"switchover"}).exit_code, 1) << "what changes something names its target";
+  }
+  answer["regions"].push_back(region("gz", "data", json::array()));
+  {
+    FakeNode node(200, answer);
+    const CommandResult two = node.run({"switchover", "--dry-run"});
+    EXPECT_EQ(two.exit_code, 1);
+    EXPECT_NE(two.output.find("which region is to lead; there are: sh, gz"), std::string::npos)
+        << two.output;
+  }
+  answer["regions"][3]["leads"] = {"pay"};
+  FakeNode node(200, answer);
+  EXPECT_NE(node.run({"failover", "--dry-run"}).output.find("to be left; there are: bj, gz"),
+            std::string::npos);
+}
+
 TEST(FailoverCommand, ADryRunShowsConsumersAndCapacity) {
   json group = {
       {"group", "logs"},
