@@ -1,5 +1,9 @@
 #include "kafka/record_deletions.h"
 
+#include <algorithm>
+#include <optional>
+#include <utility>
+
 #include "kafka/errors.h"
 #include "kafka/reply.h"
 #include "kafka/serving.h"
@@ -12,6 +16,10 @@ namespace {
 
 constexpr int64_t kHighWatermark = -1;  // as the wanted offset: everything that can be read
 
+// Whatever a client allows: as for a produce request.
+constexpr int32_t kLeastTimeoutMillis = 1'000;
+constexpr int32_t kMostTimeoutMillis = 300'000;
+
 }  // namespace
 
 void RecordDeletions::start(Broker& broker, const Request& request,
@@ -19,6 +27,10 @@ void RecordDeletions::start(Broker& broker, const Request& request,
   const auto place = operations_.emplace_hint(operations_.end(), next_operation_++, Operation{});
   Operation& operation = place->second;
   operation.request = request;
+  operation.deadline =
+      broker.now.instant +
+      Duration::milliseconds(std::clamp(body.timeout_ms, kLeastTimeoutMillis, kMostTimeoutMillis));
+  deadlines_.emplace(operation.deadline, place->first);
   operation.response.topics.resize(body.topics.size());
   for (size_t t = 0; t < body.topics.size(); ++t) {
     auto& topic = operation.response.topics[t];
@@ -56,7 +68,7 @@ void RecordDeletions::remove(Broker& broker, Operation& operation, Item& item,
     answer.error_code = ErrorCode::kOffsetOutOfRange;
     return;
   }
-  if (wanted <= partition.log_start()) {
+  if (wanted <= partition.start_everywhere()) {
     answer.low_watermark = partition.log_start().value;
     return;
   }
@@ -64,43 +76,68 @@ void RecordDeletions::remove(Broker& broker, Operation& operation, Item& item,
   item.wanted = wanted;
   item.waiting = true;
   ++operation.waiting;
+  if (wanted <= partition.log_start()) return;  // the copies elsewhere are not as far
   broker.partitions.call(*hosted, broker.effects,
                          [&](auto& called, auto& out) { called.trim(broker.now, wanted, out); });
 }
 
 void RecordDeletions::trimmed(Broker& broker, const HostedPartition& hosted,
                               const partition::Trimmed& trimmed) {
+  const partition::Partition& partition = *hosted.partition;
+  settle(broker, hosted.route, [&](const Item& item) -> std::optional<ErrorCode> {
+    if (trimmed.asked < item.wanted) return std::nullopt;
+    if (trimmed.start < item.wanted) return ErrorCode::kKafkaStorageError;
+    if (partition.start_everywhere() < item.wanted) return std::nullopt;
+    item.answer->low_watermark = trimmed.start.value;
+    return ErrorCode::kNone;
+  });
+}
+
+void RecordDeletions::trimmed_everywhere(Broker& broker, const HostedPartition& hosted) {
+  const partition::Partition& partition = *hosted.partition;
+  settle(broker, hosted.route, [&](const Item& item) -> std::optional<ErrorCode> {
+    if (partition.start_everywhere() < item.wanted) return std::nullopt;
+    item.answer->low_watermark = partition.log_start().value;
+    return ErrorCode::kNone;
+  });
+}
+
+void RecordDeletions::partition_lost(Broker& broker, const HostedPartition& hosted) {
+  settle(broker, hosted.route,
+         [&](const Item&) { return std::optional(unavailable_error(hosted)); });
+}
+
+template <typename Decide>
+void RecordDeletions::settle(Broker& broker, Route route, Decide decide) {
   for (auto place = operations_.begin(); place != operations_.end();) {
     const auto current = place++;
     for (Item& item : current->second.items) {
-      if (!item.waiting || item.route != hosted.route || trimmed.asked < item.wanted) continue;
+      if (!item.waiting || item.route != route) continue;
+      const std::optional<ErrorCode> decided = decide(item);
+      if (!decided) continue;
+      item.answer->error_code = *decided;
       item.waiting = false;
       --current->second.waiting;
-      if (trimmed.start < item.wanted) {
-        item.answer->error_code = ErrorCode::kKafkaStorageError;
-      } else {
-        item.answer->low_watermark = trimmed.start.value;
-      }
     }
     finish_if_complete(broker, current);
   }
 }
 
-void RecordDeletions::partition_lost(Broker& broker, const HostedPartition& hosted) {
-  for (auto place = operations_.begin(); place != operations_.end();) {
-    const auto current = place++;
-    for (Item& item : current->second.items) {
-      if (!item.waiting || item.route != hosted.route) continue;
-      item.waiting = false;
-      --current->second.waiting;
-      item.answer->error_code = unavailable_error(hosted);
+void RecordDeletions::tick(Broker& broker) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= broker.now.instant) {
+    const auto place = operations_.find(deadlines_.begin()->second);
+    for (Item& item : place->second.items) {
+      if (!std::exchange(item.waiting, false)) continue;
+      item.answer->error_code = ErrorCode::kRequestTimedOut;
+      --place->second.waiting;
     }
-    finish_if_complete(broker, current);
+    finish_if_complete(broker, place);
   }
 }
 
 void RecordDeletions::finish_if_complete(Broker& broker, Operations::iterator place) {
   if (place->second.waiting > 0) return;
+  deadlines_.erase({place->second.deadline, place->first});
   reply(broker, place->second.request, place->second.response);
   operations_.erase(place);
 }

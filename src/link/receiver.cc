@@ -244,6 +244,8 @@ void Receiver::begin(const Now& now, port::Effects& effects) {
     message.partitions.push_back(
         {static_cast<int32_t>(route), partition.log_end().value, partition.durable_end().value});
     copy.reported = partition.durable_end();
+    copy.reported_start = Offset{-1};
+    to_report_.insert(route);
     set_step(copy, Step::kFollowing);
     events_.emplace_back(Following{route});
   }
@@ -332,10 +334,16 @@ void Receiver::report(port::Effects& effects) {
   for (const Route route : std::exchange(to_report_, {})) {
     Copy& copy = followed_.at(route);
     const Partition* const partition = copies_.at(route);
-    if (partition == nullptr || partition->durable_end() <= copy.reported) continue;
+    if (partition == nullptr) continue;
+    if (partition->durable_end() <= copy.reported &&
+        partition->log_start() <= copy.reported_start) {
+      continue;
+    }
     copy.reported = partition->durable_end();
+    copy.reported_start = partition->log_start();
     wire::LinkProgress& message = messages[copy.wanted.epoch];
-    message.partitions.push_back({static_cast<int32_t>(route), copy.reported.value});
+    message.partitions.push_back(
+        {static_cast<int32_t>(route), copy.reported.value, copy.reported_start.value});
   }
   const auto unreported = static_cast<int64_t>(taken_bytes_ - reported_bytes_);
   if (messages.empty() && unreported >= credit_.grant() / kReportShare) messages[{}] = {};

@@ -124,6 +124,7 @@ class Receiver {
     Offset batch_of{-1};
     partition::LeaderLog leader_log;
     Offset reported{-1};  // durable end
+    Offset reported_start{-1};
   };
 
   static bool is_held(const Copy& copy);

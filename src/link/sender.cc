@@ -171,6 +171,7 @@ void Sender::on(const Now&, const wire::LinkProgress& message, port::Effects& ef
     if (!counts) continue;
     copies_.call(*route, effects, [&](Partition& leader, partition::Output& out) {
       leader.member_durable(session_.peer().node, durable, out);
+      leader.member_starts_at(session_.peer().node, Offset{progress.log_start}, out);
     });
   }
 }

@@ -37,6 +37,7 @@ void Node::Machines::tick(const Now& now, port::Effects& effects) {
   partitions_.tick(now, effects);
   storage_.tick(broker);
   if (produces_.next_deadline() <= now.instant) produces_.tick(broker);
+  if (record_deletions_.next_deadline() <= now.instant) record_deletions_.tick(broker);
   group_loader_.tick(broker);
   if (groups_.next_deadline() <= now.instant) groups_.tick(broker);
   if (connections_.wants_tick()) connections_.tick();
@@ -55,7 +56,7 @@ Instant Node::Machines::next_deadline() const {
   return std::min({regions, controller_.next_deadline(), partitions_.next_deadline(),
                    storage_.next_deadline(), produces_.next_deadline(), fetches_.next_deadline(),
                    groups_.next_deadline(), group_loader_.next_deadline(), drain_deadline_,
-                   start_retry_});
+                   start_retry_, record_deletions_.next_deadline()});
 }
 
 // --- from the world -----------------------------------------------------------------------------
@@ -191,6 +192,8 @@ void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent e
     offset_lookups_.found(broker, hosted, kafka::Ticket::unpack(found->ticket), *found);
   } else if (auto* trimmed = std::get_if<partition::Trimmed>(&event.event)) {
     record_deletions_.trimmed(broker, *hosted, *trimmed);
+  } else if (std::get_if<partition::TrimmedEverywhere>(&event.event) != nullptr) {
+    record_deletions_.trimmed_everywhere(broker, *hosted);
   } else if (auto* opened = std::get_if<partition::Opened>(&event.event)) {
     storage_.opened(broker, *hosted, *opened);
   } else if (auto* not_opened = std::get_if<partition::OpenFailed>(&event.event)) {

@@ -9,6 +9,7 @@ namespace magpie::partition {
 void Commitment::begin() {
   open_ = false;
   required_.clear();
+  starts_.clear();
   if (!planted(PlantedBug::kPositionsOutliveEpoch)) positions_.clear();
 }
 
@@ -29,6 +30,20 @@ void Commitment::durable(NodeId member, Offset durable) {
 
 void Commitment::forget(NodeId member) {
   positions_.erase(member);
+  starts_.erase(member);
+}
+
+void Commitment::starts_at(NodeId member, Offset start) {
+  if (positions_.contains(member)) starts_[member] = start;
+}
+
+Offset Commitment::start(Offset leader_start) const {
+  Offset start = leader_start;
+  for (const NodeId member : required_) {
+    const auto known = starts_.find(member);
+    start = std::min(start, known == starts_.end() ? Offset{} : known->second);
+  }
+  return start;
 }
 
 Offset Commitment::position(NodeId member) const {

@@ -34,6 +34,13 @@ class Commitment {
   // The member has to be compared again before it counts.
   void forget(NodeId member);
 
+  // A reconciled member's log begins at `start`, durably: what lies below is gone there. Ignored
+  // from others.
+  void starts_at(NodeId member, Offset start);
+  // Below this neither the leader, whose log begins at `leader_start`, nor a required member has
+  // anything. 0 if one of them has not said where its log begins.
+  Offset start(Offset leader_start) const;
+
   // Up to where a reconciled member holds the log; nothing (-1) for others.
   Offset position(NodeId member) const;
 
@@ -46,6 +53,7 @@ class Commitment {
   bool open_ = false;
   std::set<NodeId> required_;
   std::map<NodeId, Offset> positions_;  // of reconciled members
+  std::map<NodeId, Offset> starts_;     // of those that have said it
 };
 
 }  // namespace magpie::partition

@@ -52,6 +52,27 @@ TEST(Commitment, PositionsDoNotGoBack) {
   EXPECT_EQ(commitment.end({9}), Offset{-1});
 }
 
+TEST(Commitment, TheLogBeginsWhereTheLastOfTheRequiredSaysSo) {
+  Commitment commitment;
+  EXPECT_EQ(commitment.start({5}), Offset{5}) << "nobody else";
+  commitment.begin();
+  commitment.require({kNear});
+  commitment.starts_at(kNear, {4});
+  EXPECT_EQ(commitment.start({5}), Offset{0}) << "not compared with the leader's yet";
+  commitment.reconciled(kNear, {9});
+  commitment.starts_at(kNear, {4});
+  commitment.reconciled(kFar, {9});
+  commitment.starts_at(kFar, {1});
+  EXPECT_EQ(commitment.start({5}), Offset{4});
+  commitment.require({kNear, kFar});
+  EXPECT_EQ(commitment.start({5}), Offset{1});
+  commitment.forget(kFar);
+  EXPECT_EQ(commitment.start({5}), Offset{0});
+  commitment.begin();
+  commitment.require({kNear});
+  EXPECT_EQ(commitment.start({5}), Offset{0}) << "what was said in an earlier epoch";
+}
+
 TEST(Commitment, TombstonesWaitForEveryMemberThatFollows) {
   Commitment commitment;
   commitment.begin();

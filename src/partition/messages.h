@@ -119,6 +119,11 @@ struct Trimmed {
   Offset asked;
   Offset start;
 };
+// Of a partition that has members elsewhere: everyone whose word counts has dropped what lies below
+// `start`, so no failover without loss brings it back.
+struct TrimmedEverywhere {
+  Offset start;
+};
 // Writes fail (or work again). Says why once, not per batch.
 struct StorageFailed {
   Error error;
@@ -136,7 +141,7 @@ struct Closed {
 
 using Event = std::variant<Opened, OpenFailed, Settled, HighWatermarkMoved, ReadDone,
                            TimestampFound, Trimmed, StorageFailed, StorageRecovered, Closed,
-                           LogMoved, CutDone, EpochSpent, BegunAnew, Damaged>;
+                           LogMoved, CutDone, EpochSpent, BegunAnew, Damaged, TrimmedEverywhere>;
 
 struct Output {
   port::Effects& effects;

@@ -462,6 +462,7 @@ void Partition::on(const Now&, engine::Trimmed& event, Output& out) {
   epochs_.trim(event.start);
   out.events.emplace_back(Trimmed{trims_.front(), event.start});
   trims_.pop_front();
+  note_start(out);
 }
 
 void Partition::on(const Now&, engine::TimestampFound& event, Output& out) {

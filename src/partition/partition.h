@@ -132,6 +132,10 @@ class Partition {
   void member_reconciled(NodeId member, Offset durable, Output& out);
   void member_durable(NodeId member, Offset durable, Output& out);
   void member_lost(NodeId member) { commitment_.forget(member); }
+  // Where a reconciled member's log begins now. TrimmedEverywhere follows if it was the last one.
+  void member_starts_at(NodeId member, Offset start, Output& out);
+  // Below this everyone who must hold a record, this copy included, has dropped everything.
+  Offset start_everywhere() const { return commitment_.start(log_start()); }
   Offset member_position(NodeId member) const { return commitment_.position(member); }
 
   // Batches for a member, up to the end of the log, durable or not. As read().
@@ -232,6 +236,7 @@ class Partition {
   bool is_writable() const { return state_ == PartitionState::kOnline && !cutting_; }
   void set_role(Role role, LeaderEpoch epoch, Output& out);
   void recommit(Output& out);
+  void note_start(Output& out);
   void note_damage(const Status& status, Output& out);
   void remember_loss(const Now& now, LeaderEpoch epoch, Output& out);
   void told_durable(Offset end, Output& out);
@@ -300,6 +305,7 @@ class Partition {
   // Following.
   Offset leader_high_watermark_;
   Offset leader_log_start_;
+  Offset trimmed_everywhere_;  // as it was said last
   bool is_reconciled_ = false;
   bool cutting_ = false;
   bool beginning_anew_ = false;                   // and cutting_

@@ -21,7 +21,7 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
   is_reconciled_ = false;
   leader_epochs_.clear();
   leader_high_watermark_ = high_watermark_;
-  leader_log_start_ = Offset{};
+  leader_log_start_ = trimmed_everywhere_ = Offset{};
   jumps_.clear();
   commitment_.begin();
 }
@@ -53,6 +53,7 @@ void Partition::require(const Now&, const std::vector<NodeId>& members, Output& 
   CHECK(role_ == Role::kLeader);
   commitment_.require(members);
   recommit(out);
+  note_start(out);
 }
 
 void Partition::hold_commits(bool held, Output& out) {
@@ -68,6 +69,18 @@ void Partition::member_reconciled(NodeId member, Offset durable, Output& out) {
 void Partition::member_durable(NodeId member, Offset durable, Output& out) {
   commitment_.durable(member, durable);
   recommit(out);
+}
+
+void Partition::member_starts_at(NodeId member, Offset start, Output& out) {
+  commitment_.starts_at(member, start);
+  note_start(out);
+}
+
+void Partition::note_start(Output& out) {
+  const Offset start = start_everywhere();
+  if (!replicated_ || start <= trimmed_everywhere_) return;
+  trimmed_everywhere_ = start;
+  out.events.emplace_back(TrimmedEverywhere{start});
 }
 
 std::optional<BufferChain> Partition::read_for_member(const Now& now, uint64_t ticket, Offset from,

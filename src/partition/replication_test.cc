@@ -165,6 +165,34 @@ TEST(Replication, AFollowersLogBeginsWhereItsLeadersDoes) {
   EXPECT_EQ(sh.partition().log_start(), Offset{2});
 }
 
+TEST(Replication, RecordsAreGoneWhenEveryMemberHasDroppedThem) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {sh.id()});
+  sh.follow(bj);
+  bj.append(1, batch_of(3));
+  sh.follow(bj);
+  bj.partition().trim(bj.now(), Offset{2}, bj.out());
+  EXPECT_EQ(bj.partition().log_start(), Offset{2});
+  EXPECT_EQ(bj.trimmed_everywhere(), Offset{0});
+  bj.partition().member_starts_at(sh.id(), Offset{1}, bj.out());
+  EXPECT_EQ(bj.trimmed_everywhere(), Offset{1});
+  bj.partition().member_starts_at(sh.id(), Offset{2}, bj.out());
+  EXPECT_EQ(bj.trimmed_everywhere(), Offset{2});
+}
+
+TEST(Replication, AMemberThatLeavesNoLongerKeepsWhatWasDropped) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {sh.id()});
+  sh.follow(bj);
+  bj.append(1, batch_of(3));
+  sh.follow(bj);
+  bj.partition().trim(bj.now(), Offset{2}, bj.out());
+  bj.partition().require(bj.now(), {}, bj.out());
+  EXPECT_EQ(bj.trimmed_everywhere(), Offset{2});
+}
+
 TEST(Replication, ALeaderWhoseWriteFailedGivesOutNoMoreOffsetsInItsEpoch) {
   Copy bj(1);
   Copy sh(2);

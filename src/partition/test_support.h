@@ -104,6 +104,14 @@ class Copy {
     }
     return found;
   }
+  // What TrimmedEverywhere said last.
+  Offset trimmed_everywhere() const {
+    Offset start;
+    for (const Event& event : said_) {
+      if (const auto* trimmed = std::get_if<TrimmedEverywhere>(&event)) start = trimmed->start;
+    }
+    return start;
+  }
   bool said_epoch_spent() const {
     for (const Event& event : said_) {
       if (std::holds_alternative<EpochSpent>(event)) return true;

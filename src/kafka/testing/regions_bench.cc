@@ -229,6 +229,8 @@ void RegionsBench::on_partition(Broker& at_hand, PartitionEvent event) {
     offset_lookups_.found(at_hand, from, Ticket::unpack(found->ticket), *found);
   } else if (auto* trimmed = std::get_if<partition::Trimmed>(&event.event)) {
     record_deletions_.trimmed(at_hand, *from, *trimmed);
+  } else if (std::get_if<partition::TrimmedEverywhere>(&event.event) != nullptr) {
+    record_deletions_.trimmed_everywhere(at_hand, *from);
   }
 }
 
@@ -236,6 +238,7 @@ void RegionsBench::run() {
   Broker at_hand = broker();
   while (auto event = partitions.next_event()) on_partition(at_hand, std::move(*event));
   if (produces_.next_deadline() <= now.instant) produces_.tick(at_hand);
+  if (record_deletions_.next_deadline() <= now.instant) record_deletions_.tick(at_hand);
   if (fetches.next_deadline() <= now.instant) fetches.tick(at_hand);
   if (groups.next_deadline() <= now.instant) groups.tick(at_hand);
   collect();
