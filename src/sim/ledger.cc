@@ -62,13 +62,13 @@ std::string Ledger::text(int64_t offset, const Claim& claim) const {
 
 // --- claims --------------------------------------------------------------------------------------
 
-void Ledger::acknowledged(int64_t offset, const Origin& origin, bool idempotent) {
+void Ledger::acknowledged(int64_t offset, const Origin& origin, bool idempotent, uint32_t crc) {
   ++acknowledgements_;
   // What is acknowledged can be read from this moment on.
   high_watermark_ = std::max(high_watermark_, offset + 1);
   check_in_time(offset, {origin, idempotent, true});
-  claim(offset, {origin, idempotent, true, generation_, generation_, -1, scene_.now()});
-  if (hear_) hear_(offset);
+  claim(offset, {origin, idempotent, true, generation_, generation_, -1, scene_.now(), crc});
+  if (hear_) hear_(offset, crc);
 }
 
 void Ledger::fetched(int64_t offset, const std::string& mark, int32_t epoch) {
@@ -92,6 +92,7 @@ void Ledger::claim(int64_t offset, const Claim& claim) {
       earlier.generation = generation_;
       earlier.epoch = std::max(earlier.epoch, claim.epoch);
       if (claim.acknowledged && !earlier.acknowledged) earlier.told = claim.told;
+      if (claim.crc != 0) earlier.crc = claim.crc;
       earlier.acknowledged |= claim.acknowledged;
       return;
     }
@@ -294,12 +295,12 @@ bool Ledger::must_be_kept(int64_t offset) const {
          !may_be_lost(offset, found->second);
 }
 
-std::vector<int64_t> Ledger::must_be_kept() const {
-  std::vector<int64_t> offsets;
+std::vector<Ledger::Kept> Ledger::must_be_kept() const {
+  std::vector<Kept> kept;
   for (const auto& [offset, claim] : claims_) {
-    if (claim.acknowledged && !may_be_lost(offset, claim)) offsets.push_back(offset);
+    if (claim.acknowledged && !may_be_lost(offset, claim)) kept.push_back({offset, claim.crc});
   }
-  return offsets;
+  return kept;
 }
 
 // What is gone between two ceilings is the end of what was there.

@@ -52,12 +52,15 @@ class Ledger {
 
   Ledger(Scene& scene, Settings settings) : scene_(scene), settings_(std::move(settings)) {}
 
-  void set_acknowledged(std::function<void(int64_t offset)> hear) { hear_ = std::move(hear); }
+  // Who hears of every acknowledgement; see acknowledged().
+  using Hear = std::function<void(int64_t offset, uint32_t crc)>;
+  void set_acknowledged(Hear hear) { hear_ = std::move(hear); }
 
   // --- what clients saw ---
 
   void sent(const Origin& origin) { sent_.emplace(origin, scene_.now()); }
-  void acknowledged(int64_t offset, const Origin& origin, bool idempotent);
+  // `crc` is that of the batch it was sent in; 0 if nobody knows.
+  void acknowledged(int64_t offset, const Origin& origin, bool idempotent, uint32_t crc = 0);
   // It was said that the record is stored, and not where.
   void acknowledged_somewhere(const Origin& origin) { somewhere_[origin] = scene_.now(); }
   // `epoch` is that of the leader that sent it, -1 if there is only one.
@@ -113,7 +116,12 @@ class Ledger {
   // True if a client was told that this record is stored.
   bool is_acknowledged(int64_t offset) const;
   // The same, of those that no loss may have taken; in order.
-  std::vector<int64_t> must_be_kept() const;
+  struct Kept {
+    int64_t offset = 0;
+    uint32_t crc = 0;
+    bool operator==(const Kept&) const = default;
+  };
+  std::vector<Kept> must_be_kept() const;
   bool must_be_kept(int64_t offset) const;
 
  private:
@@ -125,6 +133,7 @@ class Ledger {
     uint64_t born = 0;        // when it was first seen
     int32_t epoch = -1;       // the newest in which it was read
     Instant told;             // when the acknowledgement was first heard
+    uint32_t crc = 0;         // of its batch, if it is acknowledged
   };
   using Claims = std::map<int64_t, Claim>;
 
@@ -144,7 +153,7 @@ class Ledger {
 
   Scene& scene_;
   Settings settings_;
-  std::function<void(int64_t offset)> hear_;
+  Hear hear_;
   std::map<Origin, Instant> sent_;
   Claims claims_;
   std::map<Origin, int64_t> offsets_;    // of idempotent producers' records

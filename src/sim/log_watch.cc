@@ -13,6 +13,8 @@ namespace magpie::sim {
 namespace {
 
 constexpr std::string_view kFolder = "topics/plain-";
+// More than any producer puts into one batch.
+constexpr int64_t kBatchRecordsMax = 100;
 
 // "topics/plain-0-1/00000000000000000000.log" → "plain-0-1"; empty if it is no such file.
 std::string partition_of(const std::string& path) {
@@ -66,17 +68,34 @@ void LogWatch::disk_lost(NodeId node) {
   by_node_.at(node)->forget();
 }
 
-size_t LogWatch::holders(const std::string& partition, int64_t offset) const {
-  return static_cast<size_t>(std::count_if(
-      eyes_.begin(), eyes_.end(), [&](const auto& eye) { return eye->holds(partition, offset); }));
+size_t LogWatch::holders(const std::string& partition, int64_t offset, uint32_t crc) const {
+  return static_cast<size_t>(std::count_if(eyes_.begin(), eyes_.end(), [&](const auto& eye) {
+    return eye->holds(partition, offset, crc);
+  }));
+}
+
+bool LogWatch::Span::is(uint32_t wanted) const {
+  return doubtful || wanted == 0 || crc == wanted;
+}
+
+// Batches of one log do not overlap; those of files that are left over may.
+bool LogWatch::covers(const Spans& spans, int64_t offset, uint32_t crc) {
+  for (auto it = spans.upper_bound(offset); it != spans.begin();) {
+    const Span& span = (--it)->second;
+    if (it->first + kBatchRecordsMax <= offset) return false;
+    if (span.last < offset) continue;
+    if (span.is(crc)) return true;
+  }
+  return false;
 }
 
 LogWatch::Spans LogWatch::spans(NodeId node, const std::string& partition) const {
   return by_node_.at(node)->spans(partition);
 }
 
-bool LogWatch::holds(NodeId node, const std::string& partition, int64_t offset) const {
-  return by_node_.at(node)->holds(partition, offset);
+bool LogWatch::holds(NodeId node, const std::string& partition, int64_t offset,
+                     uint32_t crc) const {
+  return by_node_.at(node)->holds(partition, offset, crc);
 }
 
 // Within an epoch there is one writer, who never gives out an offset twice.
@@ -174,17 +193,15 @@ bool LogWatch::Eye::is_kept(std::string_view bytes) const {
   return false;
 }
 
-bool LogWatch::Eye::holds(const std::string& partition, int64_t offset) const {
-  if (weak_) {
-    const Spans spans = this->spans(partition);
-    const auto after = spans.upper_bound(offset);
-    return after != spans.begin() && std::prev(after)->second >= offset;
-  }
+// As covers() of spans(), without a list of all.
+bool LogWatch::Eye::holds(const std::string& partition, int64_t offset, uint32_t crc) const {
+  if (weak_) return covers(spans(partition), offset, crc);
   const std::string folder = "topics/" + partition + "/";
   for (auto it = files_.lower_bound(folder); it != files_.end(); ++it) {
     if (!it->first.starts_with(folder)) return false;
     for (const auto& [position, safe] : it->second) {
-      if (safe.first <= offset && offset <= safe.batch.last) return true;
+      if (safe.first > offset || safe.batch.last < offset) continue;
+      if (Span{safe.batch.last, safe.batch.crc, safe.doubtful}.is(crc)) return true;
     }
   }
   return false;
@@ -193,13 +210,17 @@ bool LogWatch::Eye::holds(const std::string& partition, int64_t offset) const {
 LogWatch::Spans LogWatch::Eye::spans(const std::string& partition) const {
   Spans spans;
   if (weak_) {
-    for (const auto& [first, batch] : read_log(disk_, partition)) spans[first] = batch.last;
+    for (const auto& [first, batch] : read_log(disk_, partition)) {
+      spans.emplace(first, Span{batch.last, batch.crc, false});
+    }
     return spans;
   }
   const std::string folder = "topics/" + partition + "/";
   for (auto it = files_.lower_bound(folder); it != files_.end(); ++it) {
     if (!it->first.starts_with(folder)) break;
-    for (const auto& [position, safe] : it->second) spans[safe.first] = safe.batch.last;
+    for (const auto& [position, safe] : it->second) {
+      spans.emplace(safe.first, Span{safe.batch.last, safe.batch.crc, safe.doubtful});
+    }
   }
   return spans;
 }

@@ -54,20 +54,32 @@ class LogWatch {
   // The same, of what some weak node had not synced.
   void end_lost() { last_disk_loss_ = scene_.now(); }
 
+  // A batch that is safe on a disk.
+  struct Span {
+    int64_t last = 0;  // offset
+    uint32_t crc = 0;
+    // It came to be safe behind a write that failed, and may be of no log.
+    bool doubtful = false;
+
+    // Whether it may be the batch with that checksum; 0: any.
+    bool is(uint32_t wanted) const;
+    bool operator==(const Span&) const = default;
+  };
+  using Spans = std::multimap<int64_t, Span>;  // by first offset
+  // Whether the record at the offset is there, which was sent in a batch with that checksum.
+  static bool covers(const Spans& spans, int64_t offset, uint32_t crc);
+
   // On how many disks the record is safe, in the sense of their nodes' policies.
-  size_t holders(const std::string& partition, int64_t offset) const;
-  // First and last offset of every batch that is safe there, by first offset.
-  using Spans = std::map<int64_t, int64_t>;
+  size_t holders(const std::string& partition, int64_t offset, uint32_t crc) const;
   Spans spans(NodeId node, const std::string& partition) const;
-  bool holds(NodeId node, const std::string& partition, int64_t offset) const;
+  bool holds(NodeId node, const std::string& partition, int64_t offset, uint32_t crc) const;
   Instant last_disk_loss() const { return last_disk_loss_; }
 
  private:
   struct Safe {
     int64_t first = 0;  // offset
     LoggedBatch batch;
-    // It came to be safe behind a write that failed, and may be of no log.
-    bool doubtful = false;
+    bool doubtful = false;  // see Span
   };
   // By file and place.
   using Files = std::map<std::string, std::map<uint64_t, Safe>>;
@@ -83,7 +95,7 @@ class LogWatch {
     void crashed() override { failing_.clear(); }
 
     void forget();
-    bool holds(const std::string& partition, int64_t offset) const;
+    bool holds(const std::string& partition, int64_t offset, uint32_t crc) const;
     Spans spans(const std::string& partition) const;
 
    private:

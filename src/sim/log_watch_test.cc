@@ -51,21 +51,40 @@ class LogWatchTest : public testing::Test {
 TEST_F(LogWatchTest, KnowsWhatIsSafe) {
   write(kLog, 0, batch(0, 3));
   write(kLog, batch(0, 3).size(), batch(1, 3));
-  EXPECT_TRUE(watch_.holds(NodeId{1}, "plain-0-0", 1));
-  EXPECT_FALSE(watch_.holds(NodeId{1}, "plain-0-0", 2));
-  EXPECT_EQ(watch_.spans(NodeId{1}, "plain-0-0"), (LogWatch::Spans{{0, 0}, {1, 1}}));
+  EXPECT_TRUE(watch_.holds(NodeId{1}, "plain-0-0", 1, 0));
+  EXPECT_FALSE(watch_.holds(NodeId{1}, "plain-0-0", 2, 0));
+  const uint32_t crc = record::parse_header(batch(0, 3).bytes()).crc;
+  EXPECT_EQ(watch_.spans(NodeId{1}, "plain-0-0"),
+            (LogWatch::Spans{{0, {0, crc, false}}, {1, {1, crc, false}}}));
+}
+
+TEST_F(LogWatchTest, AnotherRecordAtTheSameOffsetIsNotHeld) {
+  write(kLog, 0, batch(0, 3));
+  const uint32_t crc = record::parse_header(batch(0, 3).bytes()).crc;
+  EXPECT_TRUE(watch_.holds(NodeId{1}, "plain-0-0", 0, crc));
+  EXPECT_FALSE(watch_.holds(NodeId{1}, "plain-0-0", 0, crc + 1));
+  EXPECT_EQ(watch_.holders("plain-0-0", 0, crc + 1), 0u);
+}
+
+TEST_F(LogWatchTest, WhatIsDoubtfulMayBeTheRecord) {
+  disk_.set_write_error(Error{ErrorKind::kIo, "input/output error"});
+  write(kLog, 0, batch(0, 3));
+  disk_.set_write_error(std::nullopt);
+  write(kLog, 0, batch(0, 3));
+  EXPECT_TRUE(watch_.holds(NodeId{1}, "plain-0-0", 0, 1));
+  EXPECT_FALSE(watch_.holds(NodeId{1}, "plain-0-0", 1, 1));
 }
 
 TEST_F(LogWatchTest, WhatIsNotSyncedIsHeldByWhoSaysSo) {
   write(kLog, 0, batch(0, 3), false);
-  EXPECT_FALSE(watch_.holds(NodeId{1}, "plain-0-0", 0));
+  EXPECT_FALSE(watch_.holds(NodeId{1}, "plain-0-0", 0, 0));
   LogWatch weak(scene_);
   weak.watch(NodeId{1}, disk_, true);
-  EXPECT_TRUE(weak.holds(NodeId{1}, "plain-0-0", 0));
-  EXPECT_FALSE(weak.holds(NodeId{1}, "plain-0-0", 1));
-  EXPECT_EQ(weak.holders("plain-0-0", 0), 1u);
+  EXPECT_TRUE(weak.holds(NodeId{1}, "plain-0-0", 0, 0));
+  EXPECT_FALSE(weak.holds(NodeId{1}, "plain-0-0", 1, 0));
+  EXPECT_EQ(weak.holders("plain-0-0", 0, 0), 1u);
   disk_.files().clear();
-  EXPECT_FALSE(weak.holds(NodeId{1}, "plain-0-0", 0)) << "until it is gone";
+  EXPECT_FALSE(weak.holds(NodeId{1}, "plain-0-0", 0, 0)) << "until it is gone";
 }
 
 TEST_F(LogWatchTest, ACutWithoutACopyIsNoticed) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "record/batch.h"
 #include "record/builder.h"
 #include "wire/init_producer_id.h"
 #include "wire/list_offsets.h"
@@ -243,9 +244,10 @@ void Producer::answered(size_t index, uint64_t serial,
 }
 
 void Producer::stored(Lane& lane, const Batch& batch, int64_t base_offset) {
+  const uint32_t crc = record::parse_header(batch.bytes.bytes()).crc;
   for (int32_t i = 0; i < batch.count; ++i) {
     const Origin origin{identity(), batch.first_number + i};
-    lane.ledger->acknowledged(base_offset + i, origin, settings_.idempotent);
+    lane.ledger->acknowledged(base_offset + i, origin, settings_.idempotent, crc);
   }
   if (around_.knobs.impatient_producers || random_.chance(1, 4)) check_readable(lane);
 }

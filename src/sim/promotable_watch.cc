@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
+#include <vector>
 
 namespace magpie::sim {
 
@@ -19,13 +19,14 @@ void PromotableWatch::lacks(const control::Member& member, const std::string& pa
                                    partition, member.node.value, term.epoch.value, offset, when));
 }
 
-void PromotableWatch::acknowledged(const std::string& topic, int32_t partition, int64_t offset,
-                                   const control::Leadership& term) {
+void PromotableWatch::acknowledged(const std::string& topic, int32_t partition,
+                                   const Ledger::Kept& record, const control::Leadership& term) {
+  const auto [offset, crc] = record;
   if (!topics_.ledger(topic, partition).must_be_kept(offset)) return;
   const control::State state = cluster_.state();
   const std::string name = fmt::format("{}-{}", topic, partition);
   for (const control::Member& member : term.promotable) {
-    if (!is_there(state, member) || logs_.holds(member.node, name, offset)) continue;
+    if (!is_there(state, member) || logs_.holds(member.node, name, offset, crc)) continue;
     lacks(member, name, offset, term, "is acknowledged");
   }
 }
@@ -38,14 +39,13 @@ void PromotableWatch::changed(const std::string& group, const control::Leadershi
     const control::Topic* topic = state.find_topic(key.first);
     if (topic == nullptr || !LogWatch::watches(key.first)) continue;
     if (state.group_of(*topic, PartitionIndex{key.second}) != group) continue;
-    const std::vector<int64_t> offsets = ledger->must_be_kept();
+    const std::vector<Ledger::Kept> records = ledger->must_be_kept();
     const std::string name = fmt::format("{}-{}", key.first, key.second);
     for (const control::Member& member : members) {
-      if (offsets.empty() || !is_there(state, member)) continue;
+      if (records.empty() || !is_there(state, member)) continue;
       const LogWatch::Spans spans = logs_.spans(member.node, name);
-      for (const int64_t offset : offsets) {
-        const auto after = spans.upper_bound(offset);
-        if (after != spans.begin() && std::prev(after)->second >= offset) continue;
+      for (const auto& [offset, crc] : records) {
+        if (LogWatch::covers(spans, offset, crc)) continue;
         lacks(member, name, offset, term, "was acknowledged");
         break;
       }

@@ -34,7 +34,7 @@ class PromotableWatch {
         is_lost_(std::move(is_lost)) {}
 
   // A client was told that the record is stored; `term` is the newest of its group.
-  void acknowledged(const std::string& topic, int32_t partition, int64_t offset,
+  void acknowledged(const std::string& topic, int32_t partition, const Ledger::Kept& record,
                     const control::Leadership& term);
   // The store names others, or another epoch.
   void changed(const std::string& group, const control::Leadership& term);

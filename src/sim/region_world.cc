@@ -57,7 +57,7 @@ class RegionWorld {
   void make_groups();
   void add_clients();
   void add_consumers(int number);
-  void acknowledged(const std::string& topic, int32_t partition, int64_t offset);
+  void acknowledged(const std::string& topic, int32_t partition, const Ledger::Kept& record);
   template <typename Done>
   bool run_until(Duration limit, Done done);
   template <typename Done>
@@ -139,20 +139,23 @@ void RegionWorld::watch_everything() {
     std::from_chars(partition.data() + dash + 1, partition.data() + partition.size(), index);
     leaderships_.written(partition.substr(0, dash), index, batch.last);
   });
-  topics_.set_acknowledged([this](const std::string& topic, int32_t partition, int64_t offset) {
-    acknowledged(topic, partition, offset);
-  });
+  topics_.set_acknowledged(
+      [this](const std::string& topic, int32_t partition, int64_t offset, uint32_t crc) {
+        acknowledged(topic, partition, {offset, crc});
+      });
 }
 
 // G1 as the disks show it: a group that blocks acknowledges nothing that is on one disk only.
-void RegionWorld::acknowledged(const std::string& topic, int32_t partition, int64_t offset) {
+void RegionWorld::acknowledged(const std::string& topic, int32_t partition,
+                               const Ledger::Kept& record) {
   const std::string& group = topics_.find(topic).configs.at("magpie.failover.group");
   if (!logs_.watches(topic)) return;
-  promotable_.acknowledged(topic, partition, offset, leaderships_.term(group));
+  promotable_.acknowledged(topic, partition, record, leaderships_.term(group));
   if (group != "critical") return;
   const Instant lost = logs_.last_disk_loss();
   if (lost != Instant{} && scene_.now() < lost + kDiskLossExcuse) return;
-  const size_t holders = logs_.holders(fmt::format("{}-{}", topic, partition), offset);
+  const auto [offset, crc] = record;
+  const size_t holders = logs_.holders(fmt::format("{}-{}", topic, partition), offset, crc);
   if (holders >= 2) return;
   scene_.violate("G1", fmt::format("{}-{}: offset {} is acknowledged and safe on {} disks", topic,
                                    partition, offset, holders));

@@ -60,8 +60,9 @@ void Topics::saw_leader(const std::string& topic, int32_t partition, int32_t epo
 
 void Topics::set_acknowledged(const Hear& hear) {
   for (auto& [key, ledger] : ledgers_) {
-    ledger->set_acknowledged(
-        [hear, key = key](int64_t offset) { hear(key.first, key.second, offset); });
+    ledger->set_acknowledged([hear, key = key](int64_t offset, uint32_t crc) {
+      hear(key.first, key.second, offset, crc);
+    });
   }
 }
 

@@ -39,7 +39,8 @@ class Topics {
   void power_lost();
   bool lost_power() const { return lost_power_; }
   // Who hears of every acknowledgement.
-  using Hear = std::function<void(const std::string& topic, int32_t partition, int64_t offset)>;
+  using Hear = std::function<void(const std::string& topic, int32_t partition, int64_t offset,
+                                  uint32_t crc)>;
   void set_acknowledged(const Hear& hear);
   // All partitions, in order.
   std::map<std::pair<std::string, int32_t>, std::unique_ptr<Ledger>>& ledgers() { return ledgers_; }
