@@ -346,7 +346,7 @@ void Ledger::read_to_the_end(int64_t start, int64_t end,
     check_last_of_keys(records);
     check_deleted_keys(records, began);
   }
-  check_order(start);
+  check_order(start, records);
 }
 
 // Where nothing may be deleted, what was said to be stored somewhere is.
@@ -400,26 +400,32 @@ void Ledger::check_deleted_keys(const std::map<int64_t, std::string>& records, I
   }
 }
 
-// Per idempotent producer, in the order it sent them.
-void Ledger::check_order(int64_t start) {
+// Per idempotent producer, in the order it sent them. What went with a loss is in no order.
+void Ledger::check_order(int64_t start, const std::map<int64_t, std::string>& records) {
   std::map<int32_t, int64_t> last;
+  std::set<std::pair<int32_t, int32_t>> excused;  // producer, epoch of the loss
   for (const auto& [offset, claim] : claims_) {
     if (!claim.idempotent || offset < start) continue;
+    if (!records.contains(offset) && may_be_lost(offset, claim)) continue;
     const auto [place, fresh] = last.emplace(claim.origin.producer, claim.origin.number);
     if (fresh) continue;
-    // What a producer jumped over after a loss may come later, once.
-    const bool late =
-        std::any_of(losses_.begin(), losses_.end(),
-                    [&, at = offset](const Loss& loss) { return loss.ceiling <= at; });
-    if (late && place->second > claim.origin.number) {
-      scene_.probe("came_late_after_a_loss");
-      continue;
-    }
-    if (place->second >= claim.origin.number) {
+    if (place->second == claim.origin.number ||
+        (place->second > claim.origin.number && !excuse_late(offset, claim.origin, excused))) {
       return scene_.violate("G8", text(offset, claim) + " came after a later one");
     }
     place->second = claim.origin.number;
   }
+}
+
+// What a producer jumped over after a loss may come later, once.
+bool Ledger::excuse_late(int64_t offset, const Origin& origin,
+                         std::set<std::pair<int32_t, int32_t>>& excused) const {
+  for (const Loss& loss : losses_) {
+    if (loss.ceiling > offset || !excused.emplace(origin.producer, loss.epoch).second) continue;
+    scene_.probe("came_late_after_a_loss");
+    return true;
+  }
+  return false;
 }
 
 }  // namespace magpie::sim

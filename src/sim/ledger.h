@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -142,7 +143,9 @@ class Ledger {
   void check_last_of_keys(const std::map<int64_t, std::string>& records);
   void check_deleted_keys(const std::map<int64_t, std::string>& records, Instant began);
   bool may_have_expired(const Origin& origin) const;
-  void check_order(int64_t start);
+  void check_order(int64_t start, const std::map<int64_t, std::string>& records);
+  bool excuse_late(int64_t offset, const Origin& origin,
+                   std::set<std::pair<int32_t, int32_t>>& excused) const;
   void check_once(int64_t offset, const Claim& claim);
   bool may_be_lost(int64_t offset, const Claim& claim) const;
   void check_losses(int64_t start, const std::map<int64_t, std::string>& records);

@@ -111,6 +111,33 @@ TEST_F(LedgerTest, LossesAreCountedWhereTheyBelong) {
   EXPECT_EQ(ledger_.lost_by(8).records, 0);
 }
 
+TEST_F(LedgerTest, OneLateBatchIsExcusedAfterALossAndNoSecondOne) {
+  std::map<int64_t, std::string> records;
+  for (const int64_t number : {0, 2, 1, 4, 3}) send(number);
+  ledger_.failed_over_with_loss(7, 10);
+  records = {{10, mark_of({1, 0}, true)}, {11, mark_of({1, 2}, true)}, {12, mark_of({1, 1}, true)}};
+  ledger_.read_to_the_end(10, 13, records, {});
+  EXPECT_EQ(broken(), "");
+  records[13] = mark_of({1, 4}, true);
+  records[14] = mark_of({1, 3}, true);
+  ledger_.read_to_the_end(10, 15, records, {});
+  EXPECT_EQ(broken(), "G8");
+}
+
+TEST_F(LedgerTest, WhatWasLostIsInNoOrder) {
+  send(3);
+  ledger_.acknowledged(5, {1, 3}, true);
+  ledger_.failed_over_with_loss(7, 10);
+  // Its answer went with the leader; it comes again, and then one more of an earlier life does not.
+  std::map<int64_t, std::string> records = {{10, send(2)}, {11, send(4)}};
+  ledger_.read_to_the_end(0, 12, records, {});
+  EXPECT_EQ(broken(), "");
+  records[12] = send(3);
+  records[13] = send(1);
+  ledger_.read_to_the_end(0, 14, records, {});
+  EXPECT_EQ(broken(), "G8");
+}
+
 class GroupLedgerTest : public LedgerTest {
  protected:
   void SetUp() override { group_.add_partition(0, ledger_); }
