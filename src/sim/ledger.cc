@@ -276,17 +276,32 @@ void Ledger::count_losses(int64_t start, const std::map<int64_t, std::string>& r
     const Loss* by = nullptr;
     size_t possible = 0;
     for (const Loss& loss : losses_) {
-      if (offset >= loss.ceiling || claim.epoch >= loss.epoch) continue;
+      if (offset >= loss.ceiling) continue;
+      // Whatever became of it: until then clients heard from the leader that was lost.
+      if (claim.told <= loss.when) {
+        Instant& newest = lost_[loss.epoch].newest;
+        newest = std::max(newest, claim.told);
+      }
+      if (claim.epoch >= loss.epoch) continue;
       by = &loss;
       ++possible;
     }
-    if (possible != 1) continue;
+    if (possible != 1 || records.contains(offset) || may_be_compacted(offset, claim)) continue;
     Lost& lost = lost_[by->epoch];
     lost.newest = std::max(lost.newest, claim.told);
-    if (records.contains(offset)) continue;
     ++lost.records;
     lost.oldest = std::min(lost.oldest, claim.told);
   }
+}
+
+// A later record has its key, or it deletes one and may have expired.
+bool Ledger::may_be_compacted(int64_t offset, const Claim& claim) const {
+  if (!settings_.compacted) return false;
+  const std::string key = key_of(claim.origin, claim.idempotent);
+  return may_have_expired(claim.origin) ||
+         std::any_of(claims_.upper_bound(offset), claims_.end(), [&](const auto& later) {
+           return key_of(later.second.origin, later.second.idempotent) == key;
+         });
 }
 
 bool Ledger::must_be_kept(int64_t offset) const {

@@ -148,6 +148,7 @@ class Ledger {
                    std::set<std::pair<int32_t, int32_t>>& excused) const;
   void check_once(int64_t offset, const Claim& claim);
   bool may_be_lost(int64_t offset, const Claim& claim) const;
+  bool may_be_compacted(int64_t offset, const Claim& claim) const;
   void check_losses(int64_t start, const std::map<int64_t, std::string>& records);
   void count_losses(int64_t start, const std::map<int64_t, std::string>& records);
   void check_somewhere(const std::map<int64_t, std::string>& records);

@@ -111,6 +111,42 @@ TEST_F(LedgerTest, LossesAreCountedWhereTheyBelong) {
   EXPECT_EQ(ledger_.lost_by(8).records, 0);
 }
 
+TEST_F(LedgerTest, WhatCompactionMayHaveTakenIsNotCountedAsLost) {
+  Ledger ledger(scene_, {"orders-0", true});
+  // Of one key.
+  for (const int64_t number : {0, 5}) {
+    ledger.sent({1, number});
+    ledger.acknowledged(number, {1, number}, true);
+  }
+  ledger.failed_over_with_loss(7, 1'000);
+  ledger.read_to_the_end(0, 1'000, {}, {});
+  EXPECT_EQ(broken(), "");
+  EXPECT_EQ(ledger.lost_by(7).records, 1) << "the last one, and who knows of the first";
+}
+
+TEST_F(LedgerTest, HowOldALossIsCountsFromTheLastThatClientsHeard) {
+  const auto after = [&](Duration pause) {
+    scene_.queue.after(pause, [] {});
+    scene_.queue.run_one();
+  };
+  // Of two partitions that one leader led, the older record goes and the newer one stays.
+  Ledger other(scene_, {"orders-1"});
+  send(0);
+  ledger_.acknowledged(5, {1, 0}, true);
+  after(Duration::seconds(9));
+  other.sent({1, 0});
+  other.acknowledged(5, {1, 0}, true);
+  after(Duration::seconds(1));
+  for (Ledger* each : {&ledger_, &other}) each->failed_over_with_loss(7, 1'000);
+  other.fetched(5, mark_of({1, 0}, true), 7);
+  ledger_.read_to_the_end(0, 5, {}, {});
+  other.read_to_the_end(0, 6, {{5, mark_of({1, 0}, true)}}, {});
+  Ledger::Lost lost = ledger_.lost_by(7);
+  lost.add(other.lost_by(7));
+  EXPECT_EQ(lost.records, 1);
+  EXPECT_EQ(lost.newest - lost.oldest, Duration::seconds(9));
+}
+
 TEST_F(LedgerTest, OneLateBatchIsExcusedAfterALossAndNoSecondOne) {
   std::map<int64_t, std::string> records;
   for (const int64_t number : {0, 2, 1, 4, 3}) send(number);
