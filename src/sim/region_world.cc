@@ -288,7 +288,7 @@ bool RegionWorld::converged() {
   last_look_ = scene_.now();
   const control::State state = cluster_.state();
   if (!Requester::all_over(state)) {
-    waiting_for_ = "an operation is not over";
+    waiting_for_ = "an operation is not over: " + Requester::describe(state);
     return false;
   }
   for (const auto& [name, group] : state.groups()) {

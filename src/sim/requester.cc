@@ -13,7 +13,7 @@ namespace magpie::sim {
 namespace {
 
 // How long people wait for an operation once everything works.
-constexpr int64_t kPatienceMillis = 90'000;
+constexpr Duration kPatience = Duration::seconds(90);
 
 std::string region_of(const control::State& state, NodeId node) {
   const control::Node* known = state.find_node(node);
@@ -21,6 +21,13 @@ std::string region_of(const control::State& state, NodeId node) {
 }
 
 }  // namespace
+
+bool needs_a_person(const control::Operation& operation) {
+  return std::any_of(operation.groups.begin(), operation.groups.end(), [](const auto& group) {
+    return group.step == control::OperationStep::kFencing &&
+           group.waiting_for.find("or override") != std::string::npos;
+  });
+}
 
 std::string Requester::some_region(const std::string& but) {
   std::vector<std::string> names;
@@ -90,10 +97,12 @@ void Requester::look_after(const control::State& state) {
   for (const auto& [id, operation] : state.operations()) {
     if (control::is_over(operation)) continue;
     if (scene_.healed) {
-      const int64_t age = scene_.wall().millis - operation.groups.front().since.millis;
+      if (healed_at_ == Instant::never()) healed_at_ = scene_.now();
+      const bool waited = scene_.now() >= healed_at_ + kPatience;
       if (operation.awaiting_approval) {
         change(id, "approve");
-      } else if (age > kPatienceMillis && random_.chance(1, 20)) {
+      } else if (waited && needs_a_person(operation) && random_.chance(1, 20)) {
+        scene_.probe("operation_needed_a_person");
         change(id, "abandon");
       }
       continue;
@@ -107,6 +116,18 @@ void Requester::look_after(const control::State& state) {
 bool Requester::all_over(const control::State& state) {
   return std::all_of(state.operations().begin(), state.operations().end(),
                      [](const auto& entry) { return control::is_over(entry.second); });
+}
+
+std::string Requester::describe(const control::State& state) {
+  std::string text;
+  for (const auto& [id, operation] : state.operations()) {
+    if (control::is_over(operation)) continue;
+    text += fmt::format("{} is {}", id, control::overall_step(operation));
+    for (const control::OperationGroup& group : operation.groups) {
+      text += fmt::format(", {} waits for '{}'", group.group, group.waiting_for);
+    }
+  }
+  return text;
 }
 
 }  // namespace magpie::sim

@@ -14,6 +14,10 @@
 
 namespace magpie::sim {
 
+// Whether an operation that stands still in a healthy cluster says that a person has to decide: a
+// rule speaks against it that it may not override. Whatever else it waits for must come.
+bool needs_a_person(const control::Operation& operation);
+
 class Requester {
  public:
   Requester(Scene& scene, const RegionKnobs& knobs, Cluster& cluster)
@@ -25,6 +29,8 @@ class Requester {
   void look_after(const control::State& state);
   // Nothing is under way.
   static bool all_over(const control::State& state);
+  // What is under way, and what it waits for.
+  static std::string describe(const control::State& state);
 
  private:
   void begin(const std::string& group, const std::string& kind, const std::string& to,
@@ -38,6 +44,7 @@ class Requester {
   const RegionKnobs& knobs_;
   Cluster& cluster_;
   Random random_;
+  Instant healed_at_ = Instant::never();  // looked at first after that
 };
 
 }  // namespace magpie::sim
