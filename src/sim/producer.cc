@@ -35,6 +35,10 @@ bool is_temporary(ErrorCode error, bool alone) {
 
 }  // namespace
 
+bool says_stored_long_ago(ErrorCode error, bool alone) {
+  return error == ErrorCode::kDuplicateSequenceNumber && !alone;
+}
+
 Producer::Producer(Surroundings around, Settings settings)
     : around_(around),
       settings_(std::move(settings)),
@@ -229,7 +233,7 @@ void Producer::answered(size_t index, uint64_t serial,
   if (error == ErrorCode::kNone) {
     stored(lane, *found, base_offset);
     lane.batches.erase(found);
-  } else if (error == ErrorCode::kDuplicateSequenceNumber && settings_.idempotent) {
+  } else if (settings_.idempotent && says_stored_long_ago(error, around_.bootstrap.alone)) {
     stored_long_ago(lane, *found);
     lane.batches.erase(found);
   } else if (settings_.idempotent) {

@@ -14,6 +14,10 @@
 
 namespace magpie::sim {
 
+// Whether an idempotent producer may take the error for success. A node that is alone remembers all
+// that can be under way.
+bool says_stored_long_ago(wire::ErrorCode error, bool alone);
+
 class Producer : public Client {
  public:
   struct Settings {
