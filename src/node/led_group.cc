@@ -320,7 +320,7 @@ void LedGroup::carry_out(kafka::Broker& broker, const replication::Wish& wish) {
     if (planted(PlantedBug::kShrinkBeforeCommit)) {
       std::vector<NodeId> rest = required_;
       std::erase(rest, shrink->member);
-      return require(broker, std::move(rest));
+      require(broker, std::move(rest));
     }
     return propose(broker, [term, now, leaving = in_sync(shrink->member)](const State& state) {
       return control::decide_shrink_sync(state, term, leaving, now);
