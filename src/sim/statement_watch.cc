@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <variant>
 
 #include "control/keys.h"
@@ -14,6 +15,18 @@ namespace {
 
 // Clients hear of an acknowledgement so much later than it was given, at worst.
 constexpr Duration kHearsay = Duration::seconds(3);
+
+// Nothing said is more than any number.
+template <typename Number>
+bool is_less(const std::optional<Number>& now, const std::optional<Number>& before) {
+  return now && (!before || *now < *before);
+}
+
+// Whether a statement promises what the one before it did not.
+bool promises_more(const control::Loss& now, const control::Loss& before) {
+  if (now.kind != before.kind) return now.kind < before.kind;
+  return is_less(now.records_max, before.records_max) || is_less(now.time_max, before.time_max);
+}
 
 }  // namespace
 
@@ -51,11 +64,9 @@ void StatementWatch::said(const control::Operation& operation,
   const auto [place, fresh] = statements_.try_emplace(group.new_epoch.value);
   const bool was_zero = !fresh && place->second.loss.kind == control::LossKind::kZero;
   if (was_zero && group.loss->kind != control::LossKind::kZero) scene_.probe("zero_contradicted");
-  if (!fresh && !was_zero && group.loss->kind == control::LossKind::kZero) {
-    scene_.violate("G11",
-                   fmt::format("operation {} says that {} lost nothing, and said before that "
-                               "it may have",
-                               operation.id, group.group));
+  if (!fresh && promises_more(*group.loss, place->second.loss)) {
+    scene_.violate("G11", fmt::format("operation {} says that {} lost less than it said before",
+                                      operation.id, group.group));
   }
   place->second = {operation.id, group.group, *group.loss};
 }
