@@ -289,7 +289,8 @@ void FakeDisk::crash(Crash mode) {
   // A prefix of what waits for each file has happened, in any interleaving.
   std::set<std::string> stopped;
   for (const Waiting& next : std::exchange(waiting_, {})) {
-    if (next.doomed) continue;
+    // What may overtake a sync does not wait for one that has not happened.
+    if (next.doomed || std::holds_alternative<port::SyncFile>(next.effect)) continue;
     bool happens = mode != Crash::kLoseAll && random_.chance(1, 2);
     for (const std::string& path : next.paths) happens &= !stopped.contains(path);
     if (happens) {

@@ -107,7 +107,7 @@ void Disk::finish(uint64_t boot, PendingList::iterator place) {
   if (boot != boot_) return;
   if (std::holds_alternative<port::WriteFile>(place->effect)) begin_syncs_before(place);
   const Pending next = std::move(*place);
-  pending_.erase(place);
+  const auto behind = pending_.erase(place);
   port::DiskDone result;
   if (next.fails) {
     const auto* write = std::get_if<port::WriteFile>(&next.effect);
@@ -117,7 +117,9 @@ void Disk::finish(uint64_t boot, PendingList::iterator place) {
   } else {
     const auto* late = std::get_if<port::SyncFile>(&next.effect);
     result = next.begun ? finish_sync(*late, *next.begun) : carry_out(next.effect);
-    if (!result.status && is_write(next.effect)) fail_writes_behind(next.paths.front());
+    if (!result.status && is_write(next.effect)) {
+      fail_writes_from(behind, next.paths.front());
+    }
   }
   const bool only_reads = std::holds_alternative<port::ReadFile>(next.effect) ||
                           std::holds_alternative<port::ListFolder>(next.effect);
@@ -127,9 +129,10 @@ void Disk::finish(uint64_t boot, PendingList::iterator place) {
   deliver_(std::move(result));
 }
 
-void Disk::fail_writes_behind(const std::string& path) {
-  for (Pending& waiting : pending_) {
-    if (is_write(waiting.effect) && waiting.paths.front() == path) waiting.fails = true;
+// A sync that the write has overtaken is before it.
+void Disk::fail_writes_from(PendingList::iterator place, const std::string& path) {
+  for (; place != pending_.end(); ++place) {
+    if (is_write(place->effect) && place->paths.front() == path) place->fails = true;
   }
 }
 

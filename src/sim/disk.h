@@ -90,7 +90,7 @@ class Disk {
 
   Duration draw_delay(const port::Effect& effect);
   void finish(uint64_t boot, PendingList::iterator place);
-  void fail_writes_behind(const std::string& path);
+  void fail_writes_from(PendingList::iterator place, const std::string& path);
   void begin_syncs_before(PendingList::iterator write);
   void happen_unsynced(const port::Effect& effect);
   port::DiskDone carry_out(const port::Effect& effect);

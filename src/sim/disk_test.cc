@@ -126,5 +126,26 @@ TEST_F(DiskTest, AFailedWriteTakesTheOnesBehindItAlong) {
   EXPECT_FALSE(done_[1].status.has_value()) << "a hole would appear";
 }
 
+TEST_F(DiskTest, AFailedWriteTakesNoSyncAlongThatItHasOvertaken) {
+  bool overtaken = false;
+  for (int i = 0; i < 40; ++i) {
+    const std::string path = std::to_string(i);
+    write(path, 0, "old", false);
+    settle();
+    done_.clear();
+    disk_.submit(port::SyncFile{file(path), {1, 1, 0}});
+    disk_.set_write_error(Error{ErrorKind::kIo, "broken"});
+    write(path, 3, "new", false);
+    settle();
+    disk_.set_write_error(std::nullopt);
+    ASSERT_EQ(done_.size(), 2u);
+    overtaken |= done_[0].then.kind == 0;
+    for (const port::DiskDone& done : done_)
+      EXPECT_EQ(done.status.has_value(), done.then.kind == 1);
+    EXPECT_EQ(disk_.files()[path].durable().substr(0, 3), "old");
+  }
+  EXPECT_TRUE(overtaken);
+}
+
 }  // namespace
 }  // namespace magpie::sim
