@@ -117,7 +117,7 @@ void Ledger::passed(int64_t from, int64_t to, const std::map<int64_t, std::strin
   for (auto it = claims_.lower_bound(from); it != claims_.end() && it->first < to; ++it) {
     const Claim& claim = it->second;
     if (!is_tombstone(claim.origin) || claim.generation < generation_) continue;
-    if (records.contains(it->first)) continue;
+    if (records.contains(it->first) || may_be_lost(it->first, claim)) continue;
     if (may_have_expired(claim.origin)) {
       scene_.probe("tombstone_expired");
       continue;
@@ -147,6 +147,8 @@ void Ledger::check_once(int64_t offset, const Claim& claim) {
   if (!claim.idempotent) return;
   const auto [place, fresh] = offsets_.emplace(claim.origin, offset);
   if (fresh || place->second == offset) return;
+  // From a leader of before a loss, after it was sent again. If both stay, check_order() says so.
+  if (may_be_lost(offset, claim)) return;
   const auto other = claims_.find(place->second);
   if (other != claims_.end() && may_be_lost(other->first, other->second)) {
     // Not acknowledged before it was lost, and sent again.
@@ -400,7 +402,9 @@ void Ledger::check_deleted_keys(const std::map<int64_t, std::string>& records, I
   if (began + settings_.tombstone_age <= scene_.now()) return;
   std::map<std::string, int64_t> deleted;
   for (const auto& [offset, claim] : claims_) {
-    const bool gone = is_tombstone(claim.origin) && !records.contains(offset);
+    // One that was lost deletes nothing.
+    const bool gone =
+        is_tombstone(claim.origin) && !records.contains(offset) && !may_be_lost(offset, claim);
     if (gone && claim.generation == generation_) {
       deleted[key_of(claim.origin, claim.idempotent)] = offset;
     }

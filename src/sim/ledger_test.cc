@@ -124,6 +124,37 @@ TEST_F(LedgerTest, WhatCompactionMayHaveTakenIsNotCountedAsLost) {
   EXPECT_EQ(ledger.lost_by(7).records, 1) << "the last one, and who knows of the first";
 }
 
+TEST_F(LedgerTest, WhatAnOldLeaderShowsMayHaveBeenSentAgain) {
+  const std::string again = send(0);
+  ledger_.failed_over_with_loss(7, 1'000);
+  ledger_.acknowledged(1'000, {1, 0}, true);
+  ledger_.fetched(5, again, 6);
+  ledger_.read_to_the_end(0, 1'001, {{1'000, again}}, {});
+  EXPECT_EQ(broken(), "");
+  ledger_.read_to_the_end(0, 1'001, {{5, again}, {1'000, again}}, {});
+  EXPECT_EQ(broken(), "G8") << "it was not lost";
+}
+
+TEST_F(LedgerTest, ATombstoneThatWasLostDeletesNothing) {
+  Ledger ledger(scene_, {"orders-0", true, false, Duration::seconds(60)});
+  // A key of its own, and what deletes it.
+  for (const int64_t number : {6, 7}) ledger.sent({1, number});
+  ledger.fetched(6, mark_of({1, 6}, true));
+  ledger.acknowledged(7, {1, 7}, true);
+  const std::map<int64_t, std::string> records = {{6, mark_of({1, 6}, true)}};
+  ledger.failed_over_with_loss(7, 1'000);
+  ledger.passed(0, 1'000, records);
+  EXPECT_EQ(broken(), "");
+  scene_.queue.after(Duration::seconds(61), [] {});
+  scene_.queue.run_one();
+  ledger.read_to_the_end(0, 1'000, records, scene_.now());
+  EXPECT_EQ(broken(), "");
+  EXPECT_EQ(ledger.lost_by(7).records, 0) << "it may have expired";
+  ledger.fetched(7, mark_of({1, 7}, true), 7);
+  ledger.read_to_the_end(0, 1'000, records, scene_.now());
+  EXPECT_EQ(broken(), "G1") << "it was not lost";
+}
+
 TEST_F(LedgerTest, HowOldALossIsCountsFromTheLastThatClientsHeard) {
   const auto after = [&](Duration pause) {
     scene_.queue.after(pause, [] {});
