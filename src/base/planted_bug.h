@@ -45,7 +45,8 @@ enum class PlantedBug : uint8_t {
   kOpensWithLacking,          // an epoch is opened with members that lack records
   kCutBeforeExport,           // a tail that differs is cut and not kept
   kStoreNeeded,               // no other site is asked to promise time
-  kPowerLossForgotten         // a node that may have lost unsynced records is who it was
+  kPowerLossForgotten,        // a node that may have lost unsynced records is who it was
+  kLeaseIgnored               // a leader acknowledges without lease and promises
 };
 
 #ifdef MAGPIE_PLANTED_BUGS

@@ -43,6 +43,9 @@ void Operator::act_now_and_then() {
       const control::State state = cluster_.state();
       std::vector<std::string> groups;
       std::vector<std::string> lost;
+      if (knobs_.lone_leader_every != Duration{} && fail_over_lone_leader(state)) {
+        return act_now_and_then();
+      }
       for (const auto& [name, group] : state.groups()) {
         const control::Leadership& term = state.leadership(name);
         if (!term.exists()) continue;
@@ -55,6 +58,19 @@ void Operator::act_now_and_then() {
     }
     act_now_and_then();
   });
+}
+
+// A group whose leader alone held what is acknowledged, and is gone or out of reach.
+bool Operator::fail_over_lone_leader(const control::State& state) {
+  for (const auto& [name, group] : state.groups()) {
+    const control::Leadership& term = state.leadership(name);
+    if (group.copies > 0 || !term.exists()) continue;
+    if (cluster_.is_alive(state, term.leader.node)) continue;
+    ++operations_;
+    requester_.fail_over_with_loss(name);
+    return true;
+  }
+  return false;
 }
 
 void Operator::look_after() {

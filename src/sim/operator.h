@@ -32,6 +32,8 @@ class Operator {
   void act_now_and_then();
   void look_after();
   void act(const std::string& group, const control::State& state);
+  // True if there was one.
+  bool fail_over_lone_leader(const control::State& state);
   void switch_over(const std::string& group, const control::State& state);
   void fail_over(const std::string& group, const control::State& state);
   bool promote(const std::string& group, NodeId target);

@@ -39,6 +39,7 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kCutBeforeExport, "cut-before-export", 100, true},
     {PlantedBug::kStoreNeeded, "store-needed", 20, true},
     {PlantedBug::kPowerLossForgotten, "power-loss-forgotten", 40, true},
+    {PlantedBug::kLeaseIgnored, "lease-ignored", 40, true},
 };
 
 }  // namespace

@@ -10,6 +10,14 @@
 namespace magpie::sim {
 namespace {
 
+// How often somebody looks whether a leader that is alone has been replaced, until when, and how
+// long it stays alone with its clients after that.
+constexpr Duration kLonelyLook = Duration::seconds(1);
+constexpr Duration kLonelyAfterwards = Duration::seconds(4);
+constexpr Duration kLonelyLongest = Duration::seconds(60);
+// Of the kinds of partitions: machines, store and clients lose the other regions.
+constexpr uint64_t kAllOfTheSite = 3;
+
 // Of the directory on a disk; one that is nobody's if there is none.
 Uuid incarnation_on(Disk& disk) {
   const auto file = disk.files().find(std::string(control::kIdentityPath));
@@ -71,6 +79,7 @@ void RegionFaults::start() {
     cluster_.store().restart();
   });
   if (rollbacks_left_ > 0) every(knobs_.common.chaos, [this] { roll_store_back(); });
+  every(knobs_.lone_leader_every, [this] { isolate_leader(); });
 }
 
 // --- nodes ---------------------------------------------------------------------------------------
@@ -165,7 +174,7 @@ Place RegionFaults::some_place() {
   return which == 0 ? region.clients : which == 1 ? region.store : region.machines;
 }
 
-void RegionFaults::cut_for_a_while(const std::vector<std::pair<Place, Place>>& pairs) {
+void RegionFaults::cut_for_a_while(const PlacePairs& pairs) {
   for (const auto& [a, b] : pairs) cluster_.paths().cut(a, b);
   later(Duration::milliseconds(100), Duration::seconds(20), [this, pairs] {
     if (scene_.healed) return;
@@ -173,12 +182,9 @@ void RegionFaults::cut_for_a_while(const std::vector<std::pair<Place, Place>>& p
   });
 }
 
-// A region loses the others, the store, clients, or everything.
-void RegionFaults::partition() {
-  const size_t index = some_region();
+RegionFaults::PlacePairs RegionFaults::paths_around(size_t index, uint64_t what) {
   const SimRegion& region = cluster_.region(index);
-  const uint64_t what = random_.below(5);
-  std::vector<std::pair<Place, Place>> pairs;
+  PlacePairs pairs;
   const auto both = [&](Place a, Place b) {
     pairs.emplace_back(a, b);
     pairs.emplace_back(b, a);
@@ -199,12 +205,51 @@ void RegionFaults::partition() {
       both(region.clients, other.machines);
     }
   }
+  return pairs;
+}
+
+// A region loses the others, the store, clients, or everything.
+void RegionFaults::partition() {
+  const size_t index = some_region();
+  const uint64_t what = random_.below(5);
   static constexpr const char* kProbes[] = {"region_cut_from_regions", "region_cut_from_store",
                                             "region_cut_from_clients", "region_isolated",
                                             "region_isolated"};
   scene_.probe(kProbes[what]);
   scene_.note("partition", index, what);
-  cut_for_a_while(pairs);
+  cut_for_a_while(paths_around(index, what));
+}
+
+// Of a group without copies: nobody else has to hear of what it acknowledges.
+void RegionFaults::isolate_leader() {
+  if (leader_is_alone_ || cluster_.store().is_rolled_back()) return;
+  const control::State state = cluster_.state();
+  for (const auto& [name, group] : state.groups()) {
+    const control::Leadership& term = state.leadership(name);
+    if (group.copies > 0 || !term.exists()) continue;
+    const auto index = static_cast<size_t>(term.leader.node.value - 1);
+    if (!cluster_.region(index).host->is_serving()) continue;
+    scene_.probe("leader_isolated");
+    scene_.note("leader isolated", index);
+    leader_is_alone_ = true;
+    for (const auto& [a, b] : paths_around(index, kAllOfTheSite)) cluster_.paths().cut(a, b);
+    return end_isolation(name, index, scene_.now() + kLonelyLongest);
+  }
+}
+
+void RegionFaults::end_isolation(const std::string& group, size_t index, Instant give_up) {
+  scene_.queue.after(kLonelyLook, [=, this] {
+    if (scene_.healed) return;
+    const NodeId leader = cluster_.state().leadership(group).leader.node;
+    if (leader == cluster_.region(index).host->id() && scene_.now() < give_up) {
+      return end_isolation(group, index, give_up);
+    }
+    scene_.queue.after(kLonelyAfterwards, [=, this] {
+      if (scene_.healed) return;
+      leader_is_alone_ = false;
+      for (const auto& [a, b] : paths_around(index, kAllOfTheSite)) cluster_.paths().mend(a, b);
+    });
+  });
 }
 
 void RegionFaults::one_way() {

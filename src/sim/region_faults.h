@@ -45,8 +45,15 @@ class RegionFaults {
   void lose_disk();
   void keep_backup();
   void restore_disk();
+  using PlacePairs = std::vector<std::pair<Place, Place>>;
+
+  // All paths, both ways, that a partition of this kind takes from a region.
+  PlacePairs paths_around(size_t index, uint64_t what);
   void partition();
-  void cut_for_a_while(const std::vector<std::pair<Place, Place>>& pairs);
+  void isolate_leader();
+  // Until somebody else has led the group for a moment.
+  void end_isolation(const std::string& group, size_t index, Instant give_up);
+  void cut_for_a_while(const PlacePairs& pairs);
   void one_way();
   void flap();
   void flap_on(Place a, Place b, int times, Duration period);
@@ -71,6 +78,7 @@ class RegionFaults {
   std::vector<std::unique_ptr<Faults>> nodes_;
   std::function<void(NodeId)> disk_lost_;
   int rollbacks_left_;
+  bool leader_is_alone_ = false;
   std::function<void()> end_lost_;
   std::set<Uuid> lost_;             // incarnations whose disks are gone
   std::map<Uuid, NodeId> doubted_;  // those that may have lost their ends

@@ -63,6 +63,23 @@ void make_losses_likely(RegionKnobs& knobs, Random& random) {
   knobs.operation_every = Duration::seconds(random.between(2, 5));
 }
 
+// Leaders that clients still reach when another one leads after a loss. Not drawn, either.
+void make_leaders_lonely(RegionKnobs& knobs) {
+  knobs.lone_leader_every = Duration::seconds(12);
+  // A producer that waits for another leader sends nothing new to this one.
+  knobs.groups = {"bulk"};
+  // What would end it, or be in the way of whoever takes over.
+  knobs.common.kill_every = knobs.common.power_loss_every = Duration{};
+  knobs.common.clean_stop_every = Duration{};
+  knobs.outage_every = knobs.partition_every = knobs.pause_every = Duration{};
+  knobs.disk_loss_every = knobs.store_site_every = knobs.store_loss_every = Duration{};
+  knobs.kill_executors = false;
+  // Some are in its region, and have something left to send when it comes to that.
+  knobs.common.producers = 4;
+  knobs.common.records_per_producer = 1'000;
+  knobs.common.think_max = std::max(knobs.common.think_max, Duration::milliseconds(200));
+}
+
 // From a copy of `random`, so that seeds without it stay what they are.
 void draw_fsync(RegionKnobs& knobs, Random random) {
   if (!random.chance(1, 4)) return;
@@ -121,6 +138,7 @@ RegionKnobs draw_region_knobs(Random& random) {
   // Not drawn: the seeds before there was such a knob stay the same stories.
   knobs.compress_links = knobs.lease_seconds == 4;
   draw_fsync(knobs, random);
+  if (knobs.lossy_failovers && knobs.lease_seconds <= 3) make_leaders_lonely(knobs);
   return knobs;
 }
 
@@ -131,13 +149,14 @@ std::string RegionKnobs::describe() const {
   return fmt::format(
       "regions {} witness {} groups {} distance {} lease {} drift {} outage {} pause {} disk-loss "
       "{} "
-      "disk-restore {} partition {} one-way {} flap {} break {} store-site {} store-loss {} "
+      "disk-restore {} lone-leader {} partition {} one-way {} flap {} break {} store-site {} "
+      "store-loss {} "
       "store-restart {} store-rollbacks {} store {}/{}/{} store-away {} operation {} hasty {} "
       "requests {} lossy {} kill-executors {} bounded {} compress {} fsync [{}]; {}",
       regions, witness, fmt::join(groups, ","), distance_max.to_milliseconds(), lease_seconds,
       clock_drift, seconds(outage_every), seconds(pause_every), seconds(disk_loss_every),
-      seconds(disk_restore_every), seconds(partition_every), seconds(one_way_every),
-      seconds(flap_every), seconds(break_every), seconds(store_site_every),
+      seconds(disk_restore_every), seconds(lone_leader_every), seconds(partition_every),
+      seconds(one_way_every), seconds(flap_every), seconds(break_every), seconds(store_site_every),
       seconds(store_loss_every), seconds(store_restart_every), store_rollbacks, store.lose_answer,
       store.late_request, store.cut_watch, store_away, seconds(operation_every), hasty_operator,
       requests, lossy_failovers, kill_executors, bounded_loss, compress_links,

@@ -36,12 +36,14 @@ struct RegionKnobs {
   Duration pause_every;         // a process stands still for up to 15 seconds
   Duration disk_loss_every;     // a region is rebuilt empty
   Duration disk_restore_every;  // a directory comes back as an older copy of itself
-  Duration partition_every;     // a region is cut off from others, the store or clients
-  Duration one_way_every;       // one direction between two places is cut
-  Duration flap_every;          // a path comes and goes
-  Duration break_every;         // all connections between two regions break
-  Duration store_site_every;    // a site of the store is down
-  Duration store_loss_every;    // a majority of them
+  // A leader that acknowledges alone is alone with its clients until somebody else leads.
+  Duration lone_leader_every;
+  Duration partition_every;   // a region is cut off from others, the store or clients
+  Duration one_way_every;     // one direction between two places is cut
+  Duration flap_every;        // a path comes and goes
+  Duration break_every;       // all connections between two regions break
+  Duration store_site_every;  // a site of the store is down
+  Duration store_loss_every;  // a majority of them
   Duration store_restart_every;
   int store_rollbacks = 0;
   StoreFaults store;

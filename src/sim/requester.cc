@@ -48,19 +48,26 @@ void Requester::fail_over(const std::string& group, const control::State& state)
   begin(group, "failover", random_.chance(1, 2) ? some_region(home) : "", allow_loss);
 }
 
+void Requester::fail_over_with_loss(const std::string& group) {
+  begin(group, "failover", "", true, true);
+}
+
 void Requester::begin(const std::string& group, const std::string& kind, const std::string& to,
-                      bool allow_loss) {
+                      bool allow_loss, bool insists) {
   std::vector<std::string> overrides;
   for (const std::string_view rule : control::safety_rules()) {
     // Otherwise most groups could move once in a run.
     const bool often = rule == control::kRuleCooldown || rule == control::kRuleNotInSync;
-    if (random_.chance(often ? 3 : 1, 4)) overrides.push_back(fmt::format("\"{}\"", rule));
+    // Who insists lets what was begun go on, mostly.
+    const bool always = insists && rule != control::kRuleOperationRunning;
+    if (!always && !random_.chance(often ? 3 : 1, 4)) continue;
+    overrides.push_back(fmt::format("\"{}\"", rule));
   }
   std::string body = fmt::format(R"({{"kind":"{}","groups":["{}"],"overrides":[{}])", kind, group,
                                  fmt::join(overrides, ","));
   if (!to.empty()) body += fmt::format(R"(,"to":"{}")", to);
   if (allow_loss) body += R"(,"allow_loss":true)";
-  if (random_.chance(1, 6)) body += R"(,"await_approval":true)";
+  if (!insists && random_.chance(1, 6)) body += R"(,"await_approval":true)";
   body += R"(,"requested_by":"simulated"})";
   ask("POST", "/v1/operations", std::move(body), "begun");
 }

@@ -25,6 +25,8 @@ class Requester {
 
   void switch_over(const std::string& group, const control::State& state);
   void fail_over(const std::string& group, const control::State& state);
+  // Whatever it costs, and whatever rules say.
+  void fail_over_with_loss(const std::string& group);
   // Does to the operations under way what people and accidents do.
   void look_after(const control::State& state);
   // Nothing is under way.
@@ -33,8 +35,9 @@ class Requester {
   static std::string describe(const control::State& state);
 
  private:
+  // `insists`: over all rules, and without waiting for an approval.
   void begin(const std::string& group, const std::string& kind, const std::string& to,
-             bool allow_loss);
+             bool allow_loss, bool insists = false);
   void change(control::OperationId id, const char* what);
   void ask(std::string method, std::string target, std::string body, const char* what);
   std::string some_region(const std::string& but);
