@@ -39,8 +39,15 @@ struct TopicDeleted {
   std::string topic;
 };
 
+// Positions in the topic are from now on those in `to`, for example because they are put aside
+// while it is away.
+struct TopicRenamed {
+  std::string topic;
+  std::string to;
+};
+
 using Event = std::variant<JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit, OffsetDelete,
-                           DeleteGroups, TopicDeleted, AppendCommitted, AppendFailed>;
+                           DeleteGroups, TopicDeleted, TopicRenamed, AppendCommitted, AppendFailed>;
 
 // --- out ---------------------------------------------------------------------------------------
 

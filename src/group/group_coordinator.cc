@@ -29,6 +29,7 @@ struct Serve {
   void operator()(const OffsetDelete& request) const { delete_positions(turn, request); }
   void operator()(const DeleteGroups& request) const { delete_groups(turn, request); }
   void operator()(const TopicDeleted& event) const { forget_topic(turn, event); }
+  void operator()(const TopicRenamed& event) const { rename_topic(turn, event); }
   void operator()(const AppendCommitted& event) const {
     finish_append(turn, event.id, std::nullopt);
   }
@@ -44,9 +45,8 @@ struct Refuse {
   void operator()(const Request& request) const {
     out.replies.push_back(refusal(request, GroupError::kNotCoordinator));
   }
-  void operator()(const TopicDeleted& event) const {
-    state.topics_deleted_early.insert(event.topic);
-  }
+  void operator()(const TopicDeleted& event) const { state.topics_early.push_back(event); }
+  void operator()(const TopicRenamed& event) const { state.topics_early.push_back(event); }
   void operator()(const AppendCommitted&) const {}
   void operator()(const AppendFailed&) const {}
 };
@@ -138,8 +138,9 @@ void GroupCoordinator::finish_loading(const Now& now, Output& out) {
   state_->serving = true;
   Turn turn{*state_, now, out};
   for (const auto& [id, stored] : state_->durable.groups()) begin_group(turn, id, stored);
-  for (const std::string& topic : state_->topics_deleted_early) forget_topic(turn, {topic});
-  state_->topics_deleted_early.clear();
+  for (const auto& early : std::exchange(state_->topics_early, {})) {
+    std::visit([&](const auto& event) { Serve{turn}(event); }, early);
+  }
   state_->sweep_at = now.instant + state_->config.retention_check_interval;
 }
 
@@ -155,7 +156,7 @@ void GroupCoordinator::stop(Output& out) {
   state_->timers = {};
   state_->appends.clear();
   state_->deletions.clear();
-  state_->topics_deleted_early.clear();
+  state_->topics_early.clear();
   state_->sweep_at = Instant::never();
   state_->sweep_from.clear();
 }

@@ -70,8 +70,8 @@ class GroupCoordinator {
   // then not be served from what was loaded. REQUIRES: not serving.
   Status load(const Record& record);
 
-  // Everything was loaded: requests are served from now on, and topics whose deletion was reported
-  // in the meantime lose their positions. Afterwards the caller should deliver
+  // Everything was loaded: requests are served from now on, and what was reported of topics in the
+  // meantime happens to their positions. Afterwards the caller should deliver
   // TopicDeleted for each of topics_with_positions() that does not exist any more, because a crash
   // may have come between the deletion of a topic and the removal of its positions.
   void finish_loading(const Now& now, Output& out);

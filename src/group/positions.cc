@@ -27,6 +27,22 @@ bool is_known(const CoordinatorState& state, const Group& group, const TopicPart
   return group.changing.count(at) != 0 || state.durable.find_position(group.id(), at) != nullptr;
 }
 
+// With `changes`, in one append.
+void remove_positions(Turn& turn, Group& group, const std::string& topic,
+                      std::vector<Change> changes) {
+  std::set<TopicPartition> gone;
+  if (const DurableGroup* stored = turn.state.durable.find(group.id())) {
+    for (const auto& [at, position] : stored->positions) {
+      if (at.topic == topic) gone.insert(at);
+    }
+  }
+  for (const auto& [at, count] : group.changing) {
+    if (at.topic == topic) gone.insert(at);
+  }
+  for (const TopicPartition& at : gone) changes.push_back({group.id(), PositionRemoved{at}});
+  if (!changes.empty()) append(turn, group, std::move(changes), NobodyWaits{});
+}
+
 // --- fetch -------------------------------------------------------------------------------------
 
 FetchedPosition fetch_one(const Group* group, const Position* position, const TopicPartition& at,
@@ -81,20 +97,21 @@ void finish_offset_delete(Turn& turn, HeldOffsetDelete held, std::optional<Appen
 }
 
 void forget_topic(Turn& turn, const TopicDeleted& event) {
-  const auto is_of_topic = [&](const TopicPartition& at) { return at.topic == event.topic; };
+  for (auto& [id, group] : turn.state.groups) remove_positions(turn, group, event.topic, {});
+}
+
+// What is still under way was committed too late to be kept.
+void rename_topic(Turn& turn, const TopicRenamed& event) {
   for (auto& [id, group] : turn.state.groups) {
-    std::set<TopicPartition> gone;
-    if (const DurableGroup* stored = turn.state.durable.find(id)) {
+    std::vector<Change> changes;
+    const DurableGroup* stored = turn.state.durable.find(id);
+    if (stored != nullptr && !group.is(GroupState::kDead)) {
       for (const auto& [at, position] : stored->positions) {
-        if (is_of_topic(at)) gone.insert(at);
+        if (at.topic != event.topic) continue;
+        changes.push_back({id, PositionStored{{event.to, at.partition}, position}});
       }
     }
-    for (const auto& [at, count] : group.changing) {
-      if (is_of_topic(at)) gone.insert(at);
-    }
-    std::vector<Change> changes;
-    for (const TopicPartition& at : gone) changes.push_back({id, PositionRemoved{at}});
-    if (!changes.empty()) append(turn, group, std::move(changes), NobodyWaits{});
+    remove_positions(turn, group, event.topic, std::move(changes));
   }
 }
 

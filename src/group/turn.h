@@ -7,9 +7,10 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
@@ -34,7 +35,8 @@ struct CoordinatorState {
   GroupConfig config;
   Random random;
   bool serving = false;
-  std::set<std::string> topics_deleted_early;  // before everything was loaded
+  // What happened to topics before everything was loaded.
+  std::vector<std::variant<TopicDeleted, TopicRenamed>> topics_early;
 
   DurableGroups durable;
   std::map<std::string, Group, std::less<>> groups;
