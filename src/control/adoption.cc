@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "control/deleted_topic.h"
 #include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -207,6 +208,7 @@ class Builder {
         newest_(newest),
         stored_(stored),
         judge_(newest, stored, input.reports),
+        deleted_(deleted_topics(newest)),
         target_(input.copy) {}
 
   Result<Adoption> build() {
@@ -240,6 +242,20 @@ class Builder {
         put_ceilings(name, topic, ceilings);
       }
     }
+    for (const auto& [id, deleted] : deleted_) {
+      for (const auto& [name, holders] : deleted.holders) raise_ceilings_of(name, deleted, 0);
+    }
+  }
+
+  // Of deleted topics, too: they can come back.
+  void raise_ceilings_of(const std::string& group, const DeletedTopic& deleted, int64_t margin) {
+    const Topic& topic = deleted.topic;
+    Ceilings ceilings = newest_.ceilings(group, topic.id);
+    if (margin > 0) ceilings.offsets.resize(static_cast<size_t>(topic.partition_count()));
+    for (Offset& offset : ceilings.offsets) offset.value += margin;
+    raise(ceilings.offsets, stored_.ceilings(group, topic.id).offsets);
+    raise(ceilings.floors, stored_.ceilings(group, topic.id).floors);
+    put_ceilings(group, topic, ceilings);
   }
 
   void put_ceilings(const std::string& group, const Topic& topic, const Ceilings& ceilings) {
@@ -274,6 +290,7 @@ class Builder {
       judged.leadership = nobody(held, judge_.absent_leader(held), epoch, input_.now);
     }
     raise_far(judged.group);
+    begin_term_of_deleted(judged, held.leader);
     target_[leadership_key(judged.group)] = encode_leadership(judged.leadership);
     Transaction ended;
     end_exposure(newest_, judged.group, input_.now, ended);
@@ -296,6 +313,22 @@ class Builder {
       raise(ceilings.offsets, stored_.ceilings(group, topic.id).offsets);
       raise(ceilings.floors, stored_.ceilings(group, topic.id).floors);
       if (any) put_ceilings(group, topic, ceilings);
+    }
+  }
+
+  // A topic may have come back, and gone again, unseen: then what its record says of those who hold
+  // it is old. The leader that goes on holds everything all the same. Where nobody goes on, what is
+  // restored comes under the same statement as the rest of the group.
+  void begin_term_of_deleted(const AdoptedGroup& judged, const Member& leader) {
+    for (auto& [id, deleted] : deleted_) {
+      const auto holders = deleted.holders.find(judged.group);
+      if (holders == deleted.holders.end()) continue;
+      raise_ceilings_of(judged.group, deleted, kOffsetMargin);
+      const bool goes_on =
+          judged.standing == Standing::kRenewed && contains(holders->second, leader);
+      if (!goes_on) continue;
+      holders->second = {leader};
+      target_[deleted_topic_key(id)] = encode_deleted_topic(deleted);
     }
   }
 
@@ -326,6 +359,7 @@ class Builder {
   const State& newest_;
   const State& stored_;
   Judge judge_;
+  std::map<Uuid, DeletedTopic> deleted_;  // as the newest copy has them
   Values target_;
   Adoption adoption_;
 };

@@ -12,7 +12,7 @@
 // - The store ends up with the newest copy, except: counters and epochs are higher than in the
 // copy,
 //   the store and every report, and so are the ceilings of groups whose term is not kept; what
-//   stands under leases stays as it is.
+//   stands under leases stays as it is. Deleted topics that can be restored are among it.
 // - A group's term is kept only if nobody can have led the group, or been let out of its sync set,
 //   without it being seen. Otherwise its next leader is either the old one, which holds everything,
 //   in a new epoch; or nobody, until a failover with loss, whose statement is then `unknown`.

@@ -7,6 +7,8 @@
 #include "control/absent_nodes.h"
 #include "control/decide_groups.h"
 #include "control/decide_regions.h"
+#include "control/decide_topic.h"
+#include "control/deleted_topic.h"
 #include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -241,6 +243,31 @@ TEST(Adoption, ATermThatEndsTakesItsEpisodeWithIt) {
   const Episode episode = episodes_of(after, "default").at(1);
   EXPECT_EQ(episode.ended, WallTime{5'000});
   EXPECT_EQ(episode.how, EpisodeEnd::kTermEnded);
+}
+
+TEST(Adoption, DeletedTopicsCanStillBeRestored) {
+  State newest = three_regions();
+  const Uuid orders = newest.find_topic("orders")->id;
+  const auto removed =
+      decide_delete_topic(newest, {"orders", std::nullopt, Duration::seconds(60), {1'000}});
+  ASSERT_TRUE(removed);
+  ASSERT_TRUE(newest.apply(newest.revision() + 1, removed->transaction.changes));
+  const DeletedTopic deleted = deleted_topics(newest).at(orders);
+  ASSERT_EQ(deleted.holders.at("default"), (Members{member(1), member(2)}));
+  State backup = three_regions();
+  put(backup, ceilings_key("default", orders), encode_ceilings({{Offset{70}, Offset{500}}, {}}));
+  AdoptionInput input = input_of(newest, backup);
+  const State kept = state_with(carried_out(input, *decide_adoption(input)));
+  EXPECT_EQ(kept.find_topic("orders"), nullptr) << "the backup is older than the deletion";
+  EXPECT_EQ(deleted_topics(kept).at(orders), deleted);
+  EXPECT_EQ(kept.ceilings("default", orders).offsets,
+            (std::vector<Offset>{Offset{100}, Offset{500}}));
+  // A leader that was restarted may have led with it, and without node 2, unseen.
+  input.reports[0].leads.clear();
+  const State renewed = state_with(carried_out(input, *decide_adoption(input)));
+  EXPECT_EQ(deleted_topics(renewed).at(orders).holders.at("default"), Members{member(1)});
+  EXPECT_EQ(renewed.ceilings("default", orders).offsets,
+            (std::vector<Offset>{Offset{100} + kOffsetMargin, Offset{50} + kOffsetMargin}));
 }
 
 struct Doubt {

@@ -8,6 +8,7 @@
 #include "control/absent_nodes.h"
 #include "control/decide_placing.h"
 #include "control/decide_regions.h"
+#include "control/deleted_group.h"
 #include "control/exposure.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -211,13 +212,15 @@ Decided<GroupSet> decide_alter_group(const State& state, const FailoverGroup& gr
   return decision;
 }
 
-Decided<GroupSet> decide_delete_group(const State& state, std::string_view name) {
+Decided<GroupSet> decide_delete_group(const State& state, std::string_view name, Duration keep,
+                                      WallTime now) {
   const std::string group(name);
   if (group == kDefaultGroup || group == kSystemGroup) {
     return refuse(RefusalCode::kPolicyViolation,
                   fmt::format("failover group '{}' always exists; alter it instead", group));
   }
-  if (state.find_group(group) == nullptr) return unknown_group(group);
+  const FailoverGroup* held = state.find_group(group);
+  if (held == nullptr) return unknown_group(group);
   Decision<GroupSet> decision;
   decision.answer = {group};
   Transaction& transaction = decision.transaction;
@@ -236,6 +239,7 @@ Decided<GroupSet> decide_delete_group(const State& state, std::string_view name)
     transaction.changes.push_back({leadership_key(group), std::nullopt});
   }
   forget_exposure(state, group, transaction);
+  if (keep > Duration{}) keep_group(state, *held, keep, now, transaction);
   return decision;
 }
 

@@ -47,7 +47,9 @@ Decided<GroupSet> decide_create_group(const State& state, const FailoverGroup& g
 // now is for its leader to carry out. Refused too if the leader's region would no longer be one of
 // the group's, or if it names one that is being removed.
 Decided<GroupSet> decide_alter_group(const State& state, const FailoverGroup& group);
-// Refused while a topic names the group, and for `default` and `system`.
-Decided<GroupSet> decide_delete_group(const State& state, std::string_view group);
+// Refused while a topic names the group, and for `default` and `system`. With `keep` its policy can
+// be restored for so long (deleted_group.h).
+Decided<GroupSet> decide_delete_group(const State& state, std::string_view group,
+                                      Duration keep = {}, WallTime now = {});
 
 }  // namespace magpie::control

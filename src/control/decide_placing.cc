@@ -51,19 +51,7 @@ MaybeRefusal renew_for_move(const State& state, const std::string& from, const s
   if (!contains(giving.promotable, giving.leader) || !contains(term.promotable, term.leader)) {
     return refusal("a failover with loss has not been completed; wait until the epoch is open");
   }
-  Members both;
-  std::set_intersection(giving.promotable.begin(), giving.promotable.end(), term.promotable.begin(),
-                        term.promotable.end(), std::back_inserter(both));
-  term.promotable = std::move(both);
-  if (term.open) {
-    // It goes on without loss, and can acknowledge in the term before until it hears of this one.
-    term.opened_with = OpenedWith::kLossless;
-    term.open_before = term.leader;
-  }
-  term.open = false;
-  term.sync.clear();
-  term.joining.reset();
-  term.state = ReplicationState::kDegraded;
+  begin_restricted_term(giving.promotable, term);
   return std::nullopt;
 }
 
@@ -137,6 +125,22 @@ tl::expected<std::string, Refusal> wanted_config(const State& state, const Topic
 }
 
 }  // namespace
+
+void begin_restricted_term(const Members& holders, Leadership& term) {
+  Members both;
+  std::set_intersection(holders.begin(), holders.end(), term.promotable.begin(),
+                        term.promotable.end(), std::back_inserter(both));
+  term.promotable = std::move(both);
+  if (term.open) {
+    // It goes on without loss, and can acknowledge in the term before until it hears of this one.
+    term.opened_with = OpenedWith::kLossless;
+    term.open_before = term.leader;
+  }
+  term.open = false;
+  term.sync.clear();
+  term.joining.reset();
+  term.state = ReplicationState::kDegraded;
+}
 
 std::optional<std::string> group_config(const ConfigValues& configs) {
   const auto found = configs.find(kFailoverGroupConfig);

@@ -58,6 +58,10 @@ struct GroupMove {
 std::optional<Refusal> add_group_moves(const State& state, const std::vector<GroupMove>& moves,
                                        Transaction& transaction);
 
+// What both that and a restored topic do to the term that gets records which only `holders` hold:
+// it is not open, and nobody else is promotable. The epoch is for the caller to set.
+void begin_restricted_term(const Members& holders, Leadership& term);
+
 // For a new topic: that the groups exist is all it takes.
 std::optional<Refusal> add_new_groups(const State& state, const std::string& wanted,
                                       Transaction& transaction);

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "base/limits.h"
 #include "control/decide_configs.h"
 #include "control/decide_placing.h"
+#include "control/deleted_topic.h"
 #include "control/group_list.h"
 #include "control/keys.h"
 #include "control/placement.h"
@@ -113,20 +113,12 @@ void replace_configs(const State& state, const std::string& topic, const ConfigV
   if (configs.empty() && modified != 0) transaction.changes.push_back({key, std::nullopt});
 }
 
-void forget_created(const State& state, const Topic& topic, Transaction& transaction) {
-  std::set<NodeId> nodes(topic.placement.begin(), topic.placement.end());
-  for (const auto& [id, node] : state.nodes()) nodes.insert(id);
-  for (const NodeId node : nodes) {
-    const std::string key = created_key(node, topic.id);
-    const Revision modified = state.modified(key);
-    transaction.compares.push_back({key, modified});
-    if (modified != 0) transaction.changes.push_back({key, std::nullopt});
-  }
-}
-
+// None that looks like an option on a command line.
 Uuid unused_id(const State& state, Random& random) {
   Uuid id = Uuid::random(random);
-  while (state.find_topic(id) != nullptr) id = Uuid::random(random);
+  while (state.find_topic(id) != nullptr || is_kept(state, id) || to_string(id).front() == '-') {
+    id = Uuid::random(random);
+  }
   return id;
 }
 
@@ -193,7 +185,11 @@ Decided<TopicDeleted> decide_delete_topic(const State& state, const DeleteTopic&
   decision.transaction.compares.push_back({key, state.modified(key)});
   decision.transaction.changes.push_back({key, std::nullopt});
   replace_configs(state, topic->name, {}, decision.transaction);
-  forget_created(state, *topic, decision.transaction);
+  if (request.keep > Duration{}) {
+    keep_topic(state, *topic, {request.keep, request.now, request.bytes}, decision.transaction);
+  } else {
+    forget_topic(state, *topic, decision.transaction);
+  }
   return decision;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "base/random.h"
+#include "base/time.h"
 #include "base/uuid.h"
 #include "control/policy.h"
 #include "control/refusal.h"
@@ -52,6 +53,10 @@ Decided<TopicCreated> decide_create_topic(const State& state, const Policy& poli
 struct DeleteTopic {
   std::string name;
   std::optional<Uuid> id;
+  // For how long it can be restored (deleted_topic.h); none: it goes at once.
+  Duration keep{};
+  WallTime now{};
+  int64_t bytes = 0;  // of its records, as far as the asking node knows
 };
 
 struct TopicDeleted {

@@ -29,7 +29,12 @@ inline constexpr std::string_view kOperationPrefix = "operations/";
 inline constexpr std::string_view kCertificatePrefix = "certificates/";
 inline constexpr std::string_view kAdoptedPrefix = "adopted/";
 inline constexpr std::string_view kExposurePrefix = "exposure/";
+inline constexpr std::string_view kDeletedTopicPrefix = "deleted_topics/";
+inline constexpr std::string_view kDeletedGroupPrefix = "deleted_failover_groups/";
 
+inline std::string deleted_topic_key(const Uuid& topic) {
+  return std::string(kDeletedTopicPrefix) + to_string(topic);
+}
 inline std::string region_key(std::string_view region) {
   return std::string(kRegionPrefix).append(region);
 }
