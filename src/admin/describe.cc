@@ -8,6 +8,7 @@
 #include "control/describe_configs.h"
 #include "control/topic_name.h"
 #include "kafka/cluster_control.h"
+#include "kafka/positions_aside.h"
 
 namespace magpie::admin {
 namespace {
@@ -86,7 +87,8 @@ json describe_status(kafka::Broker& broker, const NodeView& view) {
     problems.push_back("partition " + hosted.partition->label() + ": " + hosted.failure);
   }
   status["problems"] = std::move(problems);
-  // No problem for clients: traffic goes on.
+  // No problems for clients: traffic goes on.
+  if (!view.stuck_folders.empty()) status["stuck_folders"] = view.stuck_folders;
   if (!view.store_trouble.empty()) status["store_trouble"] = view.store_trouble;
   return status;
 }
@@ -164,6 +166,7 @@ json describe_group(kafka::Broker& broker, const NodeView& view, const std::stri
   json positions = json::array();
   if (durable != nullptr) {
     for (const auto& [at, position] : durable->positions) {
+      if (kafka::is_aside(at.topic)) continue;
       const int64_t lag = consumer_lag(broker, at, position.offset);
       json described = {
           {"topic", at.topic}, {"partition", at.partition}, {"committed", position.offset.value}};

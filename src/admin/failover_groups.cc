@@ -13,6 +13,7 @@
 #include "admin/response.h"
 #include "control/decide_groups.h"
 #include "control/decide_placing.h"
+#include "control/deleted_group.h"
 #include "control/group_values.h"
 #include "control/replication.h"
 #include "kafka/cluster_control.h"
@@ -254,11 +255,41 @@ void delete_failover_group(kafka::Broker& broker, port::HttpExchangeId exchange,
   if (refused(broker, exchange, group)) return;
   kafka::propose<control::GroupSet>(
       broker,
-      [group](const control::State& state) { return control::decide_delete_group(state, group); },
+      [group, keep = broker.control.policy().keep_deleted,
+       now = broker.now.wall](const control::State& state) {
+        return control::decide_delete_group(state, group, keep, now);
+      },
       [exchange](kafka::Broker& late,
                  const tl::expected<control::GroupSet, control::Refusal>& deleted) {
         if (!deleted) return refuse(late, exchange, problem_of(deleted.error()));
         respond(late, exchange, 200, {{"name", deleted->name}, {"deleted", true}});
+      });
+}
+
+json list_deleted_groups(const control::State& state, WallTime now) {
+  json groups = json::array();
+  for (const auto& [name, deleted] : control::deleted_groups(state)) {
+    if (deleted.kept_until <= now) continue;
+    groups.push_back({{"name", name},
+                      {"policy", policy_json(deleted.policy)},
+                      {"deleted_at_ms", deleted.deleted_at.millis},
+                      {"kept_until_ms", deleted.kept_until.millis}});
+  }
+  return {{"deleted_failover_groups", std::move(groups)}};
+}
+
+void restore_failover_group(kafka::Broker& broker, port::HttpExchangeId exchange,
+                            const std::string& group) {
+  if (is_alone(broker.control.state())) return refuse(broker, exchange, single_node());
+  kafka::propose<control::DeletedGroup>(
+      broker,
+      [group, now = broker.now.wall](const control::State& state) {
+        return control::decide_restore_group(state, group, now);
+      },
+      [exchange, group](kafka::Broker& late,
+                        const tl::expected<control::DeletedGroup, control::Refusal>& restored) {
+        if (!restored) return refuse(late, exchange, problem_of(restored.error()));
+        respond(late, exchange, 200, describe_failover_group(late.control.state(), group));
       });
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "admin/regions_status.h"
+#include "base/time.h"
 #include "control/state.h"
 #include "kafka/broker.h"
 #include "port/event.h"
@@ -21,6 +22,9 @@ nlohmann::json describe_failover_group(const control::State& state, const std::s
 nlohmann::json describe_failover_group(const control::State& state, const std::string& group,
                                        const RegionsStatus& local);
 
+// Those that were deleted and can be restored.
+nlohmann::json list_deleted_groups(const control::State& state, WallTime now);
+
 // Each answers the exchange once, now or when the change is committed.
 void create_failover_group(kafka::Broker& broker, port::HttpExchangeId exchange,
                            const std::string& body);
@@ -28,6 +32,8 @@ void alter_failover_group(kafka::Broker& broker, port::HttpExchangeId exchange,
                           const std::string& group, const std::string& body);
 void delete_failover_group(kafka::Broker& broker, port::HttpExchangeId exchange,
                            const std::string& group);
+void restore_failover_group(kafka::Broker& broker, port::HttpExchangeId exchange,
+                            const std::string& group);
 // {"topic": "orders", "partitions": [0, 1]}: moves partitions into the group, all without a list.
 void place_partitions(kafka::Broker& broker, port::HttpExchangeId exchange,
                       const std::string& group, const std::string& body);

@@ -190,6 +190,23 @@ TEST_F(FailoverGroups, DescribedAreLeaderEpochSyncSetAndWhoCanTakeOver) {
   EXPECT_EQ(nodes[2]["alive"], true);
 }
 
+TEST_F(FailoverGroups, ADeletedGroupCanBeRestored) {
+  three_regions();
+  const HttpAnswer made = create(
+      {{"name", "pay"}, {"preset", "critical"}, {"regions", {"bj", "sh", "gz"}}, {"priority", 7}});
+  ASSERT_EQ(made.status, 201) << made.text;
+  const HttpAnswer gone = bench.ask("DELETE", "/v1/failover-groups/pay");
+  ASSERT_EQ(gone.status, 200) << gone.text;
+  const json listed = bench.get("/v1/deleted-failover-groups").body["deleted_failover_groups"];
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0]["name"], "pay");
+  EXPECT_EQ(listed[0]["policy"]["priority"], 7);
+  const HttpAnswer back = bench.ask("POST", "/v1/deleted-failover-groups/pay/restore");
+  EXPECT_EQ(back.status, 200) << back.text;
+  EXPECT_EQ(back.body["policy"]["priority"], 7);
+  EXPECT_EQ(code(bench.ask("POST", "/v1/deleted-failover-groups/pay/restore")), "invalid_request");
+}
+
 TEST_F(FailoverGroups, ExposureIsShownNewestFirst) {
   three_regions();
   create({{"name", "logs"}, {"preset", "standard"}, {"regions", {"bj", "sh", "gz"}}});

@@ -8,7 +8,9 @@
 #include "admin/label_value.h"
 #include "admin/metrics_page.h"
 #include "admin/regions_metrics.h"
+#include "control/deleted_topic.h"
 #include "kafka/cluster_control.h"
+#include "kafka/positions_aside.h"
 #include "wire/api_table.h"
 
 namespace magpie::admin {
@@ -92,6 +94,24 @@ void partition_metrics(kafka::Broker& broker, Page& page) {
                    [](const Partition& one) { return number(one.size_bytes()); });
 }
 
+void deleted_topic_metrics(kafka::Broker& broker, const NodeView& view, Page& page) {
+  uint64_t count = 0;
+  int64_t bytes = 0;
+  for (const auto& [id, deleted] : control::deleted_topics(broker.control.state())) {
+    if (!deleted.restored.empty()) continue;
+    ++count;
+    bytes += deleted.bytes;
+  }
+  page.family("magpie_deleted_topics", "gauge", "Deleted topics that can be restored.");
+  page.sample(number(count));
+  page.family("magpie_deleted_topics_bytes", "gauge",
+              "Bytes that they took when they were deleted.");
+  page.sample(bytes);
+  page.family("magpie_stuck_folders", "gauge",
+              "Folders of deleted topics that the disk refuses to move or remove.");
+  page.sample(number(view.stuck_folders.size()));
+}
+
 void group_metrics(kafka::Broker& broker, const NodeView& view, Page& page) {
   page.family("magpie_groups", "gauge", "Consumer groups known.");
   page.sample(number(view.coordinator.durable().groups().size()));
@@ -106,6 +126,7 @@ void group_metrics(kafka::Broker& broker, const NodeView& view, Page& page) {
   page.family("magpie_group_committed", "gauge", "Position committed by a group.");
   for (const auto& [group, durable] : view.coordinator.durable().groups()) {
     for (const auto& [at, position] : durable.positions) {
+      if (kafka::is_aside(at.topic)) continue;
       page.sample(fmt::format("group=\"{}\",topic=\"{}\",partition=\"{}\"", label_value(group),
                               label_value(at.topic), at.partition),
                   position.offset.value);
@@ -116,7 +137,7 @@ void group_metrics(kafka::Broker& broker, const NodeView& view, Page& page) {
   for (const auto& [group, durable] : view.coordinator.durable().groups()) {
     for (const auto& [at, position] : durable.positions) {
       const int64_t lag = consumer_lag(broker, at, position.offset);
-      if (lag < 0) continue;
+      if (lag < 0 || kafka::is_aside(at.topic)) continue;
       page.sample(fmt::format("group=\"{}\",topic=\"{}\",partition=\"{}\"", label_value(group),
                               label_value(at.topic), at.partition),
                   lag);
@@ -131,6 +152,7 @@ std::string render_metrics(kafka::Broker& broker, const NodeView& view) {
   node_metrics(broker, view, page);
   request_metrics(broker, page);
   partition_metrics(broker, page);
+  deleted_topic_metrics(broker, view, page);
   group_metrics(broker, view, page);
   regions_metrics(view, page);
   return page.take();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "admin/deleted_topics.h"
 #include "admin/describe.h"
 #include "admin/exposure.h"
 #include "admin/failover_groups.h"
@@ -94,7 +95,23 @@ void alter(const Call& call) {
 }
 
 void remove(const Call& call) {
-  delete_topic(call.broker, call.request.exchange, call.name);
+  delete_topic(call.broker, call.request.exchange, call.name, call.request.body);
+}
+
+void deleted(const Call& call) {
+  call.answer(200, list_deleted_topics(call.broker.control.state()));
+}
+
+void restore(const Call& call) {
+  restore_topic(call.broker, call.request.exchange, call.name);
+}
+
+void purge(const Call& call) {
+  purge_topic(call.broker, call.request.exchange, call.name);
+}
+
+void purge_all(const Call& call) {
+  purge_topics(call.broker, call.request.exchange);
 }
 
 void regions(const Call& call) {
@@ -142,6 +159,14 @@ void alter_failover(const Call& call) {
 
 void remove_failover(const Call& call) {
   delete_failover_group(call.broker, call.request.exchange, call.name);
+}
+
+void deleted_failover_groups(const Call& call) {
+  call.answer(200, list_deleted_groups(call.broker.control.state(), call.broker.now.wall));
+}
+
+void restore_failover(const Call& call) {
+  restore_failover_group(call.broker, call.request.exchange, call.name);
 }
 
 void place(const Call& call) {
@@ -202,6 +227,10 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/topics", create},
     {"PATCH", "/v1/topics/NAME", alter},
     {"DELETE", "/v1/topics/NAME", remove},
+    {"GET", "/v1/deleted-topics", deleted},
+    {"POST", "/v1/deleted-topics/NAME/restore", restore},
+    {"DELETE", "/v1/deleted-topics", purge_all},
+    {"DELETE", "/v1/deleted-topics/NAME", purge},
     {"GET", "/v1/partitions", partitions},
     {"GET", "/v1/groups", groups},
     {"GET", "/v1/groups/NAME", one_group},
@@ -216,6 +245,8 @@ constexpr Route kRoutes[] = {
     {"PATCH", "/v1/failover-groups/NAME", alter_failover},
     {"DELETE", "/v1/failover-groups/NAME", remove_failover},
     {"POST", "/v1/failover-groups/NAME/partitions", place},
+    {"GET", "/v1/deleted-failover-groups", deleted_failover_groups},
+    {"POST", "/v1/deleted-failover-groups/NAME/restore", restore_failover},
     {"GET", "/v1/store", store},
     {"GET", "/v1/store/copy", store_copy},
     {"GET", "/v1/operations", operations},

@@ -30,6 +30,7 @@ class BenchEngine final : public engine::MemoryEngine {
 
 BenchControl::BenchControl(CarryOut carry_out) : carry_out_(std::move(carry_out)) {
   policy_.nodes = {NodeId{1}};
+  policy_.keep_deleted = Duration::seconds(60);
 }
 
 void BenchControl::propose(kafka::Broker& broker, Decide decide, Then then) {

@@ -67,6 +67,22 @@ Result<TopicBody> read_body(const std::string& text) {
   return body;
 }
 
+Result<bool> read_purge(const std::string& body) {
+  if (body.empty()) return false;
+  const json parsed = json::parse(body, nullptr, false);
+  if (!parsed.is_object()) {
+    return fail(ErrorKind::kInvalidArgument, "the body is not a JSON object");
+  }
+  for (const auto& [key, value] : parsed.items()) {
+    if (key == "purge" && value.is_boolean()) continue;
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("field '{}' is unknown or of the wrong type; known is purge (true or "
+                            "false)",
+                            key));
+  }
+  return parsed.value("purge", false);
+}
+
 void respond(kafka::Broker& broker, port::HttpExchangeId exchange, int status, const json& body) {
   broker.effects.add(json_response(exchange, status, body));
 }
@@ -141,17 +157,28 @@ void alter_topic(kafka::Broker& broker, port::HttpExchangeId exchange, const std
       });
 }
 
-void delete_topic(kafka::Broker& broker, port::HttpExchangeId exchange, const std::string& name) {
+void delete_topic(kafka::Broker& broker, port::HttpExchangeId exchange, const std::string& name,
+                  const std::string& body) {
+  const Result<bool> purge = read_purge(body);
+  if (!purge) return refuse(broker, exchange, malformed_body(purge.error().message));
+  control::DeleteTopic wanted{name, std::nullopt};
+  if (!*purge) wanted.keep = broker.control.policy().keep_deleted;
+  wanted.now = broker.now.wall;
+  wanted.bytes = broker.partitions.bytes_of_topic(name);
+  const bool kept = wanted.keep > Duration{};
+  const int64_t until = wanted.now.millis + wanted.keep.to_milliseconds();
   kafka::propose<control::TopicDeleted>(
       broker,
-      [wanted = control::DeleteTopic{name, std::nullopt}](const control::State& state) {
-        return control::decide_delete_topic(state, wanted);
-      },
-      [exchange](kafka::Broker& late,
-                 const tl::expected<control::TopicDeleted, control::Refusal>& deleted) {
+      [wanted](const control::State& state) { return control::decide_delete_topic(state, wanted); },
+      [exchange, kept, until](
+          kafka::Broker& late,
+          const tl::expected<control::TopicDeleted, control::Refusal>& deleted) {
         if (!deleted) return refuse(late, exchange, problem_of(deleted.error()));
         respond(late, exchange, 200,
-                {{"name", deleted->name}, {"id", to_string(deleted->id)}, {"deleted", true}});
+                {{"name", deleted->name},
+                 {"id", to_string(deleted->id)},
+                 {"deleted", true},
+                 {"kept_until_ms", kept ? json(until) : json(nullptr)}});
       });
 }
 

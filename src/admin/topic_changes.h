@@ -17,6 +17,8 @@ void create_topic(kafka::Broker& broker, port::HttpExchangeId exchange, const st
 void alter_topic(kafka::Broker& broker, port::HttpExchangeId exchange, const std::string& name,
                  const std::string& body);
 
-void delete_topic(kafka::Broker& broker, port::HttpExchangeId exchange, const std::string& name);
+// Body: nothing, or {"purge": true}: its records are not kept for a while, but removed at once.
+void delete_topic(kafka::Broker& broker, port::HttpExchangeId exchange, const std::string& name,
+                  const std::string& body);
 
 }  // namespace magpie::admin

@@ -122,6 +122,57 @@ TEST_F(TopicChanges, ADeletedTopicIsGone) {
   EXPECT_EQ(code(alter("orders", {{"partitions", 4}})), "topic_not_found");
 }
 
+TEST_F(TopicChanges, ADeletedTopicIsListedAndRestored) {
+  const json id = create({{"name", "orders"}, {"partitions", 2}}).body["id"];
+  const HttpAnswer gone = bench.ask("DELETE", "/v1/topics/orders");
+  const json listed = bench.get("/v1/deleted-topics").body["deleted_topics"];
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0]["name"], "orders");
+  EXPECT_EQ(listed[0]["id"], id);
+  EXPECT_EQ(listed[0]["partitions"], 2);
+  EXPECT_EQ(listed[0]["restoring"], false);
+  EXPECT_EQ(listed[0]["problem"], nullptr);
+  EXPECT_EQ(listed[0]["kept_until_ms"], gone.body["kept_until_ms"]);
+  EXPECT_EQ(listed[0]["kept_until_ms"].get<int64_t>() - listed[0]["deleted_at_ms"].get<int64_t>(),
+            60'000);
+  const HttpAnswer back = bench.ask("POST", "/v1/deleted-topics/orders/restore");
+  EXPECT_EQ(back.status, 200) << back.text;
+  EXPECT_EQ(back.body["restored"], true);
+  EXPECT_EQ(bench.get("/v1/topics/orders").body["id"], id);
+  const HttpAnswer again = bench.ask("POST", "/v1/deleted-topics/orders/restore");
+  EXPECT_EQ(again.status, 404);
+  EXPECT_NE(again.text.find("one that is not deleted"), std::string::npos) << again.text;
+  EXPECT_EQ(code(again), "topic_not_found");
+}
+
+TEST_F(TopicChanges, ADeletedTopicIsPurgedNowOrWithTheDeletion) {
+  create({{"name", "orders"}});
+  const json id = bench.ask("DELETE", "/v1/topics/orders").body["id"];
+  create({{"name", "orders"}});
+  const HttpAnswer refused = bench.ask("POST", "/v1/deleted-topics/orders/restore");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(code(refused), "topic_already_exists");
+  EXPECT_EQ(bench.ask("DELETE", "/v1/deleted-topics/" + id.get<std::string>()).body["purged"],
+            true);
+  EXPECT_EQ(bench.get("/v1/deleted-topics").body["deleted_topics"], json::array());
+  EXPECT_EQ(code(bench.ask("DELETE", "/v1/deleted-topics/orders")), "topic_not_found");
+  EXPECT_EQ(code(bench.ask("DELETE", "/v1/topics/orders", R"({"purge":1})")), "malformed_body");
+  const HttpAnswer gone = bench.ask("DELETE", "/v1/topics/orders", R"({"purge":true})");
+  EXPECT_EQ(gone.body["kept_until_ms"], nullptr);
+  EXPECT_EQ(bench.get("/v1/deleted-topics").body["deleted_topics"], json::array());
+}
+
+TEST_F(TopicChanges, AllDeletedTopicsArePurgedAtOnce) {
+  for (const char* name : {"a", "b", "a"}) {
+    create({{"name", name}});
+    bench.ask("DELETE", std::string("/v1/topics/") + name);
+  }
+  EXPECT_EQ(bench.get("/v1/deleted-topics").body["deleted_topics"].size(), 3u);
+  EXPECT_EQ(bench.ask("DELETE", "/v1/deleted-topics").body["purged"].size(), 3u);
+  EXPECT_EQ(bench.get("/v1/deleted-topics").body["deleted_topics"], json::array());
+  EXPECT_EQ(bench.ask("DELETE", "/v1/deleted-topics").body["purged"], json::array());
+}
+
 // Codes are stable and for programs; so the page names all of them.
 TEST_F(TopicChanges, ThePageNamesEveryCode) {
   std::ostringstream page;

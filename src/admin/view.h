@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "admin/regions_status.h"
 #include "admin/store_status.h"
@@ -29,6 +30,8 @@ struct NodeView {
   // Why nothing can be changed by way of the control store; empty if it can.
   std::string store_trouble = {};
   Duration lease = Duration::seconds(10);  // of a node with the control store
+  // Folders of deleted topics that the disk refuses to move or remove.
+  std::vector<std::string> stuck_folders = {};
   // The signature of a text by the cluster's key; none if the node has no key.
   std::function<std::string(std::string_view)> sign;
 };

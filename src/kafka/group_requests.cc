@@ -2,10 +2,13 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
+#include "control/deleted_topic.h"
 #include "control/topic_name.h"
 #include "kafka/cluster_control.h"
+#include "kafka/positions_aside.h"
 #include "record/builder.h"
 
 namespace magpie::kafka {
@@ -36,9 +39,30 @@ void GroupRequests::finish_loading(Broker& broker) {
   group::Output out;
   coordinator_.finish_loading(broker.now, out);
   carry_out(broker, out);
+  const auto kept = control::deleted_by_name(broker.control.state());
   for (const std::string& topic : coordinator_.topics_with_positions()) {
-    if (broker.control.state().find_topic(topic) == nullptr) topic_deleted(broker, topic);
+    const auto last = kept.find(topic);
+    if (last != kept.end() && broker.control.state().find_topic(topic) == nullptr) {
+      topic_put_aside(broker, topic, last->second.front());
+    } else {
+      settle_topic(broker, topic);
+    }
   }
+}
+
+// What the state says of a topic in which positions stand.
+void GroupRequests::settle_topic(Broker& broker, const std::string& topic) {
+  const control::State& state = broker.control.state();
+  if (!is_aside(topic)) {
+    if (state.find_topic(topic) == nullptr) topic_deleted(broker, topic);
+    return;
+  }
+  const auto id = topic_aside(topic);
+  if (!id) return topic_deleted(broker, topic);
+  if (control::is_kept(state, *id)) return;
+  const control::Topic* restored = state.find_topic(*id);
+  if (restored == nullptr) return topic_purged(broker, *id);
+  topic_restored(broker, restored->name, *id);
 }
 
 void GroupRequests::stop(Broker& broker) {
@@ -50,6 +74,20 @@ void GroupRequests::stop(Broker& broker) {
 
 void GroupRequests::topic_deleted(Broker& broker, const std::string& topic) {
   if (is_ours_ || coordinator_.is_serving()) step(broker, group::TopicDeleted{topic});
+}
+
+void GroupRequests::topic_put_aside(Broker& broker, const std::string& topic, const Uuid& id) {
+  const bool ours = is_ours_ || coordinator_.is_serving();
+  if (ours) step(broker, group::TopicRenamed{topic, aside_name(id)});
+}
+
+void GroupRequests::topic_restored(Broker& broker, const std::string& topic, const Uuid& id) {
+  const bool ours = is_ours_ || coordinator_.is_serving();
+  if (ours) step(broker, group::TopicRenamed{aside_name(id), topic});
+}
+
+void GroupRequests::topic_purged(Broker& broker, const Uuid& id) {
+  topic_deleted(broker, aside_name(id));
 }
 
 void GroupRequests::step(Broker& broker, group::Event event) {

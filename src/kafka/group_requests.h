@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 
+#include "base/uuid.h"
 #include "group/group_coordinator.h"
 #include "kafka/broker.h"
 #include "kafka/ticket.h"
@@ -36,8 +37,8 @@ class GroupRequests {
   // This node leads the internal partition, and its records are being loaded.
   void begin_loading() { is_ours_ = true; }
 
-  // Every record of the internal topic was loaded: serve, and forget positions of topics that were
-  // deleted while their positions still stood.
+  // Every record of the internal topic was loaded: serve, and do with the positions of topics that
+  // were deleted or restored meanwhile what is left to do.
   void finish_loading(Broker& broker);
 
   // The node stops, or no longer leads the internal partition: answers everything that waits and
@@ -46,6 +47,10 @@ class GroupRequests {
 
   // Ignored while another node coordinates the groups, which hears of the deletion itself.
   void topic_deleted(Broker& broker, const std::string& topic);
+  // The same of a topic that can be restored, is restored, or cannot be restored any more.
+  void topic_put_aside(Broker& broker, const std::string& topic, const Uuid& id);
+  void topic_restored(Broker& broker, const std::string& topic, const Uuid& id);
+  void topic_purged(Broker& broker, const Uuid& id);
 
   // The internal partition settled one of our appends.
   void settled(Broker& broker, const Ticket& ticket, const partition::Settled& settled);
@@ -55,6 +60,7 @@ class GroupRequests {
 
  private:
   void step(Broker& broker, group::Event event);
+  void settle_topic(Broker& broker, const std::string& topic);
   void carry_out(Broker& broker, group::Output& out);
   void append(Broker& broker, const group::Append& append);
 

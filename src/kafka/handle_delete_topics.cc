@@ -17,6 +17,12 @@ using Pending = Gathering<wire::DeleteTopicsResponse>;
 void remove(Broker& broker, const std::shared_ptr<Pending>& pending, size_t position,
             control::DeleteTopic wanted) {
   ++pending->missing;
+  wanted.keep = broker.control.policy().keep_deleted;
+  wanted.now = broker.now.wall;
+  const control::State& held = broker.control.state();
+  const control::Topic* topic =
+      wanted.id ? held.find_topic(*wanted.id) : held.find_topic(wanted.name);
+  if (topic != nullptr) wanted.bytes = broker.partitions.bytes_of_topic(topic->name);
   propose<control::TopicDeleted>(
       broker,
       [wanted = std::move(wanted)](const control::State& state) {

@@ -5,10 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "kafka/cluster_control.h"
 #include "kafka/errors.h"
 #include "kafka/group_requests.h"
 #include "kafka/handlers.h"
 #include "kafka/positions_ahead.h"
+#include "kafka/positions_aside.h"
 #include "kafka/reply.h"
 #include "wire/offset_fetch.h"
 
@@ -26,12 +28,28 @@ std::optional<std::vector<group::TopicPartition>> flatten_topics(const Topics& t
   return flat;
 }
 
+// Of a topic that has just been restored, positions may still be put aside.
+group::FetchedPosition found_aside(const Broker& broker, const std::string& group,
+                                   group::FetchedPosition position) {
+  const control::Topic* topic = broker.control.state().find_topic(position.at.topic);
+  if (position.offset.value >= 0 || topic == nullptr) return position;
+  const group::Position* aside = broker.groups.coordinator().durable().find_position(
+      group, {aside_name(topic->id), position.at.partition});
+  if (aside == nullptr) return position;
+  position.offset = aside->offset;
+  position.leader_epoch = aside->leader_epoch;
+  position.metadata = aside->metadata;
+  return position;
+}
+
 // Both forms of the answer list topics with partitions of the same fields; positions of one topic
 // come one after the other.
 template <typename Topic>
-void fill_topics(const Broker& broker, const std::vector<group::FetchedPosition>& positions,
-                 std::vector<Topic>& topics) {
-  for (const group::FetchedPosition& position : positions) {
+void fill_topics(const Broker& broker, const std::string& group,
+                 const std::vector<group::FetchedPosition>& positions, std::vector<Topic>& topics) {
+  for (const group::FetchedPosition& stored : positions) {
+    if (is_aside(stored.at.topic)) continue;
+    const group::FetchedPosition position = found_aside(broker, group, stored);
     if (topics.empty() || topics.back().name != position.at.topic) {
       topics.emplace_back().name = position.at.topic;
     }
@@ -69,7 +87,7 @@ void answer_one(Broker& broker, const Request& request, const wire::OffsetFetchR
   wire::OffsetFetchResponse response;
   response.error_code = error_of(answer.error);
   if (answer.error == group::GroupError::kNone) {
-    fill_topics(broker, answer.positions, response.topics);
+    fill_topics(broker, body.group_id, answer.positions, response.topics);
   } else if (request.version < 2) {
     spread_error(body, response.error_code, response);
   }
@@ -87,7 +105,7 @@ void handle(Broker& broker, const Request& request, wire::OffsetFetchRequest bod
     auto& answered = response.groups.emplace_back();
     answered.group_id = asked.group_id;
     answered.error_code = error_of(answer.error);
-    fill_topics(broker, answer.positions, answered.topics);
+    fill_topics(broker, asked.group_id, answer.positions, answered.topics);
   }
   reply(broker, request, response);
 }

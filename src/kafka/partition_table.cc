@@ -45,6 +45,15 @@ HostedPartition* PartitionTable::find(std::string_view topic, PartitionIndex ind
   return hosted->published ? hosted : nullptr;
 }
 
+int64_t PartitionTable::bytes_of_topic(std::string_view topic) {
+  int64_t bytes = 0;
+  for (const HostedPartition* hosted : of_topic(topic)) {
+    if (!hosted->partition->is_readable()) continue;
+    bytes += static_cast<int64_t>(hosted->partition->size_bytes());
+  }
+  return bytes;
+}
+
 std::vector<HostedPartition*> PartitionTable::of_topic(std::string_view topic) {
   std::vector<HostedPartition*> found;
   const auto partitions = by_topic_.find(topic);

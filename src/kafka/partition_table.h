@@ -58,6 +58,8 @@ class PartitionTable {
 
   // Every partition of the topic, published or not, by index.
   std::vector<HostedPartition*> of_topic(std::string_view topic);
+  // Of its records here, as far as they can be read.
+  int64_t bytes_of_topic(std::string_view topic);
 
   // Refuses what the topic's partitions still owe (the events are queued) and forgets them. Disk
   // effects of theirs that come back later find no owner.

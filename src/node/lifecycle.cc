@@ -32,7 +32,7 @@ void fill_directory(const NodeConfig& config, log::FileIds& files,
   directory.journal_file = name_file(files, control::kJournalPath);
   directory.cluster_id = config.cluster_id;
   directory.node_id = config.node_id;
-  directory.data_folders = {"topics", "quarantine"};
+  directory.data_folders = {"topics", "deleted", "quarantine"};
 }
 
 std::unique_ptr<control::Controller> make_own_state(const NodeConfig& config, log::FileIds& files,
@@ -147,6 +147,7 @@ admin::NodeView Node::Machines::node_view() const {
   admin::NodeView view{kNames[static_cast<size_t>(phase())], stage_ == Stage::kRunning,
                        group_loader_.failure(), storage_error ? storage_error->message : "",
                        coordinator_};
+  view.stuck_folders = storage_.problems();
   if (regions_ == nullptr) return view;
   view.operations = regions_->operations();
   view.sign = config_.cluster->sign;

@@ -93,6 +93,8 @@ struct NodeConfig {
 
   bool auto_create_topics = true;
   int32_t default_partitions = 1;
+  // For how long a deleted topic can be restored; none: its records are removed at once.
+  Duration deleted_topics_kept{};
   // Topic defaults that differ from Kafka's, by Kafka topic config name ("retention.ms").
   std::map<std::string, std::string> topic_defaults;
 

@@ -200,6 +200,7 @@ void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent e
     storage_.open_failed(broker, *hosted, *not_opened);
   } else if (auto* failed = std::get_if<partition::StorageFailed>(&event.event)) {
     hosted->failure = failed->error.message;
+    if (failed->error.kind == ErrorKind::kNoSpace) storage_.disk_full(broker.now, event.route);
     broker.effects.add(port::LogLine{
         port::Severity::kError, "storage_failed",
         fmt::format("partition {} takes no writes: {}. Reads go on; it is tried again every second",
@@ -207,6 +208,7 @@ void Node::Machines::on_partition(kafka::Broker& broker, kafka::PartitionEvent e
   } else if (const auto* closed = std::get_if<partition::Closed>(&event.event)) {
     if (!closed->status) hosted->failure = closed->status.error().message;
   } else if (std::get_if<partition::StorageRecovered>(&event.event) != nullptr) {
+    storage_.has_room(event.route);
     hosted->failure.clear();
     broker.effects.add(
         port::LogLine{port::Severity::kInfo, "storage_recovered",

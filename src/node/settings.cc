@@ -96,6 +96,7 @@ control::Policy policy(const NodeConfig& config) {
   control::Policy policy;
   policy.nodes = {config.node_id};
   policy.default_partitions = config.default_partitions;
+  policy.keep_deleted = config.deleted_topics_kept;
   policy.partitions_per_node = config.limits.partitions;
   policy.topic_defaults.insert(config.topic_defaults.begin(), config.topic_defaults.end());
   return policy;

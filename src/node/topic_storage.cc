@@ -14,24 +14,16 @@
 #include "kafka/offset_lookups.h"
 #include "kafka/record_deletions.h"
 #include "node/settings.h"
+#include "node/topic_folders.h"
 
 namespace magpie::node {
 namespace {
 
-constexpr const char* kTopicsFolder = "topics";
 constexpr const char* kQuarantineFolder = "quarantine";
 // Partitions opened at a time: enough to keep a disk busy, few enough to bound memory.
 constexpr size_t kOpeningMax = 128;
 // After the disk refused to open partitions, or to remember that they exist: until the next try.
 constexpr Duration kRetryDelay = Duration::milliseconds(1'000);
-
-std::string folder_name(const std::string& topic, int32_t index) {
-  return fmt::format("{}-{}", topic, index);
-}
-
-std::string folder_path(const std::string& topic, int32_t index) {
-  return fmt::format("{}/{}", kTopicsFolder, folder_name(topic, index));
-}
 
 // Whether trying again can help; the bytes themselves are not known to be damaged or gone.
 bool is_temporary(ErrorKind kind) {
@@ -57,15 +49,17 @@ void TopicStorage::start(kafka::Broker& broker, const control::State& state, Lea
   state_ = &state;
   epoch_ = epoch;
   ++folder_effects_;
-  broker.effects.add(port::ListFolder{kTopicsFolder, {kTopicStorageOwner, kFoldersListed, 0}});
+  broker.effects.add(port::ListFolder{kDeletedFolder, {kTopicStorageOwner, kDeletedListed, 0}});
 }
 
 void TopicStorage::apply(kafka::Broker& broker, const control::Difference& difference) {
   if (const auto* added = std::get_if<control::TopicAdded>(&difference)) {
     // It may be gone again: the state can be ahead of what is carried out.
     const control::Topic* topic = state_->find_topic(added->name);
-    if (topic != nullptr) add_topic(broker, *topic, 0);
-    return;
+    if (topic == nullptr) return;
+    add_topic(broker, *topic, 0);
+    if (!known_deleted_.contains(topic->id)) return;
+    return broker.groups.topic_restored(broker, topic->name, topic->id);
   }
   if (const auto* removed = std::get_if<control::TopicRemoved>(&difference)) {
     return remove_topic(broker, removed->topic);
@@ -87,15 +81,29 @@ void TopicStorage::apply(kafka::Broker& broker, const control::Difference& diffe
 }
 
 void TopicStorage::step(kafka::Broker& broker, const port::DiskDone& done) {
+  if (done.then.kind == kFolderMoved) {
+    folders_.done(broker, done);
+    return folder_moved(broker);
+  }
   CHECK(folder_effects_ > 0);
   --folder_effects_;
+  const bool is_listing = done.then.kind == kDeletedListed || done.then.kind == kFoldersListed;
+  if (is_listing && !done.status) {
+    log(broker, port::Severity::kError, "topics_folder_unreadable",
+        fmt::format("cannot list {}: {}; folders that no topic claims are not looked for",
+                    done.then.kind == kDeletedListed ? kDeletedFolder : kTopicsFolder,
+                    done.status.error().message));
+  }
+  if (done.then.kind == kDeletedListed) {
+    deleted_listing_ = done.listing;
+    ++folder_effects_;
+    broker.effects.add(port::ListFolder{kTopicsFolder, {kTopicStorageOwner, kFoldersListed, 0}});
+    return;
+  }
   if (done.then.kind == kFoldersListed) {
-    if (!done.status) {
-      log(broker, port::Severity::kError, "topics_folder_unreadable",
-          fmt::format("cannot list {}: {}; folders that no topic claims are not looked for",
-                      kTopicsFolder, done.status.error().message));
-    }
-    quarantine_strangers(broker, done.listing);
+    std::vector<port::FolderEntry> topics = done.listing;
+    sort_deleted(broker, topics);
+    quarantine_strangers(broker, topics);
     for (const auto& [name, topic] : state_->topics()) add_topic(broker, topic, 0);
     return;
   }
@@ -121,24 +129,28 @@ void TopicStorage::quarantine_strangers(kafka::Broker& broker,
   }
   for (const port::FolderEntry& folder : folders) {
     if (expected.contains(folder.name)) continue;
-    const std::string from = fmt::format("{}/{}", kTopicsFolder, folder.name);
-    const std::string to =
-        fmt::format("{}/{}.{}", kQuarantineFolder, folder.name,
-                    epoch_ == kNoLeaderEpoch ? state_->revision() : epoch_.value);
-    log(broker, port::Severity::kWarning, "folder_quarantined",
-        fmt::format("{} belongs to no topic; moved to {}. Delete it once you are sure that nothing "
-                    "in it is needed",
-                    from, to));
-    ++folder_effects_;
-    broker.effects.add(port::RenameFolder{from, to, {kTopicStorageOwner, kFolderQuarantined, 0}});
+    quarantine(broker, fmt::format("{}/{}", kTopicsFolder, folder.name), folder.name);
   }
+}
+
+void TopicStorage::quarantine(kafka::Broker& broker, const std::string& from,
+                              const std::string& name) {
+  const std::string to = fmt::format("{}/{}.{}", kQuarantineFolder, name,
+                                     epoch_ == kNoLeaderEpoch ? state_->revision() : epoch_.value);
+  log(broker, port::Severity::kWarning, "folder_quarantined",
+      fmt::format("{} belongs to no topic; moved to {}. Delete it once you are sure that nothing "
+                  "in it is needed",
+                  from, to));
+  ++folder_effects_;
+  broker.effects.add(port::RenameFolder{from, to, {kTopicStorageOwner, kFolderQuarantined, 0}});
 }
 
 // --- bringing up --------------------------------------------------------------------------------
 
 bool TopicStorage::settled(const std::string& topic) const {
   const auto up = bringing_up_.find(topic);
-  return (up == bringing_up_.end() || !up->second.busy()) && !removing_.contains(topic);
+  return (up == bringing_up_.end() || !up->second.busy()) && !removing_.contains(topic) &&
+         folders_.settled(topic);
 }
 
 // False for a partition in which nobody may have written yet: the state does not know that it
@@ -192,7 +204,9 @@ void TopicStorage::add_missing(kafka::Broker& broker) {
 }
 
 void TopicStorage::add_topic(kafka::Broker& broker, const control::Topic& topic, int32_t first) {
-  if (stopping_) return;  // left to the next start
+  if (!sorted_deleted_) return;  // its folder may have to be brought back first
+  if (stopping_) return;         // left to the next start
+  folders_.bring_back(broker, topic.id, topic.name);
   const control::TopicSettings settings = control::effective_settings(
       state_->topic_configs(topic.name), policy(config_).topic_defaults);
   std::set<int32_t> present;
@@ -217,6 +231,15 @@ void TopicStorage::open_next(kafka::Broker& broker) {
     waiting_.pop_front();
     kafka::HostedPartition* hosted = partitions_.find(next);
     if (hosted == nullptr) continue;  // its topic was deleted before its turn came
+    const auto way = folders_.in_the_way(folder_path(hosted->topic, hosted->index.value));
+    if (way && way->empty()) {
+      behind_.push_back(next);
+      continue;
+    }
+    if (way) {
+      kept_out(broker, *hosted, *way);
+      continue;
+    }
     opening_.insert(next);
     open_one(broker, *hosted);
   }
@@ -254,6 +277,7 @@ void TopicStorage::opened(kafka::Broker& broker, kafka::HostedPartition& hosted,
 
 void TopicStorage::open_failed(kafka::Broker& broker, kafka::HostedPartition& hosted,
                                const partition::OpenFailed& failed) {
+  if (failed.error.kind == ErrorKind::kNoSpace) disk_full(broker.now, hosted.route);
   // Whatever lies where a new partition is to be is of no value, so nothing there is final.
   const bool again =
       is_temporary(failed.error.kind) || !is_created(hosted.topic_id, hosted.index.value);
@@ -269,6 +293,24 @@ void TopicStorage::open_failed(kafka::Broker& broker, kafka::HostedPartition& ho
     plan_retry(broker.now);
   }
   one_opened(broker, hosted);
+}
+
+// Another topic's folder lies where this partition is to be, and cannot be moved.
+void TopicStorage::kept_out(kafka::Broker& broker, kafka::HostedPartition& hosted,
+                            const std::string& problem) {
+  if (hosted.failure != problem) {
+    hosted.failure = problem;
+    log(broker, port::Severity::kError, "partition_offline",
+        fmt::format("partition {} is not served: {}; it is tried again every second",
+                    hosted.partition->label(), problem));
+  }
+  const auto entry = bringing_up_.find(hosted.topic);
+  CHECK(entry != bringing_up_.end() && entry->second.opening > 0);
+  --entry->second.opening;
+  ++entry->second.retrying;
+  refused_.push_back(hosted.route);
+  plan_retry(broker.now);
+  bring_on(broker, entry);
 }
 
 void TopicStorage::one_opened(kafka::Broker& broker, const kafka::HostedPartition& hosted) {
@@ -344,6 +386,8 @@ void TopicStorage::plan_retry(const Now& now) {
 }
 
 void TopicStorage::tick(kafka::Broker& broker) {
+  folders_.tick(broker);
+  look_at_deleted(broker);
   if (broker.now.instant < next_retry_) return;
   next_retry_ = Instant::never();
   for (const kafka::Route route : std::exchange(refused_, {})) open_again(route);
@@ -379,6 +423,8 @@ void TopicStorage::stop() {
   next_retry_ = Instant::never();
   refused_.clear();
   waiting_.clear();
+  behind_.clear();
+  folders_.stop();
 }
 
 // --- taking down and changing -------------------------------------------------------------------
@@ -389,15 +435,11 @@ void TopicStorage::remove_topic(kafka::Broker& broker, const control::Topic& top
     broker.fetches.partition_lost(broker, *hosted);
     broker.offset_lookups.partition_lost(broker, *hosted);
     broker.record_deletions.partition_lost(broker, *hosted);
-    ++folder_effects_;
-    ++removing_[topic.name];
-    removal_topics_.emplace(next_removal_, topic.name);
-    broker.effects.add(port::RemoveFolder{folder_path(topic.name, hosted->index.value),
-                                          {kTopicStorageOwner, kFolderRemoved, next_removal_++}});
+    remove_partition(broker, *hosted);
   }
   partitions_.remove_topic(topic.name, broker.effects);
   bringing_up_.erase(topic.name);
-  broker.groups.topic_deleted(broker, topic.name);
+  put_positions_aside(broker, topic);
   open_next(broker);
 }
 

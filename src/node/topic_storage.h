@@ -5,8 +5,10 @@
 // partitions here, they are created (after removing what an interrupted attempt left), the state is
 // told that they exist, and only then may clients know of them; a partition that the state knows to
 // exist is opened and never created anew (G12). When the state says that a topic is gone, its
-// partitions are dropped and their folders removed. Folders that no topic claims are moved aside to
-// `quarantine`, never deleted.
+// partitions are dropped and their folders removed; or, if the state keeps it as a deleted one, put
+// into `deleted` under the topic's id, from where they come back with it, or are removed once the
+// state forgets it (topic_storage_deleted.cc, deleted_folders.h). Folders that no topic claims are
+// moved aside to `quarantine`, never deleted.
 //
 // A partition that cannot be opened because the disk is full or fails is tried again every second
 // until it can; one whose bytes are damaged or gone stays closed. Nobody waits for either: topics
@@ -21,15 +23,18 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "control/deleted_topic.h"
 #include "control/state.h"
 #include "control/topic_settings.h"
 #include "kafka/broker.h"
 #include "kafka/partition_table.h"
+#include "node/deleted_folders.h"
 #include "node/node_config.h"
 #include "partition/messages.h"
 #include "port/event.h"
@@ -65,9 +70,16 @@ class TopicStorage {
   // A folder effect of ours finished.
   void step(kafka::Broker& broker, const port::DiskDone& done);
 
-  // Tries again what the disk refused, if it is time.
+  // Tries again what the disk refused, and looks after deleted topics, if it is time.
   void tick(kafka::Broker& broker);
-  Instant next_deadline() const { return next_retry_; }
+  Instant next_deadline() const;
+
+  // A partition takes no writes because the disk is full, or takes them again. Deleted topics make
+  // room, the one that would go first before the others, until none is short of it.
+  void disk_full(const Now& now, kafka::Route route);
+  void has_room(kafka::Route route) { out_of_space_.erase(route); }
+  // For operators: folders of deleted topics that the disk refuses to move or remove.
+  std::vector<std::string> problems() const { return folders_.problems(); }
 
   // Topics of which partitions came into use since the last call; with several regions somebody
   // must give them a role.
@@ -79,7 +91,8 @@ class TopicStorage {
   // True if nothing is being brought up or removed. What waits for the disk to work again does not
   // count.
   bool idle() const {
-    return opening_.empty() && waiting_.empty() && marking_ == 0 && folder_effects_ == 0;
+    return opening_.empty() && waiting_.empty() && behind_.empty() && marking_ == 0 &&
+           folder_effects_ == 0 && !folders_.busy();
   }
   // The same for one topic.
   bool settled(const std::string& topic) const;
@@ -97,11 +110,14 @@ class TopicStorage {
     bool busy() const { return opening > 0 || marking; }
   };
   using TopicEntry = std::map<std::string, BringingUp>::iterator;
+  using DeletedTopics = std::map<Uuid, control::DeletedTopic>;
   enum CompletionKind : uint32_t {
+    kDeletedListed,
     kFoldersListed,
     kFolderQuarantined,
     kLeftoverRemoved,
     kFolderRemoved,
+    kFolderMoved,
   };
 
   // Of the topic's partitions those that are not here.
@@ -112,9 +128,26 @@ class TopicStorage {
   void remove_topic(kafka::Broker& broker, const control::Topic& topic);
   void reconfigure(kafka::Broker& broker, const std::string& topic);
   void quarantine_strangers(kafka::Broker& broker, const std::vector<port::FolderEntry>& folders);
+  void quarantine(kafka::Broker& broker, const std::string& from, const std::string& name);
+
+  // Of deleted topics.
+  void sort_deleted(kafka::Broker& broker, std::vector<port::FolderEntry>& topics);
+  bool sort_one_deleted(kafka::Broker& broker, const std::string& name,
+                        std::vector<port::FolderEntry>& topics);
+  bool keeps(const kafka::HostedPartition& hosted) const;
+  void remove_partition(kafka::Broker& broker, const kafka::HostedPartition& hosted);
+  void put_positions_aside(kafka::Broker& broker, const control::Topic& topic);
+  void folder_moved(kafka::Broker& broker);
+  void look_at_deleted(kafka::Broker& broker);
+  void purge(kafka::Broker& broker, const Uuid& topic);
+  void purge_overdue(kafka::Broker& broker, const DeletedTopics& all);
+  void look_at_restores(kafka::Broker& broker, const DeletedTopics& all);
+  void give_back(kafka::Broker& broker, const Uuid& topic, const std::string& problem);
+  void make_room(kafka::Broker& broker, const DeletedTopics& all);
   kafka::HostedPartition make_partition(const std::string& topic, const Uuid& id, int32_t index,
                                         const control::TopicSettings& settings);
   void open_next(kafka::Broker& broker);
+  void kept_out(kafka::Broker& broker, kafka::HostedPartition& hosted, const std::string& problem);
   void open_one(kafka::Broker& broker, kafka::HostedPartition& hosted);
   void one_opened(kafka::Broker& broker, const kafka::HostedPartition& hosted);
   void bring_on(kafka::Broker& broker, TopicEntry entry);
@@ -140,7 +173,17 @@ class TopicStorage {
   std::map<std::string, size_t> removing_;          // topics, with the folders still to go
   std::map<uint64_t, std::string> removal_topics_;  // by completion cookie
   uint64_t next_removal_ = 0;
-  size_t folder_effects_ = 0;  // under way
+  size_t folder_effects_ = 0;                       // under way
+  std::vector<port::FolderEntry> deleted_listing_;  // at the start
+  DeletedFolders folders_{{kTopicStorageOwner, kFolderMoved, 0}};
+  std::deque<kafka::Route> behind_;  // that open once a folder has moved
+  bool sorted_deleted_ = false;      // what lay in `deleted` at the start
+  std::set<Uuid> known_deleted_;     // when it was last looked
+  std::set<Uuid> proposed_;          // that something is done with them
+  Instant next_look_;                // at deleted topics
+  std::set<kafka::Route> out_of_space_;
+  Instant make_room_at_ = Instant::never();
+  std::optional<Uuid> gave_way_;  // the last that was to make room
   std::vector<std::string> published_;
   const control::State* state_ = nullptr;
 };

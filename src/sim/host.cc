@@ -17,6 +17,7 @@ void set_node_knobs(node::NodeConfig& config, const Knobs& knobs) {
   config.group_initial_rebalance_delay = Duration::milliseconds(100);
   config.retention_check_interval = knobs.upkeep_interval;
   config.compaction_interval = knobs.upkeep_interval;
+  config.deleted_topics_kept = knobs.upkeep_interval;
   config.limits.recent_batches_bytes = knobs.recent_batches_bytes;
   config.limits.unanswered_bytes_per_connection = knobs.unanswered_bytes;
 }

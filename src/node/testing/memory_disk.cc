@@ -52,7 +52,7 @@ std::optional<port::DiskDone> MemoryDisk::next_done() {
 }
 
 port::DiskDone MemoryDisk::carry_out(const port::WriteFile& effect) {
-  if (write_error_) return done(effect, fail(*write_error_));
+  if (refuses(path_of(effect))) return done(effect, fail(*write_error_));
   const Buffer bytes = flatten(effect.bytes);
   std::string& content = files_[effect.file->path];
   content.resize(std::max<size_t>(content.size(), effect.position + bytes.size()));
@@ -61,7 +61,7 @@ port::DiskDone MemoryDisk::carry_out(const port::WriteFile& effect) {
 }
 
 port::DiskDone MemoryDisk::carry_out(const port::SyncFile& effect) {
-  if (write_error_) return done(effect, fail(*write_error_));
+  if (refuses(path_of(effect))) return done(effect, fail(*write_error_));
   const bool exists = files_.contains(effect.file->path);
   return done(effect, exists ? Status() : not_found(effect.file->path));
 }
@@ -78,7 +78,7 @@ port::DiskDone MemoryDisk::carry_out(const port::ReadFile& effect) {
 }
 
 port::DiskDone MemoryDisk::carry_out(const port::TruncateFile& effect) {
-  if (write_error_) return done(effect, fail(*write_error_));
+  if (refuses(path_of(effect))) return done(effect, fail(*write_error_));
   const auto found = files_.find(effect.file->path);
   if (found == files_.end()) return done(effect, not_found(effect.file->path));
   found->second.resize(effect.size);
@@ -86,7 +86,7 @@ port::DiskDone MemoryDisk::carry_out(const port::TruncateFile& effect) {
 }
 
 port::DiskDone MemoryDisk::carry_out(const port::ReplaceFile& effect) {
-  if (write_error_) return done(effect, fail(*write_error_));
+  if (refuses(path_of(effect))) return done(effect, fail(*write_error_));
   files_[effect.file->path] = flatten(effect.bytes).text();
   return done(effect);
 }
@@ -119,12 +119,18 @@ port::DiskDone MemoryDisk::carry_out(const port::ListFolder& effect) {
 }
 
 port::DiskDone MemoryDisk::carry_out(const port::RemoveFolder& effect) {
+  if (stuck_ && effect.path.starts_with(*stuck_)) {
+    return done(effect, fail(ErrorKind::kIo, "cannot remove " + effect.path + ": not permitted"));
+  }
   std::erase_if(files_,
                 [&](const auto& entry) { return entry.first.starts_with(effect.path + "/"); });
   return done(effect);
 }
 
 port::DiskDone MemoryDisk::carry_out(const port::RenameFolder& effect) {
+  if (stuck_ && (effect.path.starts_with(*stuck_) || effect.to.starts_with(*stuck_))) {
+    return done(effect, fail(ErrorKind::kIo, "cannot rename " + effect.path + ": not permitted"));
+  }
   const std::string prefix = effect.path + "/";
   std::map<std::string, std::string> all;
   for (auto& [path, content] : std::exchange(files_, {})) {

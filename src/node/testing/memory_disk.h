@@ -31,7 +31,15 @@ class MemoryDisk {
   // The results that nobody saw are lost, as when the process ends.
   void forget_results() { done_.clear(); }
   // While set, everything that writes fails with it.
-  void set_write_error(std::optional<Error> error) { write_error_ = std::move(error); }
+  void set_write_error(std::optional<Error> error) { set_write_error_below("", std::move(error)); }
+  // The same for paths that begin like this.
+  void set_write_error_below(std::string path_begin, std::optional<Error> error) {
+    error_below_ = std::move(path_begin);
+    write_error_ = std::move(error);
+  }
+
+  // While set, folders below it, or to come there, are not moved and not removed.
+  void hold_folders(std::optional<std::string> path_begin) { stuck_ = std::move(path_begin); }
 
   // Path to content; tests may look and damage.
   std::map<std::string, std::string>& files() { return files_; }
@@ -48,6 +56,10 @@ class MemoryDisk {
   port::DiskDone carry_out(const port::RemoveFolder& effect);
   port::DiskDone carry_out(const port::RenameFolder& effect);
 
+  bool refuses(const std::string& path) const {
+    return write_error_ && path.starts_with(error_below_);
+  }
+
   std::map<std::string, std::string> files_;
   struct Finished {
     std::string path;
@@ -57,6 +69,8 @@ class MemoryDisk {
   std::deque<Finished> done_;
   std::optional<std::string> held_;  // begin of the paths whose results are held back
   std::optional<Error> write_error_;
+  std::string error_below_;
+  std::optional<std::string> stuck_;
 };
 
 }  // namespace magpie::node::testing
