@@ -25,6 +25,7 @@ struct Options {
   std::string preset = "standard";
   std::string placed;
   GroupOptions policy;
+  bool deleted = false;
 };
 
 std::string as_text(const json& body) {
@@ -73,6 +74,17 @@ std::vector<std::string> texts(const json& list) {
   std::vector<std::string> found;
   for (const json& element : list) found.push_back(cell_text(element));
   return found;
+}
+
+std::string show_deleted(const json& answer) {
+  std::vector<TableRow> rows;
+  for (const json& group : answer.at("deleted_failover_groups")) {
+    rows.push_back({cell_text(group.at("name")), cell_text(group.at("policy").at("copies")),
+                    time_text(group.at("deleted_at_ms").get<int64_t>()),
+                    time_text(group.at("kept_until_ms").get<int64_t>())});
+  }
+  if (rows.empty()) return "no deleted failover groups are kept\n";
+  return render_table({"GROUP", "COPIES", "DELETED", "KEPT UNTIL"}, rows);
 }
 
 std::string show_policy(const json& policy) {
@@ -165,6 +177,20 @@ std::string show_placed(const json& answer) {
   return text;
 }
 
+int restore(const Options& options) {
+  const std::string target =
+      "/v1/deleted-failover-groups/" + percent_encode(options.group) + "/restore";
+  return ask_and_show(options.admin, "POST", target, "",
+                      [](const json& group) { return "restored " + show_group(group); });
+}
+
+int list(const Options& options) {
+  if (options.deleted) {
+    return ask_and_show(options.admin, "GET", "/v1/deleted-failover-groups", "", show_deleted);
+  }
+  return ask_and_show(options.admin, "GET", "/v1/failover-groups", "", show_list);
+}
+
 int place(const Options& options) {
   const auto placed = parse_placed(options.placed);
   if (!placed) return report(options.admin, placed.error());
@@ -193,9 +219,8 @@ void add_failover_group_command(CLI::App& app, Action* chosen) {
   command->alias("fg");
   command->require_subcommand(1);
   auto options = std::make_shared<Options>();
-  add(*command, "list", "List the failover groups", options, chosen, [](const Options& asked) {
-    return ask_and_show(asked.admin, "GET", "/v1/failover-groups", "", show_list);
-  });
+  add(*command, "list", "List the failover groups", options, chosen, list)
+      ->add_flag("--deleted", options->deleted, "Those that were deleted and can be restored");
   CLI::App* make = add(*command, "create", "Create a failover group", options, chosen, create);
   make->add_option("--preset", options->preset, "critical, standard or bulk; what is changed from")
       ->capture_default_str();
@@ -214,7 +239,9 @@ void add_failover_group_command(CLI::App& app, Action* chosen) {
   CLI::App* change = add(*command, "alter", "Change the policy", options, chosen, alter);
   CLI::App* gone = add(*command, "delete", "Delete a failover group that has no partitions",
                        options, chosen, remove);
-  for (CLI::App* each : {make, show, history, change, gone}) {
+  CLI::App* back = add(*command, "restore", "Bring a deleted failover group's policy back", options,
+                       chosen, restore);
+  for (CLI::App* each : {make, show, history, change, gone, back}) {
     each->add_option("GROUP", options->group, "The failover group")->required();
   }
   for (CLI::App* each : {make, change}) add_group_options(*each, options->policy);

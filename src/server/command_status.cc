@@ -24,6 +24,9 @@ std::string show(const json& status) {
   if (status.contains("store_trouble")) {
     text += fmt::format("control store: {}\n", cell_text(status.at("store_trouble")));
   }
+  for (const json& stuck : status.value("stuck_folders", json::array())) {
+    text += fmt::format("stuck folder: {}\n", cell_text(stuck));
+  }
   for (const json& problem : status.at("problems")) {
     text += fmt::format("problem: {}\n", cell_text(problem));
   }

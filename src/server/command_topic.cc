@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "server/admin_options.h"
+#include "server/deleted_topic_commands.h"
 #include "server/table.h"
+#include "server/time_text.h"
 
 namespace magpie::server {
 namespace {
@@ -19,6 +21,8 @@ struct Options {
   std::string topic;
   std::optional<int> partitions;
   std::vector<std::string> configs;  // KEY=VALUE; KEY= sets back to the default
+  bool deleted = false;
+  bool purge = false;
 };
 
 // Arguments may hold bytes that are no text; the node then says what is wrong with the name.
@@ -100,12 +104,20 @@ int alter(const Options& options) {
 }
 
 int remove(const Options& options) {
-  return ask_and_show(options.admin, "DELETE", topic_target(options), "", [](const json& removed) {
-    return fmt::format("deleted topic {}\n", cell_text(removed.at("name")));
-  });
+  const std::string body = options.purge ? as_text({{"purge", true}}) : "";
+  return ask_and_show(
+      options.admin, "DELETE", topic_target(options), body, [](const json& removed) {
+        const std::string name = cell_text(removed.at("name"));
+        const json kept = removed.value("kept_until_ms", json());
+        if (kept.is_null()) return fmt::format("deleted topic {}\n", name);
+        return fmt::format(
+            "deleted topic {}; until {} it can be restored with: magpie topic restore {}\n"
+            "its records take room until then; to make room now: magpie topic purge {}\n",
+            name, time_text(kept.get<int64_t>()), cell_text(removed.at("id")),
+            cell_text(removed.at("id")));
+      });
 }
 
-// A subcommand about one topic.
 CLI::App* add_topic_subcommand(CLI::App& command, const char* name, const char* help,
                                const std::shared_ptr<Options>& options) {
   CLI::App* subcommand = command.add_subcommand(name, help);
@@ -123,9 +135,11 @@ void add_topic_command(CLI::App& app, Action* chosen) {
 
   CLI::App* list = command->add_subcommand("list", "List the topics");
   add_admin_options(*list, options->admin);
+  list->add_flag("--deleted", options->deleted, "Those that were deleted and can be restored");
   list->callback([chosen, options] {
     *chosen = [options] {
-      return ask_and_show(options->admin, "GET", "/v1/topics", "", show_list);
+      return options->deleted ? list_deleted_topics(options->admin)
+                              : ask_and_show(options->admin, "GET", "/v1/topics", "", show_list);
     };
   });
 
@@ -149,7 +163,9 @@ void add_topic_command(CLI::App& app, Action* chosen) {
 
   CLI::App* gone =
       add_topic_subcommand(*command, "delete", "Delete a topic and its records", options);
+  gone->add_flag("--purge", options->purge, "Remove its records at once; nothing can be restored");
   gone->callback([chosen, options] { *chosen = [options] { return remove(*options); }; });
+  add_deleted_topic_commands(*command, chosen);
 }
 
 }  // namespace magpie::server

@@ -62,6 +62,86 @@ TEST(TopicCommand, List) {
             "orders              12          BBBB\n");
 }
 
+json deleted_topic() {
+  return {{"name", "orders"},   {"id", "BBBB"},           {"partitions", 3},
+          {"bytes", 4096},      {"deleted_at_ms", 1'000}, {"kept_until_ms", 61'000},
+          {"restoring", false}, {"problem", nullptr}};
+}
+
+TEST(TopicCommand, DeletedTopicsAreListed) {
+  json stuck = deleted_topic();
+  stuck["id"] = "CCCC";
+  stuck["problem"] = "it is damaged";
+  json on_its_way = deleted_topic();
+  on_its_way["id"] = "DDDD";
+  on_its_way["restoring"] = true;
+  FakeNode some(200, json{{"deleted_topics", {deleted_topic(), stuck, on_its_way}}});
+  EXPECT_EQ(
+      some.run({"topic", "list", "--deleted"}).output,
+      "TOPIC   PARTITIONS  BYTES  ID    DELETED                      KEPT UNTIL\n"
+      "orders  3           4096   BBBB  1970-01-01 00:00:01.000 UTC  1970-01-01 00:01:01.000 UTC\n"
+      "orders  3           4096   CCCC  1970-01-01 00:00:01.000 UTC  1970-01-01 00:01:01.000 UTC\n"
+      "orders  3           4096   DDDD  1970-01-01 00:00:01.000 UTC  is being restored\n"
+      "the last restore of CCCC failed: it is damaged\n");
+  EXPECT_EQ(some.asked, "GET /v1/deleted-topics ");
+  FakeNode none(200, json{{"deleted_topics", json::array()}});
+  EXPECT_EQ(none.run({"topic", "list", "--deleted"}).output, "no deleted topics are kept\n");
+}
+
+TEST(TopicCommand, DeletedTopicsAreRestored) {
+  FakeNode one(200, deleted_topic());
+  EXPECT_EQ(one.run({"topic", "restore", "orders"}).output,
+            "restored topic orders with its records and the positions of consumer groups\n");
+  EXPECT_EQ(one.asked, "POST /v1/deleted-topics/orders/restore ");
+  // In a cluster it waits until the topic is led.
+  json led = deleted_topic();
+  led["restoring"] = true;
+  led["deleted_topics"] = json::array();
+  FakeNode leading(200, led);
+  EXPECT_EQ(leading.run({"topic", "restore", "orders"}).exit_code, 0);
+  EXPECT_EQ(leading.asked, "GET /v1/deleted-topics ");
+  json kept = deleted_topic();
+  kept["problem"] = "it is damaged";
+  led["deleted_topics"] = {kept};
+  FakeNode failing(200, led);
+  const CommandResult failed = failing.run({"topic", "restore", "orders"});
+  EXPECT_EQ(failed.exit_code, 1);
+  EXPECT_NE(failed.output.find("it is damaged"), std::string::npos) << failed.output;
+  EXPECT_NE(failed.output.find("magpie topic restore BBBB"), std::string::npos) << failed.output;
+  EXPECT_NE(one.run({"topic", "restore", ""}).output.find("name a deleted topic"),
+            std::string::npos);
+  FakeNode odd(200, json{{"name", "orders"}});
+  EXPECT_EQ(odd.run({"topic", "restore", "orders"}).exit_code, 1) << "not a node";
+}
+
+TEST(TopicCommand, DeletedTopicsArePurged) {
+  FakeNode one(200, deleted_topic());
+  EXPECT_EQ(one.run({"topic", "purge", "BBBB"}).output,
+            "purged deleted topic orders with id BBBB\n");
+  EXPECT_EQ(one.asked, "DELETE /v1/deleted-topics/BBBB ");
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"topic", "purge"}, {"topic", "purge", "orders", "--all"}}) {
+    const CommandResult refused = one.run(wrong);
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.output.find("--all"), std::string::npos) << refused.output;
+  }
+  EXPECT_EQ(
+      one.run({"topic", "delete", "orders"}).output,
+      "deleted topic orders; until 1970-01-01 00:01:01.000 UTC it can be restored with: magpie "
+      "topic restore BBBB\n"
+      "its records take room until then; to make room now: magpie topic purge BBBB\n");
+  EXPECT_EQ(one.asked, "DELETE /v1/topics/orders ");
+  FakeNode all(200, json{{"purged", {deleted_topic(), deleted_topic()}}});
+  EXPECT_EQ(all.run({"topic", "purge", "--all"}).output,
+            "purged deleted topic orders with id BBBB\npurged deleted topic orders with id BBBB\n");
+  EXPECT_EQ(all.asked, "DELETE /v1/deleted-topics ");
+  FakeNode none(200, json{{"purged", json::array()}});
+  EXPECT_EQ(none.run({"topic", "purge", "--all"}).output, "no deleted topics are kept\n");
+  FakeNode gone(200, json{{"name", "orders"}, {"kept_until_ms", nullptr}});
+  EXPECT_EQ(gone.run({"topic", "delete", "orders", "--purge"}).output, "deleted topic orders\n");
+  EXPECT_EQ(gone.asked, R"(DELETE /v1/topics/orders {"purge":true})");
+}
+
 TEST(TopicCommand, Describe) {
   FakeNode node(200, json{{"name", "orders"},
                           {"id", "BBBB"},

@@ -227,6 +227,7 @@ void apply_flags(const ConfigFlags& flags, ConfigReading& reading,
 ServerConfig::ServerConfig() {
   driver.disk.directory = "/var/lib/magpie";
   driver.admin = os::HttpConfig{};
+  node.deleted_topics_kept = Duration::seconds(24 * 3'600);
 }
 
 std::string to_string(const ConfigProblem& problem) {

@@ -67,6 +67,11 @@ void add_topic_fields(std::vector<ConfigField>& fields) {
   fields.push_back(number<int32_t>(
       "topics.default_partitions", "Partitions of a topic when its creator does not say.", 1,
       limits::kPartitionsPerTopic, [](Config & c) -> auto& { return c.node.default_partitions; }));
+  fields.push_back(duration(
+      "topics.deleted_kept",
+      "For how long a deleted topic can be restored. Its records take room meanwhile; 0s removes\n"
+      "them at once.",
+      Duration{}, kYear, [](Config & c) -> auto& { return c.node.deleted_topics_kept; }));
 }
 
 void add_group_fields(std::vector<ConfigField>& fields) {

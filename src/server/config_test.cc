@@ -75,6 +75,7 @@ TEST(Config, EverySettingCanBeChanged) {
       {"storage.fsync", "never"},
       {"storage.fsync_interval", "20ms"},
       {"topics.auto_create", "false"},
+      {"topics.deleted_kept", "3h"},
       {"groups.offsets_retention", "1d"},
       {"producers.id_expiration", "2h"},
       {"limits.connections", "17"},

@@ -166,6 +166,16 @@ TEST(FailoverGroupCommand, PlaceAndDelete) {
             "topic orders: magpie.failover.group=pay\ntopic orders: magpie.failover.group=pay\n"
             "7 more match; run the command again\n");
   EXPECT_EQ(more.asked, R"(POST /v1/failover-groups/pay/partitions {"topic":"ord*"})");
+  FakeNode back(200, group(nullptr));
+  EXPECT_EQ(back.run({"fg", "restore", "pay"}).output.substr(0, 27), "restored failover group pay");
+  EXPECT_EQ(back.asked, "POST /v1/deleted-failover-groups/pay/restore ");
+  FakeNode kept(200, json{{"deleted_failover_groups", json::array({{{"name", "pay"},
+                                                                    {"policy", {{"copies", 1}}},
+                                                                    {"deleted_at_ms", 1'000},
+                                                                    {"kept_until_ms", 2'000}}})}});
+  EXPECT_EQ(kept.run({"fg", "list", "--deleted"}).output,
+            "GROUP  COPIES  DELETED                      KEPT UNTIL\n"
+            "pay    1       1970-01-01 00:00:01.000 UTC  1970-01-01 00:00:02.000 UTC\n");
   FakeNode gone(200, json{{"name", "pay"}, {"deleted", true}});
   EXPECT_EQ(gone.run({"fg", "delete", "pay"}).output, "deleted failover group pay\n");
 }
