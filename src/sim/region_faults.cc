@@ -140,6 +140,8 @@ bool RegionFaults::is_lost(const Uuid& incarnation) const {
 
 void RegionFaults::lose_disk() {
   SimRegion& region = cluster_.region(some_region());
+  // Whoever begins empty uses whatever store there is.
+  if (cluster_.store().is_rolled_back()) return;
   // Records of which this is the only copy are not what a queue can keep.
   if (!is_spare(region.host->id())) return;
   scene_.probe("disk_lost");
@@ -312,6 +314,12 @@ void RegionFaults::lose_store() {
 }
 
 void RegionFaults::roll_store_back() {
+  const control::State state = cluster_.state();
+  for (SimRegion& region : cluster_.regions()) {
+    // As in lose_disk(): one that has just begun empty.
+    const control::Node* node = state.find_node(region.host->id());
+    if (node == nullptr || node->incarnation != incarnation_on(*region.disk)) return;
+  }
   if (rollbacks_left_ == 0 || !cluster_.store().roll_back()) return;
   --rollbacks_left_;
   scene_.probe("store_rolled_back");

@@ -137,6 +137,8 @@ RegionKnobs draw_region_knobs(Random& random) {
   }
   // Not drawn: the seeds before there was such a knob stay the same stories.
   knobs.compress_links = knobs.lease_seconds == 4;
+  // Not drawn, either: an eighth of the seeds.
+  knobs.store_rollbacks = knobs.distance_max.to_milliseconds() % 8 == 5 ? 1 : 0;
   draw_fsync(knobs, random);
   if (knobs.lossy_failovers && knobs.lease_seconds <= 3) make_leaders_lonely(knobs);
   return knobs;

@@ -332,6 +332,8 @@ bool SimStore::roll_back() {
   scene_.note("store rolled back", image_.revision, old.revision);
   newest_ = image_;
   image_ = old;
+  // As a backup is to be restored.
+  ++image_.cluster_id;
   restart();
   return true;
 }

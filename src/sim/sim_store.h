@@ -71,7 +71,8 @@ class SimStore {
   size_t sites() const { return sites_.size(); }
   // Ends all calls; what was not durable is gone.
   void restart();
-  // Comes back as it was some time ago; false if there is nothing so old.
+  // Comes back as it was some time ago, as a backup that was restored under an id of its own; false
+  // if there is nothing so old.
   bool roll_back();
   // Undoes that: what was written meanwhile is gone.
   void roll_forward();

@@ -175,8 +175,10 @@ TEST_F(SimStoreTest, AnOlderImageFreezesItsClients) {
   ASSERT_TRUE(store_.roll_back());
   run(5'000);
   EXPECT_TRUE(counters_[0]->client->frozen());
+  const uint64_t restored = store_.image().cluster_id;
   store_.roll_forward();
   EXPECT_FALSE(store_.is_rolled_back());
+  EXPECT_NE(store_.image().cluster_id, restored) << "a backup has an id of its own";
 }
 
 }  // namespace
