@@ -42,7 +42,7 @@ def include_problem(tree: house.Tree, levels: dict[str, int], file: Path, target
         return f'"{target}" does not begin with a folder of src/LAYERS'
     folder = tree.build / "generated"
     generated = first in GENERATED or (folder / target).exists() or \
-        (there in GENERATED.values() and not folder.exists())  # nothing is built yet
+        (there == "wire" and not folder.exists())  # nothing is built yet
     if not generated and not (tree.source / "src" / target).is_file():
         return f'"{target}" does not exist in src/'
     if there != here and levels[there] >= levels[here]:
