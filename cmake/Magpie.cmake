@@ -82,7 +82,7 @@ function(magpie_test name)
   if(NOT MAGPIE_TESTS)
     return()
   endif()
-  cmake_parse_arguments(TEST "" "" "SOURCES;DEPENDS;EXTERNAL" ${ARGN})
+  cmake_parse_arguments(TEST "" "SHARDS" "SOURCES;DEPENDS;EXTERNAL" ${ARGN})
   set(target magpie_${name}_test)
   add_executable(${target} ${TEST_SOURCES})
   target_link_libraries(${target} PRIVATE magpie_${name} GTest::gtest_main ${TEST_EXTERNAL})
@@ -90,10 +90,21 @@ function(magpie_test name)
     target_link_libraries(${target} PRIVATE magpie_${dependency})
   endforeach()
   target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/generated_for_tests)
-  add_test(NAME ${name} COMMAND ${target} --gtest_brief=1)
   # tools/run_tests.py counts the test cases it finds here.
-  set_tests_properties(${name} PROPERTIES
-    ENVIRONMENT "GTEST_OUTPUT=xml:${CMAKE_BINARY_DIR}/test_results/${name}.xml")
+  set(results "GTEST_OUTPUT=xml:${CMAKE_BINARY_DIR}/test_results")
+  if(NOT TEST_SHARDS)
+    add_test(NAME ${name} COMMAND ${target} --gtest_brief=1)
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT "${results}/${name}.xml")
+    return()
+  endif()
+  # Parts of a long suite that run beside each other.
+  math(EXPR last "${TEST_SHARDS} - 1")
+  foreach(shard RANGE ${last})
+    add_test(NAME ${name}.${shard} COMMAND ${target} --gtest_brief=1)
+    set(part "GTEST_TOTAL_SHARDS=${TEST_SHARDS};GTEST_SHARD_INDEX=${shard}")
+    set_tests_properties(${name}.${shard} PROPERTIES
+      ENVIRONMENT "${results}/${name}.${shard}.xml;${part}")
+  endforeach()
 endfunction()
 
 # A libFuzzer target; built only with -DMAGPIE_FUZZERS=ON, which needs clang. The target

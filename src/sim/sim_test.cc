@@ -57,13 +57,15 @@ class PlantedBugs : public testing::TestWithParam<PlantedName> {};
 TEST_P(PlantedBugs, AreCaught) {
   plant(GetParam().bug);
   CampaignOptions options;
-  options.last = static_cast<uint64_t>(GetParam().seeds);
+  options.first = static_cast<uint64_t>(GetParam().first);
+  options.last = options.first + static_cast<uint64_t>(GetParam().seeds) - 1;
   options.stop_at_first = true;
   options.regions = GetParam().regions;
   const Campaign campaign = run_campaign(options);
   plant(PlantedBug::kNone);
   EXPECT_FALSE(campaign.failed.empty())
-      << GetParam().name << " was not noticed within " << GetParam().seeds << " seeds";
+      << GetParam().name << " was not noticed within " << GetParam().seeds << " seeds from "
+      << GetParam().first << " on";
 }
 
 std::string test_name(const testing::TestParamInfo<PlantedName>& info) {
