@@ -94,7 +94,7 @@ void Administrator::delete_records() {
           const auto& answer = response->topics.at(0).partitions.at(0);
           if (answer.error_code == ErrorCode::kNone) {
             around_.scene.probe("records_deleted");
-            ledger.saw_log_start(answer.low_watermark, offset);
+            ledger.deleted(offset, answer.low_watermark);
           }
         }
         next_soon();

@@ -33,7 +33,7 @@ void check_borders(Scene& scene, Ledger& ledger, const wire::FetchResponsePartit
                    const Known& known) {
   ledger.saw_high_watermark(partition.high_watermark, known.high_watermark, known.epoch);
   if (partition.log_start_offset >= 0) {
-    ledger.saw_log_start(partition.log_start_offset, known.log_start);
+    ledger.saw_log_start(partition.log_start_offset, known.log_start, known.epoch);
   }
   if (partition.last_stable_offset > partition.high_watermark) {
     scene.violate("G3", ledger.settings().name + ": the last stable offset is ahead");

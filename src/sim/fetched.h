@@ -18,7 +18,7 @@ struct Known {
   int32_t epoch = -1;  // of the leader that answers, if the request named one
 
   static Known of(const Ledger& ledger, int32_t epoch = -1) {
-    return {ledger.high_watermark_in(epoch), ledger.log_start(), epoch};
+    return {ledger.high_watermark_in(epoch), ledger.log_start_in(epoch), epoch};
   }
 };
 

@@ -196,7 +196,18 @@ void Ledger::saw_leader(int32_t epoch, int32_t node) {
                                    known->second, node, epoch));
 }
 
-void Ledger::saw_log_start(int64_t start, int64_t known) {
+int64_t Ledger::log_start_in(int32_t epoch) const {
+  if (epoch < 0) return log_start_;
+  const auto found = log_starts_.find(epoch);
+  return std::max(found == log_starts_.end() ? 0 : found->second, deleted_below_);
+}
+
+void Ledger::deleted(int64_t offset, int64_t start) {
+  saw_log_start(start, offset);
+  deleted_below_ = std::max(deleted_below_, offset);
+}
+
+void Ledger::saw_log_start(int64_t start, int64_t known, int32_t epoch) {
   // A damaged checkpoint takes what it knew of deleted records along; the log then starts at the
   // oldest record there is.
   if (start < known && generation_ == 0 && !scene_.damaged) {
@@ -208,6 +219,7 @@ void Ledger::saw_log_start(int64_t start, int64_t known) {
                                              settings_.name, start));
   }
   log_start_ = std::max(log_start_, start);
+  if (epoch >= 0) log_starts_[epoch] = std::max(log_starts_[epoch], start);
 }
 
 void Ledger::saw_epoch(int32_t epoch, uint64_t boot) {
@@ -227,7 +239,8 @@ void Ledger::asked_to_trim(int64_t start) {
 void Ledger::power_lost() {
   ++generation_;
   high_watermark_ = 0;
-  log_start_ = 0;
+  log_start_ = deleted_below_ = 0;
+  log_starts_.clear();
 }
 
 // --- losses --------------------------------------------------------------------------------------
@@ -235,6 +248,7 @@ void Ledger::power_lost() {
 void Ledger::failed_over_with_loss(int32_t epoch, int64_t ceiling) {
   losses_.push_back({epoch, ceiling, scene_.now()});
   high_watermark_ = 0;
+  deleted_below_ = 0;
 }
 
 bool Ledger::may_jump(int64_t from, int64_t to) const {

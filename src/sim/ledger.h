@@ -71,7 +71,12 @@ class Ledger {
   // An answer that names the high watermark; `known` is what high_watermark_in(epoch) was when its
   // request left. `epoch` is that of the leader that answered, -1 if there is only one.
   void saw_high_watermark(int64_t high_watermark, int64_t known, int32_t epoch = -1);
-  void saw_log_start(int64_t start, int64_t known);
+  // The same of where the log starts; `known` is what log_start_in(epoch) was. Retention drops
+  // records on the leader first, so another one may start lower.
+  void saw_log_start(int64_t start, int64_t known, int32_t epoch = -1);
+  // DeleteRecords said that what lies below `offset` is gone; `start` is the low watermark it
+  // named.
+  void deleted(int64_t offset, int64_t start);
   // The leader epoch that the node named in its `boot`-th life.
   void saw_epoch(int32_t epoch, uint64_t boot);
 
@@ -81,6 +86,7 @@ class Ledger {
   int64_t high_watermark() const { return high_watermark_; }
   int64_t high_watermark_in(int32_t epoch) const;
   int64_t log_start() const { return log_start_; }
+  int64_t log_start_in(int32_t epoch) const;
   int64_t trim_asked() const { return trim_asked_; }
   // Largest start that DeleteRecords has asked for.
   void asked_to_trim(int64_t start);
@@ -168,6 +174,8 @@ class Ledger {
   int32_t epoch_ = -1;
   uint64_t epoch_boot_ = 0;
   std::map<int32_t, int64_t> high_watermarks_;  // by epoch
+  std::map<int32_t, int64_t> log_starts_;       // by epoch
+  int64_t deleted_below_ = 0;                   // and no failover without loss brings it back
   std::map<int32_t, int32_t> leaders_;          // by epoch
   struct Loss {
     int32_t epoch = -1;  // that began with it

@@ -87,6 +87,30 @@ TEST_F(LedgerTest, WhatIsCalledStoredLongAgoIsThere) {
   EXPECT_EQ(broken(), "G1");
 }
 
+TEST_F(LedgerTest, ALeaderDoesNotTakeItsLogStartBack) {
+  Ledger ledger(scene_, {.name = "short-lived-0", .may_trim = true});
+  ledger.saw_log_start(9, ledger.log_start_in(3), 3);
+  ledger.saw_log_start(4, ledger.log_start_in(4), 4);
+  EXPECT_EQ(broken(), "") << "another leader, whose copy retention had not reached";
+  ledger.saw_log_start(3, ledger.log_start_in(4), 4);
+  EXPECT_EQ(broken(), "G10");
+}
+
+TEST_F(LedgerTest, DeletedRecordsComeBackUnderNoLeader) {
+  Ledger ledger(scene_, {.name = "short-lived-0", .may_trim = true});
+  ledger.deleted(5, 5);
+  ledger.saw_log_start(4, ledger.log_start_in(4), 4);
+  EXPECT_EQ(broken(), "G10");
+}
+
+TEST_F(LedgerTest, AFailoverWithLossMayBringDeletedRecordsBack) {
+  Ledger ledger(scene_, {.name = "short-lived-0", .may_trim = true});
+  ledger.deleted(5, 5);
+  ledger.failed_over_with_loss(4, 1'000);
+  ledger.saw_log_start(4, ledger.log_start_in(4), 4);
+  EXPECT_EQ(broken(), "");
+}
+
 TEST_F(LedgerTest, NobodyAcknowledgesBelowALossThatHasBegun) {
   send(0);
   ledger_.failed_over_with_loss(7, 1'000);
