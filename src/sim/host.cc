@@ -225,7 +225,9 @@ void Host::look_at_phase() {
   if (phase == node::Phase::kFailed) {
     // Its former directory still holds the lease, and whoever starts it tries again.
     const bool early = node_->failure().find("holds its lease") != std::string::npos;
-    if (!scene_.damaged && !early) {
+    // So does who starts a node of a region that is out.
+    const bool out = node_->failure().find("magpie region readmit") != std::string::npos;
+    if (!scene_.damaged && !early && !out) {
       scene_.violate("G12", "the node refuses undamaged data: " + node_->failure());
     }
     scene_.probe("node_refused_to_start");

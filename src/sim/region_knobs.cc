@@ -93,6 +93,14 @@ void draw_fsync(RegionKnobs& knobs, Random random) {
   if (random.chance(2, 3)) knobs.common.power_loss_every = Duration::seconds(random.between(3, 15));
 }
 
+// The same. Not with a compacted topic: a clock that jumps may take a node's absence for too long.
+void draw_removals(RegionKnobs& knobs, Random random) {
+  random = random.fork();  // draw_fsync has another copy
+  const bool lonely = knobs.lone_leader_every != Duration{};
+  if (knobs.common.compacted_topic || lonely || !random.chance(1, 3)) return;
+  knobs.removals = 1 + random.below(UINT64_MAX - 1);
+}
+
 }  // namespace
 
 bool RegionKnobs::is_weak(size_t region) const {
@@ -141,6 +149,7 @@ RegionKnobs draw_region_knobs(Random& random) {
   knobs.store_rollbacks = knobs.distance_max.to_milliseconds() % 8 == 5 ? 1 : 0;
   draw_fsync(knobs, random);
   if (knobs.lossy_failovers && knobs.lease_seconds <= 3) make_leaders_lonely(knobs);
+  draw_removals(knobs, random);
   return knobs;
 }
 
@@ -154,14 +163,14 @@ std::string RegionKnobs::describe() const {
       "disk-restore {} lone-leader {} partition {} one-way {} flap {} break {} store-site {} "
       "store-loss {} "
       "store-restart {} store-rollbacks {} store {}/{}/{} store-away {} operation {} hasty {} "
-      "requests {} lossy {} kill-executors {} bounded {} compress {} fsync [{}]; {}",
+      "requests {} lossy {} kill-executors {} removals {} bounded {} compress {} fsync [{}]; {}",
       regions, witness, fmt::join(groups, ","), distance_max.to_milliseconds(), lease_seconds,
       clock_drift, seconds(outage_every), seconds(pause_every), seconds(disk_loss_every),
       seconds(disk_restore_every), seconds(lone_leader_every), seconds(partition_every),
       seconds(one_way_every), seconds(flap_every), seconds(break_every), seconds(store_site_every),
       seconds(store_loss_every), seconds(store_restart_every), store_rollbacks, store.lose_answer,
       store.late_request, store.cut_watch, store_away, seconds(operation_every), hasty_operator,
-      requests, lossy_failovers, kill_executors, bounded_loss, compress_links,
+      requests, lossy_failovers, kill_executors, removals != 0, bounded_loss, compress_links,
       fmt::join(policies, ","), common.describe());
 }
 

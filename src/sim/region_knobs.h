@@ -58,6 +58,7 @@ struct RegionKnobs {
   bool requests = false;
   bool lossy_failovers = false;  // some of them; only by request
   bool kill_executors = false;   // of the nodes that carry operations out
+  uint64_t removals = 0;         // the seed of who removes regions; 0: nobody does
 
   // Whether the node says that it holds what is not synced.
   bool is_weak(size_t region) const;

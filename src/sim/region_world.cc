@@ -21,6 +21,7 @@
 #include "sim/promotable_watch.h"
 #include "sim/reader.h"
 #include "sim/region_faults.h"
+#include "sim/region_remover.h"
 #include "sim/setup.h"
 #include "sim/statement_watch.h"
 #include "sim/topics.h"
@@ -83,6 +84,7 @@ class RegionWorld {
   PromotableWatch promotable_;
   StatementWatch statements_;
   Operator operator_;
+  RegionRemover remover_;
   Setup setup_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<Producer*> producers_;  // among them
@@ -104,6 +106,7 @@ RegionWorld::RegionWorld(const RegionRunOptions& options)
                   [this](const Uuid& incarnation) { return faults_.is_lost(incarnation); }),
       statements_(scene_, topics_),
       operator_(scene_, knobs_, cluster_),
+      remover_(scene_, knobs_, cluster_),
       setup_(somewhere()) {
   scene_.trace.set_sink(options.sink);
   scene_.trace.say(scene_.now(), "knobs: " + knobs_.describe());
@@ -356,6 +359,7 @@ RunResult RegionWorld::run() {
     for (auto& client : clients_) client->start();
     faults_.start();
     operator_.start();
+    remover_.start();
     run_until(knobs_.common.chaos, [] { return false; });
     faults_.heal();
   }
