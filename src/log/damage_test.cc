@@ -40,11 +40,12 @@ class DamageTest : public testing::Test {
     harness_.engine().open(harness_.now, mode, out);
     harness_.settle();
   }
-  void append(int records, int32_t epoch) {
+  void append(int records, int32_t epoch) { append_at(harness_.engine().end(), records, epoch); }
+  void append_at(Offset at, int records, int32_t epoch) {
     record::BatchBuilder builder;
     for (int i = 0; i < records; ++i) builder.add({.timestamp = 1, .key = "k", .value = "value"});
     Buffer batch = builder.build();
-    record::stamp(batch.mutable_bytes(), harness_.engine().end(), LeaderEpoch{epoch});
+    record::stamp(batch.mutable_bytes(), at, LeaderEpoch{epoch});
     const record::BatchHeader header = record::parse_header(batch.bytes());
     engine::Output out = harness_.out();
     harness_.engine().append(harness_.now, {std::move(batch), header}, out);
@@ -147,6 +148,37 @@ TEST_F(DamageTest, AFlippedBitOfAHeaderDoesNotShortenTheLog) {
       ASSERT_FALSE(HasFailure());
     }
   }
+}
+
+// The first segment spans so many offsets, by a jump in it, that the one after the next may begin
+// where nothing could follow it in the same file. Only in a new epoch it may.
+TEST_F(DamageTest, AFileThatIsMissingAfterAFarJumpIsNoticed) {
+  append(1, 1);
+  append_at(Offset{INT32_MAX - 40}, 1, 2);
+  for (int i = 0; i < 40; ++i) append(3, 2);
+  harness_.settle();
+  const auto whole = harness_.disk().contents();
+  std::vector<std::string> logs;
+  for (const auto& [path, content] : whole) {
+    if (path.ends_with(".log")) logs.push_back(path);
+  }
+  size_t far = 0;
+  for (size_t i = 1; i + 1 < logs.size(); ++i) {
+    const std::string name = logs[i + 1].substr(logs[i + 1].rfind('/') + 1);
+    far += std::stoll(name) > INT32_MAX ? 1 : 0;
+    harness_.crash(Crash::kProcess);
+    for (const auto& [path, content] : harness_.disk().contents()) harness_.disk().remove(path);
+    for (const auto& [path, content] : whole) {
+      if (path != logs[i] && path.ends_with(".log")) harness_.disk().put(path, content);
+    }
+    harness_.boot();
+    open(engine::OpenMode::kExisting);
+    const auto failed = harness_.take<engine::OpenFailed>();
+    ASSERT_TRUE(failed) << logs[i];
+    EXPECT_NE(failed->error.message.find("but the segment before it ends at"), std::string::npos)
+        << failed->error.message;
+  }
+  EXPECT_GT(far, 0u);
 }
 
 // A failed sync leaves its pages clean and unwritten; the process dies before it can do anything

@@ -144,14 +144,9 @@ void Opening::scan_next(Step& step) {
     const Segment& before = state_.segments[index - 1];
     const Offset previous = before.next;
     const bool too_far = scan.base - before.base > INT32_MAX;
-    if (previous > scan.base || (scan.contiguous && previous != scan.base && !too_far)) {
-      return refuse(step,
-                    {ErrorKind::kCorrupt,
-                     fmt::format("{} begins at offset {}, but the segment before it ends at {}. "
-                                 "Restore the missing part from another copy; nothing was changed",
-                                 state_.path_of(scan.base, FileKind::kLog), scan.base.value,
-                                 previous.value)});
-    }
+    const bool jumps = scan.contiguous && previous != scan.base;
+    if (previous > scan.base || (jumps && !too_far)) return refuse_gap(step, scan, previous);
+    if (jumps) jump_from_ = previous;
   }
   const port::FileRef& file = state_.log_file(*state_.find_segment(scan.base));
   const bool known = scan.to <= scan.durable;
@@ -167,10 +162,21 @@ void Opening::scan_next(Step& step) {
        .ends_at_limit = known,
        .epoch = epoch_},
       [this, &scan](Step& later, const ScannedBatch& batch) {
+        // Offsets are left out only where an epoch begins.
+        if (jump_from_ && batch.header.leader_epoch <= epoch_) return false;
+        jump_from_.reset();
         on_batch(later, scan, batch);
         return true;
       },
       [this, &scan](Step& later, const ScanEnd& end) { on_scan_end(later, scan, end); });
+}
+
+void Opening::refuse_gap(Step& step, const PlannedScan& scan, Offset previous) {
+  refuse(step,
+         {ErrorKind::kCorrupt,
+          fmt::format("{} begins at offset {}, but the segment before it ends at {}. "
+                      "Restore the missing part from another copy; nothing was changed",
+                      state_.path_of(scan.base, FileKind::kLog), scan.base.value, previous.value)});
 }
 
 void Opening::on_batch(Step& step, const PlannedScan& scan, const ScannedBatch& batch) {
@@ -196,6 +202,7 @@ void Opening::flush_headers(Step& step) {
 void Opening::on_scan_end(Step& step, const PlannedScan& scan, const ScanEnd& end) {
   if (end.kind == ScanEnd::Kind::kReadFailed) return refuse(step, end.error);
   if (end.kind == ScanEnd::Kind::kDamaged) return on_damage(step, scan, end);
+  if (end.kind == ScanEnd::Kind::kStopped) return refuse_gap(step, scan, *jump_from_);
   ++next_scan_;
   scan_next(step);
 }

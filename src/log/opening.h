@@ -57,6 +57,7 @@ class Opening {
   // Runs `next` when the effect has finished; a failed one ends the opening.
   port::Completion then(Next next);
   void refuse(Step& step, Error error);
+  void refuse_gap(Step& step, const PlannedScan& scan, Offset previous);
 
   LogState& state_;
   std::function<void(Step&, Result<OpenedFiles>)> done_;
@@ -65,6 +66,7 @@ class Opening {
   size_t next_scan_ = 0;
   size_t next_repair_ = 0;
   LeaderEpoch epoch_ = kNoLeaderEpoch;  // of the last batch that was scanned
+  std::optional<Offset> jump_from_;     // where the log ended before the next batch, if not there
   // Segments with bytes that may not be durable yet. What is good of them is written again while
   // it is read, and synced at the end.
   std::vector<std::pair<Offset, Rewriter>> to_sync_;
