@@ -200,6 +200,8 @@ class Removal {
 
   void add_leaving(Transaction& transaction) const {
     touch_region(state_, state_.regions().find(name_)->second, transaction);
+    // Of two at a time each would count on the other's nodes.
+    for (const auto& [name, region] : rest_) compare_key(state_, leaving_key(name), transaction);
     change_key(state_, leaving_key(name_), dump_value({{"at", now_.millis}}), transaction);
   }
 

@@ -145,6 +145,16 @@ TEST_F(RegionRemovals, RefusedWhileAnOperationMovesAGroupThere) {
   EXPECT_FALSE(decide_begin_operation(state_, request, member(3), kNow)) << "nobody moves there";
 }
 
+// Each would count on the other's nodes, and the leader be left with nobody.
+TEST_F(RegionRemovals, OfTwoAtTheSameTimeOneFails) {
+  const auto one = decide_remove_region(state_, "gz", kNow, kLease);
+  const auto other = decide_remove_region(state_, "sh", kNow, kLease);
+  ASSERT_TRUE(one && other);
+  ASSERT_TRUE(state_.allows(other->transaction));
+  remove("gz");
+  EXPECT_FALSE(state_.allows(other->transaction));
+}
+
 TEST_F(RegionRemovals, OneAtATimeAndNotTheLastOne) {
   commit(decide_register_region(state_, {"w", RegionRole::kWitness}));
   commit(decide_register_region(state_, {"w2", RegionRole::kWitness}));
