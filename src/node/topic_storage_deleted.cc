@@ -169,8 +169,9 @@ void TopicStorage::look_at_deleted(kafka::Broker& broker) {
   purge_overdue(broker, all);
   look_at_restores(broker, all);
   make_room(broker, all);
+  // By its key, which this version may not be able to read.
   const auto is_gone = [&](const Uuid& id) {
-    return !all.contains(id) && state_->find_topic(id) == nullptr;
+    return !control::is_kept(*state_, id) && state_->find_topic(id) == nullptr;
   };
   for (const Uuid& id : std::exchange(known_deleted_, {})) {
     if (is_gone(id)) broker.groups.topic_purged(broker, id);
