@@ -64,6 +64,7 @@ void Partition::hold_commits(bool held, Output& out) {
 void Partition::member_reconciled(NodeId member, Offset durable, Output& out) {
   commitment_.reconciled(member, durable);
   recommit(out);
+  note_start(out);
 }
 
 void Partition::member_durable(NodeId member, Offset durable, Output& out) {
@@ -76,11 +77,11 @@ void Partition::member_starts_at(NodeId member, Offset start, Output& out) {
   note_start(out);
 }
 
+// A member that is new, or was compared anew, may begin lower until it says otherwise.
 void Partition::note_start(Output& out) {
-  const Offset start = start_everywhere();
-  if (!replicated_ || start <= trimmed_everywhere_) return;
-  trimmed_everywhere_ = start;
-  out.events.emplace_back(TrimmedEverywhere{start});
+  const Offset before = std::exchange(trimmed_everywhere_, start_everywhere());
+  if (!replicated_ || trimmed_everywhere_ <= before) return;
+  out.events.emplace_back(TrimmedEverywhere{trimmed_everywhere_});
 }
 
 std::optional<BufferChain> Partition::read_for_member(const Now& now, uint64_t ticket, Offset from,

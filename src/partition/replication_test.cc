@@ -181,6 +181,23 @@ TEST(Replication, RecordsAreGoneWhenEveryMemberHasDroppedThem) {
   EXPECT_EQ(bj.trimmed_everywhere(), Offset{2});
 }
 
+TEST(Replication, AMemberThatIsComparedAnewSaysAgainWhatItHasDropped) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {sh.id()});
+  sh.follow(bj);
+  bj.append(1, batch_of(3));
+  sh.follow(bj);
+  bj.partition().trim(bj.now(), Offset{2}, bj.out());
+  bj.partition().member_starts_at(sh.id(), Offset{2}, bj.out());
+  EXPECT_EQ(bj.times_trimmed_everywhere(), 1u);
+  bj.partition().member_lost(sh.id());
+  EXPECT_EQ(bj.partition().start_everywhere(), Offset{0});
+  sh.follow(bj);
+  bj.partition().member_starts_at(sh.id(), Offset{2}, bj.out());
+  EXPECT_EQ(bj.times_trimmed_everywhere(), 2u);
+}
+
 TEST(Replication, AMemberThatLeavesNoLongerKeepsWhatWasDropped) {
   Copy bj(1);
   Copy sh(2);

@@ -112,6 +112,13 @@ class Copy {
     }
     return start;
   }
+  size_t times_trimmed_everywhere() const {
+    size_t times = 0;
+    for (const Event& event : said_) {
+      times += std::holds_alternative<TrimmedEverywhere>(event) ? 1 : 0;
+    }
+    return times;
+  }
   bool said_epoch_spent() const {
     for (const Event& event : said_) {
       if (std::holds_alternative<EpochSpent>(event)) return true;
