@@ -38,6 +38,7 @@ void Commitment::starts_at(NodeId member, Offset start) {
 }
 
 Offset Commitment::start(Offset leader_start) const {
+  if (!open_) return Offset{};
   Offset start = leader_start;
   for (const NodeId member : required_) {
     const auto known = starts_.find(member);

@@ -38,7 +38,7 @@ class Commitment {
   // from others.
   void starts_at(NodeId member, Offset start);
   // Below this neither the leader, whose log begins at `leader_start`, nor a required member has
-  // anything. 0 if one of them has not said where its log begins.
+  // anything. 0 if one of them has not said where its log begins, and while closed.
   Offset start(Offset leader_start) const;
 
   // Up to where a reconciled member holds the log; nothing (-1) for others.

@@ -54,8 +54,10 @@ TEST(Commitment, PositionsDoNotGoBack) {
 
 TEST(Commitment, TheLogBeginsWhereTheLastOfTheRequiredSaysSo) {
   Commitment commitment;
-  EXPECT_EQ(commitment.start({5}), Offset{5}) << "nobody else";
   commitment.begin();
+  EXPECT_EQ(commitment.start({5}), Offset{0}) << "not open";
+  commitment.require({});
+  EXPECT_EQ(commitment.start({5}), Offset{5}) << "nobody else";
   commitment.require({kNear});
   commitment.starts_at(kNear, {4});
   EXPECT_EQ(commitment.start({5}), Offset{0}) << "not compared with the leader's yet";

@@ -135,7 +135,9 @@ class Partition {
   // Where a reconciled member's log begins now. TrimmedEverywhere follows if it was the last one.
   void member_starts_at(NodeId member, Offset start, Output& out);
   // Below this everyone who must hold a record, this copy included, has dropped everything.
-  Offset start_everywhere() const { return commitment_.start(log_start()); }
+  Offset start_everywhere() const {
+    return replicated_ ? commitment_.start(log_start()) : log_start();
+  }
   Offset member_position(NodeId member) const { return commitment_.position(member); }
 
   // Batches for a member, up to the end of the log, durable or not. As read().

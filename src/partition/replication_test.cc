@@ -198,6 +198,16 @@ TEST(Replication, AMemberThatIsComparedAnewSaysAgainWhatItHasDropped) {
   EXPECT_EQ(bj.times_trimmed_everywhere(), 2u);
 }
 
+TEST(Replication, BeforeItsEpochIsOpenALeaderSaysOfNobodyWhatIsGone) {
+  Copy bj(1);
+  bj.lead(5, {});
+  bj.append(1, batch_of(3));
+  bj.partition().trim(bj.now(), Offset{2}, bj.out());
+  EXPECT_EQ(bj.partition().start_everywhere(), Offset{2});
+  bj.partition().lead(bj.now(), {LeaderEpoch{6}, Offset{0}, false}, bj.out());
+  EXPECT_EQ(bj.partition().start_everywhere(), Offset{0});
+}
+
 TEST(Replication, AMemberThatLeavesNoLongerKeepsWhatWasDropped) {
   Copy bj(1);
   Copy sh(2);
