@@ -392,7 +392,8 @@ RestoreStep restore_step(const State& state, const DeletedTopic& restored, NodeI
   bool any = false;
   for (const auto& [group, epoch] : restored.restored) {
     const Leadership& led = state.leadership(group);
-    if (led.epoch != epoch || led.open) continue;
+    // A later term that is not open waits for the topic as the first one did.
+    if (led.epoch >= epoch && led.open) continue;
     if (led.leader.node == self) return RestoreStep::kOpening;
     any = true;
   }

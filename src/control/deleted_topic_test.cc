@@ -249,6 +249,18 @@ TEST_F(DeletedInRegions, ATopicThatItsLeaderCannotOpenIsTakenAwayAgain) {
   EXPECT_TRUE(deleted_topics(state_).empty());
 }
 
+TEST_F(DeletedInRegions, WhoTakesOverDuringARestoreFinishesItOrGivesTheTopicBack) {
+  const Uuid id = create("a");
+  remove("a");
+  commit(decide_restore_topic(state_, policy_, "a"));
+  commit(decide_promote_without_loss(state_, "default", NodeId{2}, {50}));
+  EXPECT_EQ(step(1), RestoreStep::kNothing);
+  EXPECT_EQ(step(2), RestoreStep::kOpening);
+  EXPECT_FALSE(decide_finish_restore(state_, id, NodeId{2}));
+  commit(decide_give_back_topic(state_, id, NodeId{2}, "it is damaged", {60'000}));
+  EXPECT_EQ(deleted_topics(state_).at(id).holders.at("default"), (Members{member(1), member(2)}));
+}
+
 TEST_F(DeletedInRegions, NotWhileAnOperationMovesTheGroup) {
   create("a");
   remove("a");
