@@ -502,6 +502,22 @@ TEST_F(DeletedInRegionsTest, WhatTheLeaderCannotOpenIsGivenBackAndTheGroupGoesOn
 }
 
 // Whoever leads other groups may be dead.
+// A rolling upgrade: what a newer version wrote is no reason to throw records away.
+TEST_F(DeletedInRegionsTest, WhatThisVersionCannotReadIsKept) {
+  ASSERT_TRUE(world_.run_until([&] { return is_in_sync(); }));
+  ask(0, "POST", "/v1/topics", R"({"name":"t"})");
+  world_.run_for(Duration::seconds(2));
+  ASSERT_EQ(produce_at(0, "one"), "one");
+  const std::string record = record_of("t");
+  ask(1, "DELETE", "/v1/topics/t");
+  world_.run_for(Duration::seconds(3));
+  ASSERT_GT(files_at(0, "deleted/"), 0u);
+  world_.store_value(record, R"({"v":2})");
+  world_.run_for(Duration::seconds(5));
+  EXPECT_EQ(world_.stored(record), R"({"v":2})");
+  EXPECT_GT(files_at(0, "deleted/"), 0u);
+}
+
 TEST_F(DeletedInRegionsTest, ARestoreNeedsOnlyTheTopicsOwnGroup) {
   ASSERT_TRUE(world_.run_until([&] { return is_in_sync(); }));
   ask(0, "POST", "/v1/failover-groups",

@@ -1,9 +1,12 @@
 #include "node/testing/regions_world.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/big_endian.h"
 #include "base/check.h"
+#include "store/base64.h"
 
 namespace magpie::node::testing {
 namespace {
@@ -220,6 +223,15 @@ void RegionsWorld::call(size_t index, const port::HttpCall& effect) {
     exchanges_.erase(id);
     deliver(index, life, port::HttpCallDone{wanted, fail(ErrorKind::kIo, "timed out"), 0, ""});
   });
+}
+
+void RegionsWorld::store_value(const std::string& key, const std::string& value) {
+  const std::string path = std::string("magpie/") + kCluster + "/state/" + key;
+  const std::string body = fmt::format(R"({{"key":"{}","value":"{}"}})", store::encode_base64(path),
+                                       store::encode_base64(value));
+  const port::HttpExchangeId id{next_exchange_++};
+  service_->step(now_, port::HttpRequestReceived{id, "POST", "/v3/kv/put", body}, store_effects_);
+  carry_out_store();
 }
 
 void RegionsWorld::carry_out_store() {

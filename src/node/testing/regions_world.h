@@ -52,6 +52,8 @@ class RegionsWorld {
   void join_store(size_t index) { without_store_.erase(index); }
   // A key of the control store, below the cluster's state; empty if it does not exist.
   std::string stored(const std::string& key) const;
+  // Puts one there, as another program would.
+  void store_value(const std::string& key, const std::string& value);
 
   // --- time -------------------------------------------------------------------------------------
 
