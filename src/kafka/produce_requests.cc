@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "control/topic_name.h"
+#include "kafka/client_deadline.h"
 #include "kafka/errors.h"
 #include "kafka/leader_hints.h"
 #include "kafka/reply.h"
@@ -15,15 +16,6 @@ namespace magpie::kafka {
 namespace {
 
 using wire::ErrorCode;
-
-// Whatever a client allows: less would not leave time for a disk, longer only holds memory.
-constexpr int32_t kLeastTimeoutMillis = 1'000;
-constexpr int32_t kMostTimeoutMillis = 300'000;
-
-Instant deadline_of(const Now& now, int32_t timeout_ms) {
-  return now.instant +
-         Duration::milliseconds(std::clamp(timeout_ms, kLeastTimeoutMillis, kMostTimeoutMillis));
-}
 
 // The error that refuses a whole request, whatever is in it.
 ErrorCode request_error(const wire::ProduceRequest& body) {
@@ -60,7 +52,7 @@ void ProduceRequests::start(Broker& broker, const Request& request, wire::Produc
   Operation& operation = operations_.emplace_hint(operations_.end(), id, Operation{})->second;
   operation.request = request;
   operation.wants_answer = body.acks != 0;
-  operation.deadline = deadline_of(broker.now, body.timeout_ms);
+  operation.deadline = client_deadline(broker.now, body.timeout_ms);
   deadlines_.emplace(operation.deadline, id);
 
   // The answer has the request's shape; build it whole first, because `items` points into it.

@@ -1,9 +1,9 @@
 #include "kafka/record_deletions.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "kafka/client_deadline.h"
 #include "kafka/errors.h"
 #include "kafka/reply.h"
 #include "kafka/serving.h"
@@ -16,10 +16,6 @@ namespace {
 
 constexpr int64_t kHighWatermark = -1;  // as the wanted offset: everything that can be read
 
-// Whatever a client allows: as for a produce request.
-constexpr int32_t kLeastTimeoutMillis = 1'000;
-constexpr int32_t kMostTimeoutMillis = 300'000;
-
 }  // namespace
 
 void RecordDeletions::start(Broker& broker, const Request& request,
@@ -27,9 +23,7 @@ void RecordDeletions::start(Broker& broker, const Request& request,
   const auto place = operations_.emplace_hint(operations_.end(), next_operation_++, Operation{});
   Operation& operation = place->second;
   operation.request = request;
-  operation.deadline =
-      broker.now.instant +
-      Duration::milliseconds(std::clamp(body.timeout_ms, kLeastTimeoutMillis, kMostTimeoutMillis));
+  operation.deadline = client_deadline(broker.now, body.timeout_ms);
   deadlines_.emplace(operation.deadline, place->first);
   operation.response.topics.resize(body.topics.size());
   for (size_t t = 0; t < body.topics.size(); ++t) {
