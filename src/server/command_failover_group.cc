@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "server/admin_command.h"
 #include "server/admin_options.h"
 #include "server/exposure_text.h"
 #include "server/group_options.h"
@@ -200,17 +201,6 @@ int place(const Options& options) {
                       show_placed);
 }
 
-using Run = int (*)(const Options&);
-
-CLI::App* add(CLI::App& command, const char* name, const char* help,
-              const std::shared_ptr<Options>& options, Action* chosen, Run run) {
-  CLI::App* subcommand = command.add_subcommand(name, help);
-  add_admin_options(*subcommand, options->admin);
-  subcommand->callback(
-      [chosen, options, run] { *chosen = [options, run] { return run(*options); }; });
-  return subcommand;
-}
-
 }  // namespace
 
 void add_failover_group_command(CLI::App& app, Action* chosen) {
@@ -219,34 +209,38 @@ void add_failover_group_command(CLI::App& app, Action* chosen) {
   command->alias("fg");
   command->require_subcommand(1);
   auto options = std::make_shared<Options>();
-  add(*command, "list", "List the failover groups", options, chosen, list)
+  add_admin_command(*command, "list", "List the failover groups", options, chosen, list)
       ->add_flag("--deleted", options->deleted, "Those that were deleted and can be restored");
-  CLI::App* make = add(*command, "create", "Create a failover group", options, chosen, create);
+  CLI::App* make =
+      add_admin_command(*command, "create", "Create a failover group", options, chosen, create);
   make->add_option("--preset", options->preset, "critical, standard or bulk; what is changed from")
       ->capture_default_str();
-  CLI::App* show =
-      add(*command, "describe", "Show policy, leader and copies of a failover group", options,
-          chosen, [](const Options& asked) {
-            return ask_and_show(asked.admin, "GET", group_target(asked), "", show_group);
-          });
+  CLI::App* show = add_admin_command(
+      *command, "describe", "Show policy, leader and copies of a failover group", options, chosen,
+      [](const Options& asked) {
+        return ask_and_show(asked.admin, "GET", group_target(asked), "", show_group);
+      });
   CLI::App* history =
-      add(*command, "exposure",
-          "Show when, and for how many records, there were fewer copies than wanted", options,
-          chosen, [](const Options& asked) {
-            return ask_and_show(asked.admin, "GET", group_target(asked) + "/exposure", "",
-                                exposure_text);
-          });
-  CLI::App* change = add(*command, "alter", "Change the policy", options, chosen, alter);
-  CLI::App* gone = add(*command, "delete", "Delete a failover group that has no partitions",
-                       options, chosen, remove);
-  CLI::App* back = add(*command, "restore", "Bring a deleted failover group's policy back", options,
-                       chosen, restore);
+      add_admin_command(*command, "exposure",
+                        "Show when, and for how many records, there were fewer copies than wanted",
+                        options, chosen, [](const Options& asked) {
+                          return ask_and_show(asked.admin, "GET", group_target(asked) + "/exposure",
+                                              "", exposure_text);
+                        });
+  CLI::App* change =
+      add_admin_command(*command, "alter", "Change the policy", options, chosen, alter);
+  CLI::App* gone =
+      add_admin_command(*command, "delete", "Delete a failover group that has no partitions",
+                        options, chosen, remove);
+  CLI::App* back =
+      add_admin_command(*command, "restore", "Bring a deleted failover group's policy back",
+                        options, chosen, restore);
   for (CLI::App* each : {make, show, history, change, gone, back}) {
     each->add_option("GROUP", options->group, "The failover group")->required();
   }
   for (CLI::App* each : {make, change}) add_group_options(*each, options->policy);
-  CLI::App* move =
-      add(*command, "place", "Move partitions into a failover group", options, chosen, place);
+  CLI::App* move = add_admin_command(*command, "place", "Move partitions into a failover group",
+                                     options, chosen, place);
   move->add_option("TOPIC[:PARTITIONS]", options->placed,
                    "orders, orders:0,2,5-7, or a pattern: 'ord*'")
       ->required();

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "server/admin_command.h"
 #include "server/config_text.h"
 #include "server/move_options.h"
 #include "server/operation_text.h"
@@ -39,17 +40,6 @@ int wait(const Options& options) {
   return follow_operation(options.admin, options.id, *limit);
 }
 
-using Run = int (*)(const Options&);
-
-CLI::App* add(CLI::App& command, const char* name, const char* help,
-              const std::shared_ptr<Options>& options, Action* chosen, Run run) {
-  CLI::App* subcommand = command.add_subcommand(name, help);
-  add_admin_options(*subcommand, options->admin);
-  subcommand->callback(
-      [chosen, options, run] { *chosen = [options, run] { return run(*options); }; });
-  return subcommand;
-}
-
 }  // namespace
 
 void add_operation_command(CLI::App& app, Action* chosen) {
@@ -57,26 +47,30 @@ void add_operation_command(CLI::App& app, Action* chosen) {
       app.add_subcommand("operation", "Look at switchovers and failovers; approve or abandon them");
   command->require_subcommand(1);
   auto options = std::make_shared<Options>();
-  add(*command, "list", "List operations, the newest first", options, chosen,
+  add_admin_command(*command, "list", "List operations, the newest first", options, chosen,
+                    [](const Options& asked) {
+                      return ask_and_show(asked.admin, "GET", "/v1/operations", "",
+                                          show_operations);
+                    });
+  CLI::App* show = add_admin_command(*command, "show", "Show an operation: groups, loss, timeline",
+                                     options, chosen, [](const Options& asked) {
+                                       return ask_and_show(asked.admin, "GET", target_of(asked), "",
+                                                           show_operation);
+                                     });
+  CLI::App* follow =
+      add_admin_command(*command, "wait", "Follow an operation to its end", options, chosen, wait);
+  CLI::App* give_up =
+      add_admin_command(*command, "abandon", "End it for all groups that have not moved", options,
+                        chosen, [](const Options& asked) { return change(asked, "abandon"); });
+  CLI::App* confirm =
+      add_admin_command(*command, "approve", "Confirm an operation that waits for it", options,
+                        chosen, [](const Options& asked) { return change(asked, "approve"); });
+  CLI::App* proof = add_admin_command(
+      *command, "certificates", "What its moves have proven, signed, as JSON", options, chosen,
       [](const Options& asked) {
-        return ask_and_show(asked.admin, "GET", "/v1/operations", "", show_operations);
+        return ask_and_show(asked.admin, "GET", target_of(asked) + "/certificates", "",
+                            [](const json& answer) { return answer.dump(2) + "\n"; });
       });
-  CLI::App* show =
-      add(*command, "show", "Show an operation: groups, loss, timeline", options, chosen,
-          [](const Options& asked) {
-            return ask_and_show(asked.admin, "GET", target_of(asked), "", show_operation);
-          });
-  CLI::App* follow = add(*command, "wait", "Follow an operation to its end", options, chosen, wait);
-  CLI::App* give_up = add(*command, "abandon", "End it for all groups that have not moved", options,
-                          chosen, [](const Options& asked) { return change(asked, "abandon"); });
-  CLI::App* confirm = add(*command, "approve", "Confirm an operation that waits for it", options,
-                          chosen, [](const Options& asked) { return change(asked, "approve"); });
-  CLI::App* proof =
-      add(*command, "certificates", "What its moves have proven, signed, as JSON", options, chosen,
-          [](const Options& asked) {
-            return ask_and_show(asked.admin, "GET", target_of(asked) + "/certificates", "",
-                                [](const json& answer) { return answer.dump(2) + "\n"; });
-          });
   for (CLI::App* each : {show, follow, give_up, confirm, proof}) {
     each->add_option("OPERATION", options->id, "Its number")->required();
   }

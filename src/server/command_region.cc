@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/admin_command.h"
 #include "server/admin_options.h"
 #include "server/config_text.h"
 #include "server/table.h"
@@ -130,33 +131,24 @@ int readmit(const Options& options) {
                       });
 }
 
-using Run = int (*)(const Options&);
-
-CLI::App* add(CLI::App& command, const char* name, const char* help,
-              const std::shared_ptr<Options>& options, Action* chosen, Run run) {
-  CLI::App* subcommand = command.add_subcommand(name, help);
-  add_admin_options(*subcommand, options->admin);
-  subcommand->callback(
-      [chosen, options, run] { *chosen = [options, run] { return run(*options); }; });
-  return subcommand;
-}
-
 }  // namespace
 
 void add_region_command(CLI::App& app, Action* chosen) {
   CLI::App* command = app.add_subcommand("region", "List regions, take them out and in again");
   command->require_subcommand(1);
   auto options = std::make_shared<Options>();
-  add(*command, "list", "List regions, their nodes, and what they lead", options, chosen,
-      [](const Options& asked) {
-        return ask_and_show(asked.admin, "GET", "/v1/regions", "", show_regions);
-      });
-  CLI::App* out = add(*command, "remove", "Take a region out of the cluster while it runs", options,
-                      chosen, remove);
+  add_admin_command(*command, "list", "List regions, their nodes, and what they lead", options,
+                    chosen, [](const Options& asked) {
+                      return ask_and_show(asked.admin, "GET", "/v1/regions", "", show_regions);
+                    });
+  CLI::App* out =
+      add_admin_command(*command, "remove", "Take a region out of the cluster while it runs",
+                        options, chosen, remove);
   out->add_flag("--dry-run", options->dry_run, "Only say what would be different without it");
   out->add_option("--limit", options->limit, "How long it is followed")->capture_default_str();
-  CLI::App* in = add(*command, "readmit", "Take a removed region in again, or stop its removal",
-                     options, chosen, readmit);
+  CLI::App* in =
+      add_admin_command(*command, "readmit", "Take a removed region in again, or stop its removal",
+                        options, chosen, readmit);
   for (CLI::App* each : {out, in}) {
     each->add_option("REGION", options->region, "The region")->required();
   }
