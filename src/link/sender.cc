@@ -202,6 +202,7 @@ void Sender::forget(Route route) {
   if (found == streams_.end()) return;
   routes_.erase(found->second.handle);
   if (found->second.reading != 0) reads_.erase(found->second.reading);
+  release(found->second);
   leave_round(route, found->second);
   starved_.erase({found->second.priority, route});
   held_back_.erase({found->second.priority, route});
@@ -237,7 +238,7 @@ void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& d
   reads_.erase(asked);
   Stream& stream = streams_.at(route);
   stream.reading = 0;
-  catch_up_.give_back(std::exchange(stream.advance, 0));
+  release(stream);
   // Not found: trimmed meanwhile.
   const bool trimmed = !done.status && done.status.error().kind == ErrorKind::kNotFound;
   if (trimmed) return stopped(route, effects);
@@ -268,7 +269,7 @@ bool Sender::may_send(const Now& now, int32_t priority) {
   const uint64_t credit = most_urgent ? credit_bytes_ : credit_bytes_ - credit_bytes_ / 4;
   // Asked in any case: what was asked says when it is time again.
   const bool within_limit = limit_.allows(now.instant);
-  return within_limit && outstanding_bytes() < credit;
+  return within_limit && outstanding_bytes() + reserved_bytes_ < credit;
 }
 
 void Sender::count(const Stream& stream, uint64_t bytes) {
@@ -277,6 +278,20 @@ void Sender::count(const Stream& stream, uint64_t bytes) {
   if (stream.priority != *priorities_.begin()) last_other_ = stream.priority;
   limit_.spend(bytes);
   if (counter_ != nullptr) (*counter_)[stream.group] += bytes;
+}
+
+void Sender::reserve(Stream& stream, const Partition& partition) {
+  stream.reserved = kPartitionBytes;
+  reserved_bytes_ += stream.reserved;
+  limit_.spend(stream.reserved);
+  if (stream.next < partition.high_watermark()) stream.advance = kPartitionBytes;
+  catch_up_.spend(stream.advance);
+}
+
+void Sender::release(Stream& stream) {
+  reserved_bytes_ -= stream.reserved;
+  limit_.give_back(std::exchange(stream.reserved, 0));
+  catch_up_.give_back(std::exchange(stream.advance, 0));
 }
 
 bool Sender::is_held_back(const Now& now, const Stream& stream, const Partition& partition) {
@@ -355,9 +370,7 @@ void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatch
     });
     stream.from_disk = !at_once;
     if (!at_once) {
-      // How much it will be shows when it is read.
-      if (stream.next < partition.high_watermark()) stream.advance = kPartitionBytes;
-      catch_up_.spend(stream.advance);
+      reserve(stream, partition);
       stream.reading = last_read_;
       reads_[last_read_] = route;
       leave_round(route, stream);

@@ -15,7 +15,9 @@
 // Guarantees: a stream sends a partition's batches in order, each once, from the agreed offset on,
 // and only while this node leads in the epoch in which the stream was begun; a position counts for
 // the high watermark only from such a stream; no more than the credit is outstanding, except for
-// one batch.
+// one batch. A read from disk counts as kPartitionBytes from its start until it is done or its
+// stream ends, against the credit and the limits, and then as what was sent of it.
+// A single batch that is larger than that overdraws by what it is larger, for each such read.
 //
 // What it does not do: it does not decide who leads or who is required, and keeps no records.
 #pragma once
@@ -104,6 +106,7 @@ class Sender {
     bool begun = false;     // and counting
     uint32_t reading = 0;   // ticket of a read from disk
     bool from_disk = true;  // so was the last one, or what comes is old
+    uint64_t reserved = 0;  // bytes of the credit and of the limit, for that read
     uint64_t advance = 0;   // bytes that the limit of catching up gave for it
     Offset next;            // the next batch to send holds this offset
     // As last said.
@@ -130,6 +133,9 @@ class Sender {
   bool is_held_back(const Now& now, const Stream& stream, const partition::Partition& partition);
   void wake_starved(const Now& now);
   void count(const Stream& stream, uint64_t bytes);
+  // How much a read will be shows when it is done; until then it counts as much as it can be.
+  void reserve(Stream& stream, const partition::Partition& partition);
+  void release(Stream& stream);
   void forget(Route route);
   void end(Route route, wire::ErrorCode error, port::Effects& effects);
   // Adds what one stream has to send; nothing is added if it must be read from disk first.
@@ -150,6 +156,7 @@ class Sender {
   uint32_t last_read_ = 0;
   uint64_t credit_bytes_ = 0;
   uint64_t sent_bytes_ = 0;
+  uint64_t reserved_bytes_ = 0;  // by reads under way
   uint64_t sendings_ = 0;
   int32_t last_other_ = 0;  // the priority to which the last turn of others went
   uint64_t taken_bytes_ = 0;
