@@ -12,13 +12,6 @@ namespace {
 
 using partition::Refusal;
 
-void expect_equal(LinkWorld& world) {
-  for (Route route = 1; route <= kPartitions; ++route) {
-    EXPECT_EQ(world.one.at(route)->copy_state(), world.two.at(route)->copy_state());
-    EXPECT_EQ(world.one.at(route)->high_watermark(), world.two.at(route)->high_watermark());
-  }
-}
-
 TEST(Link, RecordsFlowAndAreAcknowledged) {
   LinkWorld world;
   world.one.lead(1, {world.two.id()});
@@ -63,90 +56,6 @@ TEST(Link, ATailThatDiffersIsExportedBeforeItIsCut) {
   EXPECT_EQ(world.one.records_exported, 5u);
   EXPECT_EQ(world.one.at(1)->log_end(), Offset{1});
   expect_equal(world);
-}
-
-TEST(Link, ANewMemberBeginsWhereTheLeadersLogDoes) {
-  LinkWorld world;
-  world.cut();
-  world.one.lead(1, {});
-  for (uint64_t ticket = 0; ticket < 10; ++ticket) world.one.append(1, ticket);
-  world.one.trim(1, 6);
-  world.connect();
-  world.two.follow(1, world.one.id());
-  world.settle();
-  EXPECT_TRUE(world.two.receiver.is_following(1));
-  EXPECT_EQ(world.two.at(1)->log_start(), Offset{6});
-  EXPECT_EQ(world.two.records_skipped, 6);
-  expect_equal(world);
-}
-
-// Retention, or a client that deleted records, overtook a follower that was away.
-TEST(Link, ACopyThatWasOvertakenBeginsAnew) {
-  LinkWorld world;
-  world.one.lead(1, {});
-  world.two.follow(1, world.one.id());
-  world.settle();
-  for (uint64_t ticket = 0; ticket < 4; ++ticket) world.one.append(1, ticket);
-  world.settle();
-  world.cut();
-  for (uint64_t ticket = 4; ticket < 10; ++ticket) world.one.append(1, ticket);
-  world.one.trim(1, 7);
-  world.connect();
-  world.settle();
-  EXPECT_EQ(world.two.records_skipped, 3);
-  EXPECT_EQ(world.two.records_exported, 0u);
-  world.one.append(1, 10);
-  world.settle();
-  EXPECT_EQ(world.two.at(1)->log_end(), Offset{11});
-  expect_equal(world);
-}
-
-// The leader of a loss ends below where this copy starts.
-TEST(Link, ACopyThatStartsTooHighBeginsAnewLower) {
-  LinkWorld world;
-  world.one.lead(1, {});
-  world.two.follow(1, world.one.id());
-  world.settle();
-  for (uint64_t ticket = 0; ticket < 4; ++ticket) world.one.append(1, ticket);
-  world.settle();
-  world.cut();
-  for (uint64_t ticket = 4; ticket < 10; ++ticket) world.one.append(1, ticket);
-  world.one.trim(1, 7);
-  world.two.lead(2, {});
-  world.two.append(1, 11);
-  world.turn();
-  world.one.follow(2, world.two.id());
-  world.connect();
-  world.settle();
-  EXPECT_EQ(world.one.records_exported, 3u);
-  EXPECT_EQ(world.one.at(1)->log_start(), Offset{0});
-  expect_equal(world);
-}
-
-// A batch is never taken apart.
-TEST(Link, ACopyOfALogThatStartsInsideABatchHoldsTheWholeBatch) {
-  for (const bool restarted : {false, true}) {
-    LinkWorld world;
-    world.cut();
-    world.one.lead(1, {});
-    world.one.append(1, 1, 0, 10);
-    world.one.append(1, 2, 0, 10);
-    world.one.trim(1, 15);
-    world.connect();
-    world.two.follow(1, world.one.id());
-    world.settle();
-    if (restarted) {
-      world.two.crash();
-      world.connect();
-      world.two.follow(1, world.one.id());
-      world.settle();
-    }
-    world.one.append(1, 3);
-    world.settle();
-    EXPECT_EQ(world.two.at(1)->log_end(), Offset{21});
-    EXPECT_EQ(world.two.at(1)->log_start(), Offset{15});
-    if (!restarted) expect_equal(world);  // a replay finds where the batch begins, too
-  }
 }
 
 TEST(Link, AnOldLeaderIsNotFollowed) {

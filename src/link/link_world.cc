@@ -298,4 +298,11 @@ void LinkWorld::advance(Duration time) {
   for (WorldNode* node : {&one, &two}) node->now.instant = node->now.instant + time;
 }
 
+void expect_equal(LinkWorld& world) {
+  for (Route route = 1; route <= kPartitions; ++route) {
+    EXPECT_EQ(world.one.at(route)->copy_state(), world.two.at(route)->copy_state());
+    EXPECT_EQ(world.one.at(route)->high_watermark(), world.two.at(route)->high_watermark());
+  }
+}
+
 }  // namespace magpie::link

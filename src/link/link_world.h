@@ -101,4 +101,7 @@ class LinkWorld {
   bool connected_ = false;
 };
 
+// Both have the same records, and take the same for committed.
+void expect_equal(LinkWorld& world);
+
 }  // namespace magpie::link

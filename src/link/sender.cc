@@ -101,6 +101,7 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow& messag
   stream.epoch = epoch;
   stream.agreed_end = parted.restart ? parted.restart_at : parted.common_end;
   stream.sent_from = in_batch ? ours.start : stream.agreed_end;
+  if (!parted.restart) stream.their_start = theirs.start;  // else it may begin lower than it did
   // The handle, or the partition, may have had another stream.
   if (const auto old = route_of(asked.handle)) forget(*old);
   forget(*route);
@@ -153,6 +154,7 @@ void Sender::begin(const wire::LinkBegin::Partition& asked, LeaderEpoch epoch,
   stream->next = stream->sent_from;
   copies_.call(*route, effects, [&](Partition& leader, partition::Output& out) {
     leader.member_reconciled(session_.peer().node, durable, out);
+    leader.member_starts_at(session_.peer().node, stream->their_start, out);
   });
   wait(*route);
 }

@@ -103,6 +103,7 @@ class Sender {
     LeaderEpoch epoch = kNoLeaderEpoch;
     Offset agreed_end;      // where the follower's log ends after its cut
     Offset sent_from;       // the first batch to send holds this offset
+    Offset their_start;     // the follower's log begins there, or later
     bool begun = false;     // and counting
     uint32_t reading = 0;   // ticket of a read from disk
     bool from_disk = true;  // so was the last one, or what comes is old

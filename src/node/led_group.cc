@@ -90,6 +90,9 @@ class LedGroup::Partitions final : public replication::LedPartitions {
     if (!links_.has_follower(member)) return Offset{-1};
     return list_[at]->partition->member_position(member);
   }
+  bool has_dropped_all(size_t at, NodeId member) const override {
+    return list_[at]->partition->has_dropped_all(member);
+  }
   bool is_gone(NodeId member) const override {
     return !links_.has_follower(member) && !state_.alive(member);
   }
@@ -98,10 +101,11 @@ class LedGroup::Partitions final : public replication::LedPartitions {
       return hosted->partition->high_watermark() >= hosted->partition->log_end();
     });
   }
-  // Everything that is stored here is also there.
+  // Everything that is stored here is also there, and nothing that was dropped here.
   bool held_by(NodeId member) const {
     return std::all_of(list_.begin(), list_.end(), [&](const kafka::HostedPartition* hosted) {
-      return hosted->partition->member_position(member) >= hosted->partition->log_end();
+      const partition::Partition& log = *hosted->partition;
+      return log.member_position(member) >= log.log_end() && log.has_dropped_all(member);
     });
   }
 

@@ -37,13 +37,15 @@ void Commitment::starts_at(NodeId member, Offset start) {
   if (positions_.contains(member)) starts_[member] = start;
 }
 
+Offset Commitment::start_of(NodeId member) const {
+  const auto known = starts_.find(member);
+  return known == starts_.end() ? Offset{} : known->second;
+}
+
 Offset Commitment::start(Offset leader_start) const {
   if (!open_) return Offset{};
   Offset start = leader_start;
-  for (const NodeId member : required_) {
-    const auto known = starts_.find(member);
-    start = std::min(start, known == starts_.end() ? Offset{} : known->second);
-  }
+  for (const NodeId member : required_) start = std::min(start, start_of(member));
   return start;
 }
 

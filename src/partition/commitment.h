@@ -37,6 +37,8 @@ class Commitment {
   // A reconciled member's log begins at `start`, durably: what lies below is gone there. Ignored
   // from others.
   void starts_at(NodeId member, Offset start);
+  // As last said; 0 of others.
+  Offset start_of(NodeId member) const;
   // Below this neither the leader, whose log begins at `leader_start`, nor a required member has
   // anything. 0 if one of them has not said where its log begins, and while closed.
   Offset start(Offset leader_start) const;

@@ -139,6 +139,8 @@ class Partition {
     return replicated_ ? commitment_.start(log_start()) : log_start();
   }
   Offset member_position(NodeId member) const { return commitment_.position(member); }
+  // It has nothing any more of what was dropped here, by retention or because it was deleted.
+  bool has_dropped_all(NodeId member) const { return commitment_.start_of(member) >= log_start(); }
 
   // Batches for a member, up to the end of the log, durable or not. As read().
   // REQUIRES: log_start() <= from <= log_end().

@@ -177,8 +177,10 @@ TEST(Replication, RecordsAreGoneWhenEveryMemberHasDroppedThem) {
   EXPECT_EQ(bj.trimmed_everywhere(), Offset{0});
   bj.partition().member_starts_at(sh.id(), Offset{1}, bj.out());
   EXPECT_EQ(bj.trimmed_everywhere(), Offset{1});
+  EXPECT_FALSE(bj.partition().has_dropped_all(sh.id()));
   bj.partition().member_starts_at(sh.id(), Offset{2}, bj.out());
   EXPECT_EQ(bj.trimmed_everywhere(), Offset{2});
+  EXPECT_TRUE(bj.partition().has_dropped_all(sh.id()));
 }
 
 TEST(Replication, AMemberThatIsComparedAnewSaysAgainWhatItHasDropped) {

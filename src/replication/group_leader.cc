@@ -14,6 +14,7 @@ bool contains(const std::vector<NodeId>& members, NodeId member) {
 bool covers(const LedPartitions& partitions, NodeId member, const std::vector<Offset>& ends) {
   for (size_t i = 0; i < ends.size(); ++i) {
     if (partitions.position(i, member) < ends[i]) return false;
+    if (!partitions.has_dropped_all(i, member)) return false;
   }
   return true;
 }
@@ -71,10 +72,13 @@ std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitio
 
 // --- opening an epoch ----------------------------------------------------------------------------
 
+// Who is to leave still counts, after all others: until somebody takes the place, its copy is one.
 std::optional<Wish> GroupLeader::open(Instant now, const LedPartitions& partitions) const {
   OpenEpoch wish;
   const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));
-  for (const NodeId member : term_.members) {
+  std::vector<NodeId> candidates = term_.members;
+  candidates.insert(candidates.end(), term_.leaving.begin(), term_.leaving.end());
+  for (const NodeId member : candidates) {
     if (wish.sync.size() == wanted) break;
     const bool holds_all = covers(partitions, member, opening_ends_);
     if (holds_all || planted(PlantedBug::kOpensWithLacking)) wish.sync.push_back(member);
@@ -82,9 +86,9 @@ std::optional<Wish> GroupLeader::open(Instant now, const LedPartitions& partitio
   if (wish.sync.size() == wanted) return wish;
   // Others may still come; after a while fewer will have to do, if they may.
   const bool waited = now - since_ >= policy_.timeout;
-  const bool nobody_comes = std::all_of(
-      term_.members.begin(), term_.members.end(),
-      [&](NodeId member) { return contains(wish.sync, member) || partitions.is_gone(member); });
+  const bool nobody_comes = std::all_of(candidates.begin(), candidates.end(), [&](NodeId member) {
+    return contains(wish.sync, member) || partitions.is_gone(member);
+  });
   const bool enough = wish.sync.size() >= static_cast<size_t>(std::max(policy_.min, 0));
   if (enough && (waited || nobody_comes)) return wish;
   if (policy_.degrade && waited) return wish;
@@ -140,6 +144,7 @@ std::optional<Wish> GroupLeader::join(Instant now, const LedPartitions& partitio
   if (slow || leaves || partitions.is_gone(member)) return AbandonJoining{member};
   for (size_t i = 0; i < partitions.count(); ++i) {
     if (partitions.position(i, member) < partitions.high_watermark(i)) return std::nullopt;
+    if (!partitions.has_dropped_all(i, member)) return std::nullopt;
   }
   FinishJoining wish{member, std::nullopt};
   const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));

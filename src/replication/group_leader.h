@@ -10,11 +10,14 @@
 // Rules (DESIGN section 7):
 //  - an epoch is opened with members that were reconciled in it and hold the whole log as it was
 //    when the epoch began;
+//  - who enters has dropped what the leader has: records whose deletion was answered must not come
+//    back when a member leads;
 //  - a member leaves when it has not kept up for the policy's timeout: in exchange for another that
 //    keeps up, if there is one; alone, if the policy allows fewer copies; else writes are blocked;
 //  - who is gone (stopped in order, or lost long enough) is not waited for, as long as `min`
 //    members are left or another takes the place: a short absence does not cost a copy too many;
-//  - who is to leave stays until another has taken the place, if there is one who may;
+//  - who is to leave stays until another has taken the place, if there is one who may; an epoch
+//    opens with it only where the others are too few;
 //  - a member enters in two steps: first it is required, then, once it holds everything up to the
 //    high watermark in every partition, it belongs to the set.
 //
@@ -63,6 +66,8 @@ class LedPartitions {
   virtual Offset high_watermark(size_t partition) const = 0;
   // What the member holds durably, -1 if its log was not compared in this epoch.
   virtual Offset position(size_t partition, NodeId member) const = 0;
+  // The member's log has nothing any more of what lies below the start of the log here.
+  virtual bool has_dropped_all(size_t partition, NodeId member) const = 0;
   // It has neither a connection to the leader nor a lease.
   virtual bool is_gone(NodeId member) const = 0;
 };

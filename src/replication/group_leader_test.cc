@@ -4,6 +4,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 
 namespace magpie::replication {
 namespace {
@@ -20,6 +21,9 @@ class Logs final : public LedPartitions {
     const auto found = positions.find(member);
     return found == positions.end() ? Offset{-1} : found->second.at(partition);
   }
+  bool has_dropped_all(size_t partition, NodeId member) const override {
+    return !holds_deleted.contains({partition, member});
+  }
   bool is_gone(NodeId member) const override { return gone.contains(member); }
   void hold_all(NodeId member) { positions[member] = ends; }
   void grow() {
@@ -29,6 +33,7 @@ class Logs final : public LedPartitions {
   std::vector<Offset> ends = {{100}, {50}};
   std::vector<Offset> marks = {{90}, {50}};
   std::map<NodeId, std::vector<Offset>> positions;
+  std::set<std::pair<size_t, NodeId>> holds_deleted;
   std::set<NodeId> gone;
 };
 
@@ -275,6 +280,41 @@ TEST_F(GroupLeaderTest, WhoIsToLeaveStaysUntilAnotherHoldsAsMuch) {
   change({kGz, kSh});
   leaves({kSh});
   EXPECT_EQ(look(), Wish{ShrinkSync{kGz}});
+}
+
+TEST_F(GroupLeaderTest, AnEpochOpensWithWhoIsToLeaveOnlyIfOthersAreTooFew) {
+  const auto begin_without_gz = [&](SyncPolicy wanted) {
+    begin({}, wanted);
+    term.members = {kSh};
+    term.leaving = {kGz};
+    leader.set_term(now, term, policy, logs);
+  };
+  begin_without_gz({.copies = 1, .min = 1});
+  logs.hold_all(kGz);
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kGz}})) << "a copy is a copy";
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kSh}}));
+  begin_without_gz({.copies = 2, .min = 2});
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kSh, kGz}})) << "without it there would never be enough";
+  logs.positions.erase(kGz);
+  begin_without_gz({.copies = 2, .min = 1});
+  EXPECT_FALSE(look()) << "it may still come";
+  logs.gone = {kGz};
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kSh}}));
+}
+
+TEST_F(GroupLeaderTest, WhoStillHoldsWhatWasDeletedDoesNotEnter) {
+  begin({});
+  logs.hold_all(kGz);
+  logs.holds_deleted = {{1, kGz}};
+  EXPECT_FALSE(look());
+  logs.holds_deleted.clear();
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kGz}}));
+  change({}, kGz);
+  logs.holds_deleted = {{0, kGz}};
+  EXPECT_FALSE(look());
+  logs.holds_deleted.clear();
+  EXPECT_EQ(look(), Wish(FinishJoining{kGz, std::nullopt}));
 }
 
 TEST_F(GroupLeaderTest, AnEpochIsNotHeldUpByWhoIsGone) {
