@@ -20,8 +20,8 @@ std::string DeletedFolders::path_of(const Key& key, const Folder& folder, Place 
                                   : folder_path(folder.name, key.second);
 }
 
-void DeletedFolders::found(const Uuid& topic, int32_t index) {
-  folders_.try_emplace({topic, index});
+void DeletedFolders::found(const Uuid& topic, int32_t index, const std::string& name) {
+  folders_[{topic, index}].name = name;
 }
 
 void DeletedFolders::put_aside(kafka::Broker& broker, const Uuid& topic, int32_t index,

@@ -35,8 +35,8 @@ class DeletedFolders {
   // `then`: who hears of its effects; the cookie is filled in.
   explicit DeletedFolders(port::Completion then) : then_(then) {}
 
-  // At the start: it lies in `deleted`; it lies among the topics and is to come there.
-  void found(const Uuid& topic, int32_t index);
+  // At the start: it lies in `deleted`. The name of its topic is empty if nobody can tell it.
+  void found(const Uuid& topic, int32_t index, const std::string& name);
 
   // The topic, which had this name, is deleted: from its place to `deleted`.
   void put_aside(kafka::Broker& broker, const Uuid& topic, int32_t index, const std::string& name);

@@ -135,6 +135,34 @@ TEST_F(DeletedTopicsTest, WhatTheProcessDidNotMoveIsMovedByTheNext) {
   EXPECT_EQ(files_below("deleted/"), 0u);
 }
 
+// A node that was down while a newer topic was deleted and the older one of the name restored.
+TEST_F(DeletedTopicsTest, AFolderGoesAsideForTheOneThatWasRestoredMeanwhile) {
+  create_with("t", "old");
+  remove("t");
+  create_with("t", "new");
+  const json listed = json::parse(harness_.http("GET", "/v1/deleted-topics").body);
+  const std::string old = listed["deleted_topics"][0]["id"];
+  const auto before = harness_.disk.files();
+  remove("t");
+  EXPECT_TRUE(restore(old)["restored"]);
+  const auto is_moved = [](const std::string& path) {
+    return path.starts_with("topics/t-") || path.starts_with("deleted/");
+  };
+  std::erase_if(harness_.disk.files(), [&](const auto& entry) { return is_moved(entry.first); });
+  for (const auto& [path, content] : before) {
+    if (is_moved(path)) harness_.disk.files()[path] = content;
+  }
+  reboot();
+  EXPECT_EQ(files_below("quarantine/"), 0u);
+  EXPECT_EQ(values("t", 1), std::vector<std::string>{"old"});
+  remove("t");
+  const json both = json::parse(harness_.http("GET", "/v1/deleted-topics").body);
+  ASSERT_EQ(both["deleted_topics"].size(), 2u);
+  const size_t newer = both["deleted_topics"][0]["id"] == old ? 1 : 0;
+  EXPECT_TRUE(restore(both["deleted_topics"][newer]["id"])["restored"]);
+  EXPECT_EQ(values("t", 1), std::vector<std::string>{"new"});
+}
+
 TEST_F(DeletedTopicsTest, ANewTopicOfTheNameIsEmptyAndStandsInTheWay) {
   create_with("t", "old");
   remove("t");
@@ -336,6 +364,37 @@ TEST_F(DeletedTopicsTest, WhenTheDiskIsFullDeletedTopicsMakeRoom) {
   harness_.advance(Duration::seconds(20));
   EXPECT_EQ(json::parse(harness_.http("GET", "/v1/deleted-topics").body)["deleted_topics"].size(),
             1u);
+}
+
+TEST_F(DeletedTopicsTest, OneAfterTheOtherMakesRoom) {
+  create_with("t", "one");
+  create_with("u", "one");
+  create_with("v", "one");
+  remove("t");
+  remove("u");
+  harness_.disk.set_write_error_below("topics/v",
+                                      Error{ErrorKind::kNoSpace, "no space left on device"});
+  produce(client_, "v", 1, batch_of({"two"}));
+  harness_.disk.hold_below("deleted/");
+  harness_.advance(Duration::seconds(20));
+  EXPECT_EQ(json::parse(harness_.http("GET", "/v1/deleted-topics").body)["deleted_topics"].size(),
+            1u)
+      << "the first one is still being removed";
+}
+
+TEST_F(DeletedTopicsTest, AClockThatJumpsAheadEndsNothing) {
+  create_with("t", "one");
+  remove("t");
+  harness_.advance(Duration::seconds(2));
+  harness_.set_wall_clock({harness_.now().wall.millis + 90'000'000});
+  harness_.advance(Duration::seconds(10));
+  EXPECT_TRUE(harness_.has_logged("clock_jumped"));
+  EXPECT_GT(files_below("deleted/"), 0u);
+  harness_.set_wall_clock({harness_.now().wall.millis - 90'000'000});
+  harness_.advance(Duration::seconds(3'500));
+  EXPECT_GT(files_below("deleted/"), 0u);
+  harness_.advance(Duration::seconds(200));
+  EXPECT_EQ(files_below("deleted/"), 0u);
 }
 
 // --- with several regions ------------------------------------------------------------------------

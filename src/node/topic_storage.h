@@ -132,14 +132,17 @@ class TopicStorage {
 
   // Of deleted topics.
   void sort_deleted(kafka::Broker& broker, std::vector<port::FolderEntry>& topics);
-  bool sort_one_deleted(kafka::Broker& broker, const std::string& name,
-                        std::vector<port::FolderEntry>& topics);
+  void put_aside_what_was_missed(kafka::Broker& broker, const DeletedTopics& all,
+                                 std::vector<port::FolderEntry>& topics);
+  void clear_place(kafka::Broker& broker, const Uuid& topic, int32_t index,
+                   std::vector<port::FolderEntry>& topics);
   bool keeps(const kafka::HostedPartition& hosted) const;
   void remove_partition(kafka::Broker& broker, const kafka::HostedPartition& hosted);
   void put_positions_aside(kafka::Broker& broker, const control::Topic& topic);
   void folder_moved(kafka::Broker& broker);
   void look_at_deleted(kafka::Broker& broker);
   void purge(kafka::Broker& broker, const Uuid& topic);
+  void look_at_clock(kafka::Broker& broker);
   void purge_overdue(kafka::Broker& broker, const DeletedTopics& all);
   void look_at_restores(kafka::Broker& broker, const DeletedTopics& all);
   void give_back(kafka::Broker& broker, const Uuid& topic, const std::string& problem);
@@ -181,6 +184,9 @@ class TopicStorage {
   std::set<Uuid> known_deleted_;     // when it was last looked
   std::set<Uuid> proposed_;          // that something is done with them
   Instant next_look_;                // at deleted topics
+  Now clock_seen_;                   // when it was last looked
+  bool clock_is_known_ = false;
+  Instant purges_from_;  // because their time is over
   std::set<kafka::Route> out_of_space_;
   Instant make_room_at_ = Instant::never();
   std::optional<Uuid> gave_way_;  // the last that was to make room

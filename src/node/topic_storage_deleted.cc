@@ -20,6 +20,12 @@ namespace {
 constexpr Duration kLookInterval = Duration::seconds(1);
 // For how long a disk must be full before a deleted topic makes room, and after each for the next.
 constexpr Duration kPatience = Duration::seconds(3);
+// Purges that are proposed and not decided: others of the node's changes wait behind them.
+constexpr size_t kPurgesAtOnce = 8;
+// A wall clock that goes ahead of the other clock by more, from one look to the next, may be wrong,
+// and somebody may set it right; for how long nothing is purged because of its time.
+constexpr Duration kClockJump = Duration::seconds(60);
+constexpr Duration kJumpPatience = Duration::seconds(3'600);
 
 struct DeletedPartition {
   Uuid topic;
@@ -70,21 +76,43 @@ Instant TopicStorage::next_deadline() const {
 
 // `topics` is what lies among the topics, and is corrected by what is moved. The process may have
 // ended between a change of the state and the move that follows from it, or have been down when the
-// state changed.
+// state changed. What bears an id is certain, so it is looked at first.
 void TopicStorage::sort_deleted(kafka::Broker& broker, std::vector<port::FolderEntry>& topics) {
+  const DeletedTopics all = control::deleted_topics(*state_);
+  std::vector<DeletedPartition> restored;
   for (const port::FolderEntry& folder : std::exchange(deleted_listing_, {})) {
-    if (sort_one_deleted(broker, folder.name, topics)) continue;
-    quarantine(broker, fmt::format("{}/{}", kDeletedFolder, folder.name), folder.name);
+    const auto found = parse_folder(folder.name);
+    if (found && control::is_kept(*state_, found->topic)) {
+      const auto record = all.find(found->topic);
+      const bool readable = record != all.end();
+      folders_.found(found->topic, found->index, readable ? record->second.topic.name : "");
+    } else if (const auto* topic = found ? state_->find_topic(found->topic) : nullptr;
+               topic != nullptr && is_created(found->topic, found->index)) {
+      folders_.found(found->topic, found->index, topic->name);  // add_topic() brings it back
+      restored.push_back(*found);
+    } else {
+      quarantine(broker, fmt::format("{}/{}", kDeletedFolder, folder.name), folder.name);
+    }
   }
-  const auto all = control::deleted_topics(*state_);
+  put_aside_what_was_missed(broker, all, topics);
+  for (const DeletedPartition& one : restored) clear_place(broker, one.topic, one.index, topics);
+  known_deleted_.clear();
+  for (const auto& [id, deleted] : all) known_deleted_.insert(id);
+  sorted_deleted_ = true;
+}
+
+// A topic is created at a place only once what lay there has been moved: so what is not in
+// `deleted` belongs to the last one that was created there.
+void TopicStorage::put_aside_what_was_missed(kafka::Broker& broker, const DeletedTopics& all,
+                                             std::vector<port::FolderEntry>& topics) {
   for (const auto& [name, ids] : control::deleted_by_name(*state_)) {
-    // A topic is created at a place only once what lay there has been moved: so what is not in
-    // `deleted` belongs to the last one that was created there.
     const control::Topic* namesake = state_->find_topic(name);
     for (const Uuid& id : ids) {
       for (int32_t i = 0; i < all.at(id).topic.partition_count(); ++i) {
         if (!is_created(id, i) || folders_.has(id, i)) continue;
-        if (namesake != nullptr && is_created(namesake->id, i)) continue;  // the folder is its
+        const bool is_its =
+            namesake != nullptr && is_created(namesake->id, i) && !folders_.has(namesake->id, i);
+        if (is_its) continue;
         const auto entry = find_entry(topics, folder_name(name, i));
         if (entry == topics.end()) continue;
         folders_.put_aside(broker, id, i, name);
@@ -92,31 +120,17 @@ void TopicStorage::sort_deleted(kafka::Broker& broker, std::vector<port::FolderE
       }
     }
   }
-  known_deleted_.clear();
-  for (const auto& [id, deleted] : all) known_deleted_.insert(id);
-  sorted_deleted_ = true;
 }
 
-// False if the folder belongs to nothing that the state knows.
-bool TopicStorage::sort_one_deleted(kafka::Broker& broker, const std::string& name,
-                                    std::vector<port::FolderEntry>& topics) {
-  const auto found = parse_folder(name);
-  if (!found) return false;
-  if (control::is_kept(*state_, found->topic)) {
-    folders_.found(found->topic, found->index);
-    return true;
-  }
-  const control::Topic* restored = state_->find_topic(found->topic);
-  if (restored == nullptr || !is_created(found->topic, found->index)) return false;
-  // What lies at its place is not its own: this one bears its id. The state can be older than the
-  // disk, and that of a topic of the name that the state does not know yet.
-  const std::string there = folder_name(restored->name, found->index);
-  if (const auto other = find_entry(topics, there); other != topics.end()) {
-    quarantine(broker, fmt::format("{}/{}", kTopicsFolder, there), there);
-    topics.erase(other);
-  }
-  folders_.found(found->topic, found->index);  // add_topic() brings it back
-  return true;
+// What lies at the place of a restored partition is not its own, which bears its id. The state can
+// be older than the disk, and that of a topic of the name that the state does not know yet.
+void TopicStorage::clear_place(kafka::Broker& broker, const Uuid& topic, int32_t index,
+                               std::vector<port::FolderEntry>& topics) {
+  const std::string there = folder_name(state_->find_topic(topic)->name, index);
+  const auto other = find_entry(topics, there);
+  if (other == topics.end()) return;
+  quarantine(broker, fmt::format("{}/{}", kTopicsFolder, there), there);
+  topics.erase(other);
 }
 
 // --- deleted and restored ------------------------------------------------------------------------
@@ -166,6 +180,7 @@ void TopicStorage::look_at_deleted(kafka::Broker& broker) {
   next_look_ = broker.now.instant + kLookInterval;
   DeletedTopics all;
   if (has_deleted(*state_)) all = control::deleted_topics(*state_);
+  look_at_clock(broker);
   purge_overdue(broker, all);
   look_at_restores(broker, all);
   make_room(broker, all);
@@ -187,7 +202,7 @@ void TopicStorage::look_at_deleted(kafka::Broker& broker) {
 }
 
 void TopicStorage::purge(kafka::Broker& broker, const Uuid& topic) {
-  if (!proposed_.insert(topic).second) return;
+  if (proposed_.size() >= kPurgesAtOnce || !proposed_.insert(topic).second) return;
   kafka::propose<control::DeletedTopic>(
       broker,
       [which = to_string(topic)](const control::State& state) {
@@ -198,8 +213,26 @@ void TopicStorage::purge(kafka::Broker& broker, const Uuid& topic) {
       });
 }
 
+// A clock that jumps ahead must not end the time of everything that is kept.
+void TopicStorage::look_at_clock(kafka::Broker& broker) {
+  const Now& now = broker.now;
+  const Duration passed = now.instant - std::exchange(clock_seen_.instant, now.instant);
+  const int64_t before = std::exchange(clock_seen_.wall, now.wall).millis;
+  const Duration told = Duration::milliseconds(now.wall.millis - before);
+  // Over a long time clocks differ anyway.
+  const bool compares = std::exchange(clock_is_known_, true) && passed <= kClockJump;
+  if (!compares || told - passed <= kClockJump) return;
+  purges_from_ = now.instant + kJumpPatience;
+  broker.effects.add(port::LogLine{
+      port::Severity::kWarning, "clock_jumped",
+      fmt::format("the clock went ahead by {} s at once; for an hour no deleted topic is purged "
+                  "because its time is over. Set the clock right if it is wrong",
+                  (told - passed).to_milliseconds() / 1'000)});
+}
+
 // One node asks for it.
 void TopicStorage::purge_overdue(kafka::Broker& broker, const DeletedTopics& all) {
+  if (broker.now.instant < purges_from_) return;
   const bool alone = epoch_ != kNoLeaderEpoch;
   if (!alone && !is_first_alive(*state_, config_.node_id)) return;
   for (const auto& [id, deleted] : all) {
@@ -263,6 +296,13 @@ void TopicStorage::make_room(kafka::Broker& broker, const DeletedTopics& all) {
                 [&](kafka::Route route) { return partitions_.find(route) == nullptr; });
   if (out_of_space_.empty()) return;
   const std::set<Uuid> here = folders_.topics();
+  // The last one may be large, and is enough once it is gone.
+  const bool goes = gave_way_ && here.contains(*gave_way_) &&
+                    !control::is_kept(*state_, *gave_way_) && folders_.problems().empty();
+  if (goes) {
+    make_room_at_ = broker.now.instant + kPatience;
+    return;
+  }
   const control::DeletedTopic* first = nullptr;
   for (const auto& [id, deleted] : all) {
     if (!here.contains(id) || !control::is_kept(*state_, id)) continue;
