@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/absent_nodes.h"
+#include "control/deleted_topic.h"
 #include "control/group_values.h"
 #include "control/keys.h"
 #include "control/region_values.h"
@@ -114,7 +115,10 @@ class Removal {
       return entry.second.role == RegionRole::kData;
     });
     if (!records_left) {
-      return violation(fmt::format("region '{}' is the last one that holds records", name_));
+      return violation(fmt::format(
+          "region '{}' is the last one that holds records. Add another one, by starting "
+          "a node of it, before this one is taken out",
+          name_));
     }
     if (auto leads = leading()) return leads;
     if (auto other = other_removal()) return other;
@@ -134,10 +138,11 @@ class Removal {
     Transaction last;
     add_removal(last);
     if (last.compares.size() <= kComparesMax) return std::nullopt;
-    return violation(
-        fmt::format("a removal compares all failover groups in one transaction, which takes {} "
-                    "keys; with {} groups it would be {}",
-                    kComparesMax, state_.groups().size(), last.compares.size()));
+    return violation(fmt::format(
+        "a removal compares all failover groups in one transaction, which takes {} "
+        "keys; with {} groups it would be {}. Place topics of several groups in one, and "
+        "delete those that are empty, first",
+        kComparesMax, state_.groups().size(), last.compares.size()));
   }
 
   // What still rests on the region's nodes.
@@ -182,6 +187,11 @@ class Removal {
             "node that lives",
             name, *living, after));
       }
+    }
+    for (const std::string& name : deleted_topics_only_here()) {
+      changes.push_back(fmt::format(
+          "the deleted topic '{}' can no longer be restored: no other region held all of it",
+          name));
     }
     if (rest_.size() == 1) {
       changes.push_back(fmt::format(
@@ -231,6 +241,21 @@ class Removal {
   bool names(const Members& members) const {
     return std::any_of(members.begin(), members.end(),
                        [&](const Member& member) { return is_here(member.node); });
+  }
+
+  std::vector<std::string> deleted_topics_only_here() const {
+    std::vector<std::string> names;
+    for (const auto& [id, deleted] : deleted_topics(state_)) {
+      const bool here =
+          std::any_of(deleted.holders.begin(), deleted.holders.end(), [&](const auto& entry) {
+            const Members& holders = entry.second;
+            return !holders.empty() &&
+                   std::all_of(holders.begin(), holders.end(),
+                               [&](const Member& holder) { return is_here(holder.node); });
+          });
+      if (here && is_kept(state_, id)) names.push_back(deleted.topic.name);
+    }
+    return names;
   }
 
   FailoverGroup without_region(FailoverGroup group) const {

@@ -5,6 +5,7 @@
 #include "control/absent_nodes.h"
 #include "control/decide_groups.h"
 #include "control/decide_operations.h"
+#include "control/deleted_topic.h"
 #include "control/group_values.h"
 #include "control/keys.h"
 #include "control/promotion.h"
@@ -196,6 +197,22 @@ TEST_F(RegionRemovals, ItIsSaidThatNobodyElseIsThere) {
   EXPECT_EQ(step.consequences.front(),
             "failover group 'default' goes on with 0 of 1 copies: of its other regions no more "
             "have a node that lives");
+}
+
+TEST_F(RegionRemovals, WhatCannotBeRestoredWithoutItIsSaid) {
+  DeletedTopic deleted;
+  deleted.topic.name = "orders";
+  deleted.topic.id = {1, 2};
+  deleted.topic.placement = {NodeId{1}};
+  const auto says = [&](const Members& holders) {
+    deleted.holders = {{"default", holders}};
+    const Change change{deleted_topic_key(deleted.topic.id), encode_deleted_topic(deleted)};
+    EXPECT_TRUE(state_.apply(state_.revision() + 1, {change}));
+    const auto step = decide_remove_region(state_, "gz", kNow, kLease);
+    return step && step->answer.consequences.front().find("'orders'") != std::string::npos;
+  };
+  EXPECT_TRUE(says({member(3)}));
+  EXPECT_FALSE(says({member(1), member(3)}));
 }
 
 TEST_F(RegionRemovals, ARegionCanBeTakenInAgain) {

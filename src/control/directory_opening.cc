@@ -42,7 +42,7 @@ DirectoryOpening::DirectoryOpening(const DirectoryConfig& config, Journal& journ
 void DirectoryOpening::begin(port::Effects& effects) {
   identity_.reset();
   recovered_ = {};
-  created_ = false;
+  created_ = renewed_ = false;
   effects.add(port::ListFolder{"", completion(kListRoot)});
 }
 
@@ -62,6 +62,8 @@ DirectoryOpening::Ended DirectoryOpening::step(const port::DiskDone& done, port:
     case kReadUnsynced:
       return on_unsynced_read(done, effects);
     case kWriteIdentity:
+      return on_identity_written(effects);
+    case kRemoveUnsynced:
       return opened();
     case kJournalWritten:
       break;
@@ -159,6 +161,13 @@ DirectoryOpening::Ended DirectoryOpening::on_journal_written(const port::DiskDon
   return create_identity(effects);
 }
 
+DirectoryOpening::Ended DirectoryOpening::on_identity_written(port::Effects& effects) {
+  // If nobody can say that the machine was started since, what was found may not be on its disk.
+  if (!renewed_ || config_.unsynced->machine_run.empty()) return opened();
+  effects.add(port::RemoveFile{config_.unsynced->file, completion(kRemoveUnsynced)});
+  return std::nullopt;
+}
+
 DirectoryOpening::Ended DirectoryOpening::create_identity(port::Effects& effects) {
   identity_ = Identity{config_.cluster_id, config_.node_id, Uuid::random(random_), std::nullopt};
   effects.add(port::ReplaceFile{config_.identity_file,
@@ -170,6 +179,7 @@ DirectoryOpening::Ended DirectoryOpening::create_identity(port::Effects& effects
 DirectoryOpening::Ended DirectoryOpening::renew_identity(port::Effects& effects) {
   identity_->directory = identity_->first();
   identity_->incarnation = Uuid::random(random_);
+  renewed_ = true;
   effects.add(port::LogLine{
       port::Severity::kWarning, "incarnation_renewed",
       fmt::format("the machine was restarted while the node ran, and storage.fsync was not always: "

@@ -9,7 +9,8 @@
 // it said that it holds them, and that node did not stop in order. If the machine has been up ever
 // since, the operating system still has what the node wrote; otherwise the node may have said more
 // than there is. Then it gets another incarnation, so that nothing that others believe of it counts
-// any more; its files stay and are compared with the leader's like any others.
+// any more; its files stay and are compared with the leader's like any others. What was found after
+// the machine was started is on its disk, so the file goes then: one loss makes one incarnation.
 #pragma once
 
 #include <cstdint>
@@ -70,6 +71,7 @@ class DirectoryOpening {
     kReadJournal,
     kReadUnsynced,
     kWriteIdentity,
+    kRemoveUnsynced,
     kJournalWritten,
   };
 
@@ -92,6 +94,7 @@ class DirectoryOpening {
   Ended on_journal_read(const port::DiskDone& done, port::Effects& effects);
   Ended on_unsynced_read(const port::DiskDone& done, port::Effects& effects);
   Ended on_journal_written(const port::DiskDone& done, port::Effects& effects);
+  Ended on_identity_written(port::Effects& effects);
   Ended create_identity(port::Effects& effects);
   Ended renew_identity(port::Effects& effects);
   Ended opened();
@@ -105,6 +108,7 @@ class DirectoryOpening {
   std::optional<Identity> identity_;
   RecoveredJournal recovered_;
   bool created_ = false;
+  bool renewed_ = false;
   std::optional<uint64_t> unsynced_size_;
   std::optional<uint64_t> identity_size_;  // of the file found; none if there is none
   std::optional<uint64_t> journal_size_;

@@ -165,6 +165,27 @@ TEST_F(UnsyncedTest, AMemberOnAMachineThatStayedUpStaysWhoItWas) {
   EXPECT_TRUE(world_.node(1).has_logged("incarnation_renewed"));
 }
 
+TEST_F(UnsyncedTest, WhoSyncsEverythingNowIsAnotherOneOnlyOnce) {
+  world_.node(1).config.cluster->machine_run = "first";
+  start(1);
+  const auto start_again = [&](const std::string& run, engine::FsyncPolicy fsync) {
+    world_.crash(1);
+    world_.node(1).config.cluster->machine_run = run;
+    world_.node(1).config.fsync = fsync;
+    world_.boot(1);
+    ASSERT_TRUE(world_.run_until([&] { return world_.node(1).phase() == Phase::kRunning; }));
+  };
+  start_again("first", engine::FsyncPolicy::kAlways);
+  EXPECT_TRUE(world_.node(1).disk.files().contains("control/unsynced"))
+      << "the machine is the same";
+  start_again("second", engine::FsyncPolicy::kAlways);
+  const std::string renewed = world_.node(1).disk.files().at("identity");
+  EXPECT_NE(json::parse(renewed)["incarnation"], json::parse(renewed)["directory"]);
+  EXPECT_FALSE(world_.node(1).disk.files().contains("control/unsynced"));
+  start_again("third", engine::FsyncPolicy::kAlways);
+  EXPECT_EQ(world_.node(1).disk.files().at("identity"), renewed);
+}
+
 // Also if it syncs everything from now on: what it said before was said by another policy.
 TEST_F(UnsyncedTest, ALeaderThatCrashedDoesNotLeadOn) {
   start(0);
