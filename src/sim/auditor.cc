@@ -77,7 +77,8 @@ void Auditor::read_on() {
   brokers_.leader(audited.topic, audited.partition)
       .call<wire::FetchResponse>(
           request, version,
-          [this, known = Known::of(*audited.ledger, epoch)](const auto& response) {
+          [this, known = Known::of(*audited.ledger, epoch, around_.bootstrap.alone)](
+              const auto& response) {
             if (response && response->responses.size() == 1) {
               take(response->responses[0].partitions.at(0), known);
             }

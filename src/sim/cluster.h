@@ -45,7 +45,8 @@ class Cluster {
   SimStore& store() { return store_; }
   const Bootstrap& bootstrap() const { return bootstrap_; }
 
-  control::State state() const { return store_.state(kId); }
+  // See SimStore::state().
+  const control::State& state() const { return store_.state(kId); }
   // The host of a node; null if there is none.
   Host* find(NodeId node);
 

@@ -249,7 +249,8 @@ void GroupMember::read(int32_t partition) {
   request.max_wait_ms = 200;
   request.min_bytes = 1;
   ask_for(request, version, around_.topics.find(settings_.topic), partition, wanted, 4'096, epoch);
-  const Known known = Known::of(around_.topics.ledger(settings_.topic, partition), epoch);
+  const Known known =
+      Known::of(around_.topics.ledger(settings_.topic, partition), epoch, around_.bootstrap.alone);
   brokers_.leader(settings_.topic, partition, Brokers::kSide)
       .call<wire::FetchResponse>(
           request, version, [this, life = life_, partition, wanted, known](const auto& response) {

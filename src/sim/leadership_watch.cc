@@ -77,7 +77,7 @@ void LeadershipWatch::took(const std::string& group, const control::Leadership& 
 void LeadershipWatch::declare_loss(const std::string& group, const control::Leadership& term) {
   ++losses_;
   scene_.probe("failover_with_loss");
-  const control::State state = cluster_.state();
+  const control::State& state = cluster_.state();
   for (auto& [key, ledger] : topics_.ledgers()) {
     const control::Topic* topic = state.find_topic(key.first);
     if (topic == nullptr) continue;

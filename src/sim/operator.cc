@@ -81,7 +81,7 @@ void Operator::look_after() {
         const auto here = it++;
         continue_switchover(here->first, here->second);
       }
-      if (knobs_.requests) requester_.look_after(cluster_.state());
+      if (knobs_.requests) requester_.look_after(control::State(cluster_.state()));
     }
     look_after();
   });

@@ -23,7 +23,7 @@ void PromotableWatch::acknowledged(const std::string& topic, int32_t partition,
                                    const Ledger::Kept& record, const control::Leadership& term) {
   const auto [offset, crc] = record;
   if (!topics_.ledger(topic, partition).must_be_kept(offset)) return;
-  const control::State state = cluster_.state();
+  const control::State& state = cluster_.state();
   const std::string name = fmt::format("{}-{}", topic, partition);
   for (const control::Member& member : term.promotable) {
     if (!is_there(state, member) || logs_.holds(member.node, name, offset, crc)) continue;
@@ -32,7 +32,7 @@ void PromotableWatch::acknowledged(const std::string& topic, int32_t partition,
 }
 
 void PromotableWatch::changed(const std::string& group, const control::Leadership& term) {
-  const control::State state = cluster_.state();
+  const control::State& state = cluster_.state();
   // The leader, too: one that was promoted and should not have been is in no set.
   const control::Members members = control::with(term.promotable, term.leader);
   for (auto& [key, ledger] : topics_.ledgers()) {

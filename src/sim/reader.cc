@@ -56,7 +56,7 @@ void Reader::fetch() {
     const int32_t epoch = brokers_.epoch(position.topic, position.partition);
     ask_for(request, version, around_.topics.find(position.topic), position.partition,
             position.next, 1 << random_.between(6, 20), epoch);
-    const Known known = Known::of(*position.ledger, epoch);
+    const Known known = Known::of(*position.ledger, epoch, around_.bootstrap.alone);
     asked_[{position.topic, position.partition}] = {i, position.next, known};
   }
   session.call<wire::FetchResponse>(

@@ -47,7 +47,7 @@ void RegionRemover::act_now_and_then() {
       if (scene_.healed) {
         settle();
       } else {
-        act(cluster_.state());
+        act(control::State(cluster_.state()));
       }
     }
     act_now_and_then();

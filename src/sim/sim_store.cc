@@ -271,6 +271,7 @@ void SimStore::start() {
   store::ServiceConfig config;
   config.history_revisions = 200;
   service_ = std::make_unique<store::StoreService>(config, image_, random_.fork(), scene_.now());
+  read_.reset();
   if (life_ == 1) take_snapshot();
   plan_tick();
 }

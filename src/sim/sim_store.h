@@ -61,8 +61,9 @@ class SimStore {
   void forget(Caller caller);
 
   // --- an administrator with a direct line ---
-  // What the newest transaction left, durable or not, of the cluster with this id.
-  control::State state(const std::string& cluster_id) const;
+  // What the newest transaction left, durable or not, of the cluster with this id. Valid until the
+  // next time that it is asked for: whoever does anything meanwhile takes a copy.
+  const control::State& state(const std::string& cluster_id) const;
   // Decides and commits at once; nothing if it was committed, or why not.
   std::optional<control::Refusal> commit(const std::string& cluster_id, const Decide& decide);
 
@@ -106,6 +107,12 @@ class SimStore {
   using ExchangeId = port::HttpExchangeId;
   using Piece = std::function<void(Exchange&)>;
 
+  struct Read {
+    std::string cluster_id;
+    store::Revision revision;
+    control::State state;
+  };
+
   bool serves(size_t site) const;
   bool is_connected(size_t site, size_t other) const;
   Duration draw_delay(Place from, Place to);
@@ -140,6 +147,8 @@ class SimStore {
   std::vector<store::Image> snapshots_;
   std::optional<store::Image> newest_;  // while an older one is served
   std::unique_ptr<store::StoreService> service_;
+  // The last state() of this service: it is asked for much more often than it changes.
+  mutable std::optional<Read> read_;
   uint64_t life_ = 0;
   bool persisting_ = false;
   port::Effects effects_;

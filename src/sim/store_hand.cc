@@ -15,7 +15,10 @@ std::string state_prefix(const std::string& cluster_id) {
 
 }  // namespace
 
-control::State SimStore::state(const std::string& cluster_id) const {
+const control::State& SimStore::state(const std::string& cluster_id) const {
+  const store::Revision revision = service_->store().revision();
+  if (read_ && read_->cluster_id == cluster_id && read_->revision == revision) return read_->state;
+  read_ = Read{cluster_id, revision, {}};
   const std::string prefix = state_prefix(cluster_id);
   const auto found = service_->store().range({prefix, store::prefix_end(prefix)});
   CHECK(found.has_value());
@@ -23,10 +26,9 @@ control::State SimStore::state(const std::string& cluster_id) const {
   for (const store::KeyValue& kv : found->kvs) {
     entries[kv.key.substr(prefix.size())] = {kv.value, kv.mod_revision};
   }
-  control::State state;
-  const auto replaced = state.replace(found->header.revision, entries);
+  const auto replaced = read_->state.replace(found->header.revision, entries);
   if (!replaced) scene_.violate("metadata", "the store's state: " + replaced.error().message);
-  return state;
+  return read_->state;
 }
 
 std::optional<control::Refusal> SimStore::commit(const std::string& cluster_id,
