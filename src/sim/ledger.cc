@@ -293,10 +293,11 @@ void Ledger::count_losses(int64_t start, const std::map<int64_t, std::string>& r
     size_t possible = 0;
     for (const Loss& loss : losses_) {
       if (offset >= loss.ceiling) continue;
-      // Whatever became of it: until then clients heard from the leader that was lost.
+      // Whatever became of it: the leader that was lost acknowledged it, and not before it was
+      // sent. When a client heard of that says less: an answer can be on its way for long.
       if (claim.told <= loss.when) {
         Instant& newest = lost_[loss.epoch].newest;
-        newest = std::max(newest, claim.told);
+        newest = std::max(newest, sent_.at(claim.origin));
       }
       if (claim.epoch >= loss.epoch) continue;
       by = &loss;
@@ -304,7 +305,7 @@ void Ledger::count_losses(int64_t start, const std::map<int64_t, std::string>& r
     }
     if (possible != 1 || records.contains(offset) || may_be_compacted(offset, claim)) continue;
     Lost& lost = lost_[by->epoch];
-    lost.newest = std::max(lost.newest, claim.told);
+    lost.newest = std::max(lost.newest, sent_.at(claim.origin));
     ++lost.records;
     lost.oldest = std::min(lost.oldest, claim.told);
   }

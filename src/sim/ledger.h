@@ -99,8 +99,8 @@ class Ledger {
   void failed_over_with_loss(int32_t epoch, int64_t ceiling);
   bool failed_over_with_loss() const { return !losses_.empty(); }
   // Acknowledged records that went with that epoch's begin, as the reading to the end has shown;
-  // those that another loss can have taken are nobody's. `newest` is when clients last heard of any
-  // that was stored before.
+  // those that another loss can have taken are nobody's. `newest` is when the last one was
+  // sent that was acknowledged before.
   struct Lost {
     int64_t records = 0;
     Instant oldest = Instant::never();  // acknowledgement
