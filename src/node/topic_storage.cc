@@ -411,6 +411,7 @@ void TopicStorage::open_again(kafka::Route old) {
       make_partition(before->topic, before->topic_id, before->index.value, settings);
   fresh.published = before->published;
   fresh.failure = before->failure;
+  fresh.partition->set_given_out(before->partition->given_out());
   BringingUp& up = bringing_up_.at(fresh.topic);
   CHECK(up.retrying > 0);
   --up.retrying;

@@ -100,8 +100,10 @@ struct CutDone {
 struct BegunAnew {
   Offset at;
 };
-// A write of a leader with members failed. Offsets it gave out may be held elsewhere, so it must
-// give out none again in this epoch: it appends nothing until lead() is called with a new one.
+// A write of a leader with members failed. Offsets it gave out may be held elsewhere, so it gives
+// out none of them again: it appends nothing until lead() is called with a new epoch, and then
+// above them. A member that holds such a record, and is made leader with a loss before it was
+// compared, shows it at an offset that is nobody else's (G4).
 struct EpochSpent {};
 struct ReadDone {
   uint64_t ticket = 0;

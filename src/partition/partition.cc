@@ -109,6 +109,7 @@ void Partition::append_checked(const Now& now, uint64_t ticket, Buffer batch, bo
   // Offsets left out at the epoch's begin belong to nobody: the epoch before ended where the log
   // did.
   epochs_.assign(epoch_, engine_->end());
+  given_out_ = header.next_offset();
   producers_.apply(header, now.instant);
   wait_for({ticket, header.next_offset(), header.base_offset, append_time});
 

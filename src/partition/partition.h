@@ -202,9 +202,13 @@ class Partition {
   LeaderEpoch leader_epoch() const { return epoch_; }
   Offset log_start() const { return engine_->start(); }
   Offset log_end() const { return engine_->end(); }
-  // The next append's offset. Above log_end() where an epoch that follows a loss has written
-  // nothing yet; no record will ever have an offset between the two.
+  // The next append's offset. Above log_end() where an epoch that follows a loss, or a failed
+  // write, has written nothing yet; no record will ever have an offset between the two.
   Offset next_offset() const { return std::max(engine_->end(), floor_); }
+  // Above every offset that this copy gave out as a leader, in this process and since it followed.
+  Offset given_out() const { return given_out_; }
+  // What a copy of the partition gave out that was closed since, in this process.
+  void set_given_out(Offset end) { given_out_ = end; }
   // Where the log ended when the present term of leadership began. A leader whose high watermark is
   // not there yet may not know all that was committed before.
   Offset term_start() const;
@@ -306,6 +310,7 @@ class Partition {
   bool tombstones_may_go_ = true;
   Offset floor_;  // also of earlier terms: nothing may have been written above it yet
   Offset ceiling_{INT64_MAX};
+  Offset given_out_;
   // Following.
   Offset leader_high_watermark_;
   Offset leader_log_start_;

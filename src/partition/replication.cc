@@ -31,7 +31,7 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
 void Partition::lead(const Now& now, const Lead& lead, Output& out) {
   CHECK(is_readable() && lead.epoch > epoch_ && lead.epoch > epochs_.latest());
   set_role(Role::kLeader, lead.epoch, out);
-  floor_ = std::max(floor_, lead.floor);
+  floor_ = std::max({floor_, lead.floor, given_out_});
   ceiling_ = lead.ceiling;
   tombstones_may_go_ = false;
   if (lead.with_loss) remember_loss(now, lead.epoch, out);
@@ -120,6 +120,7 @@ void Partition::told_durable(Offset end, Output& out) {
 void Partition::follow(const Now&, LeaderEpoch epoch, Output& out) {
   CHECK(is_readable() && epoch >= epoch_);
   set_role(Role::kFollower, epoch, out);
+  given_out_ = Offset{};  // whoever leads now says where offsets begin
 }
 
 CopyState Partition::copy_state() const {

@@ -236,10 +236,12 @@ TEST(Replication, ALeaderWhoseWriteFailedGivesOutNoMoreOffsetsInItsEpoch) {
   bj.append(2, batch_of(3));
   EXPECT_EQ(bj.answers(), (Answers{{1, Refusal::kStorage}, {2, Refusal::kNotLeader}}));
   bj.lead(6, {sh.id()});
+  EXPECT_EQ(bj.partition().next_offset(), Offset{3}) << "sh holds another record at 0";
   bj.append(3, batch_of(1));
   bj.settle();
   sh.follow(bj);
   EXPECT_EQ(bj.answers().at(3), Refusal::kNone);
+  EXPECT_EQ(sh.partition().log_end(), Offset{4});
   EXPECT_EQ(sh.partition().copy_state(), bj.partition().copy_state());
 }
 

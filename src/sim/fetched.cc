@@ -58,7 +58,11 @@ Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponseP
   for (const Buffer& batch : *batches) {
     const record::BatchHeader header = record::parse_header(batch.bytes());
     if (header.next_offset().value <= wanted) continue;
-    const bool hole = header.base_offset.value > fetched.next && !ledger.settings().compacted;
+    // A leader among several begins a term above what it gave out before and does not hold any
+    // more.
+    const bool first = ledger.may_be_first(header.leader_epoch.value, header.base_offset.value);
+    const bool gap = header.base_offset.value > fetched.next && !(first && !known.alone);
+    const bool hole = gap && !ledger.settings().compacted;
     if (hole && header.base_offset.value > partition.log_start_offset &&
         !ledger.may_jump(fetched.next, header.base_offset.value)) {
       scene.violate("G4", fmt::format("{}: wanted offset {}, got a batch at {}", name, fetched.next,

@@ -16,12 +16,13 @@ struct Known {
   int64_t high_watermark = 0;
   int64_t log_start = 0;
   int32_t epoch = -1;  // of the leader that answers, if the request named one
+  bool alone = true;   // there is one node
 
   // Whoever does not know the leader, if there are several nodes, may ask a follower, whose answer
   // may be behind.
   static Known of(const Ledger& ledger, int32_t epoch, bool alone) {
-    if (epoch < 0 && !alone) return {};
-    return {ledger.high_watermark_in(epoch), ledger.log_start_in(epoch), epoch};
+    if (epoch < 0 && !alone) return {.alone = alone};
+    return {ledger.high_watermark_in(epoch), ledger.log_start_in(epoch), epoch, alone};
   }
 };
 

@@ -251,6 +251,13 @@ void Ledger::failed_over_with_loss(int32_t epoch, int64_t ceiling) {
   deleted_below_ = 0;
 }
 
+bool Ledger::may_be_first(int32_t epoch, int64_t base) {
+  const auto [known, fresh] = first_batches_.emplace(epoch, base);
+  if (base > known->second) return false;
+  known->second = base;
+  return true;
+}
+
 bool Ledger::may_jump(int64_t from, int64_t to) const {
   return std::any_of(losses_.begin(), losses_.end(),
                      [&](const Loss& loss) { return from <= loss.ceiling && loss.ceiling <= to; });

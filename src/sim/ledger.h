@@ -108,6 +108,8 @@ class Ledger {
     void add(const Lost& other);
   };
   Lost lost_by(int32_t epoch) const;
+  // Of the batches of this epoch none is known that lies lower than this one.
+  bool may_be_first(int32_t epoch, int64_t base);
   // Whether offsets may be left out from one record to the next.
   bool may_jump(int64_t from, int64_t to) const;
 
@@ -165,6 +167,7 @@ class Ledger {
   Settings settings_;
   Hear hear_;
   std::map<Origin, Instant> sent_;
+  std::map<int32_t, int64_t> first_batches_;  // by epoch, of those that were read
   Claims claims_;
   std::map<Origin, int64_t> offsets_;    // of idempotent producers' records
   std::map<Origin, Instant> somewhere_;  // see acknowledged_somewhere()
