@@ -275,6 +275,7 @@ admin::StoreStatus Regions::store_status() const {
 void Regions::tick(kafka::Broker& broker) {
   if (!started_) return;
   terms_.tick(broker);
+  votes_.tick(broker);
   tails_.tick(broker);
   hand_overs_.tick(broker);
   operations_.tick(broker.now);
@@ -285,7 +286,8 @@ void Regions::tick(kafka::Broker& broker) {
 Instant Regions::next_deadline() const {
   if (!started_) return Instant::never();
   return std::min({terms_.next_deadline(), tails_.next_deadline(), links_.next_deadline(),
-                   operations_.next_deadline(), hand_overs_.next_deadline()});
+                   operations_.next_deadline(), hand_overs_.next_deadline(),
+                   votes_.next_deadline()});
 }
 
 }  // namespace magpie::node

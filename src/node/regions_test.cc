@@ -68,6 +68,26 @@ TEST_F(RegionsTest, WithoutTheControlStoreWritesGoOn) {
   EXPECT_EQ(produce_at(0, "still"), ErrorCode::kNone);
 }
 
+// Else one error of a disk, at a start, stops writes whenever the store is away.
+TEST_F(RegionsTest, ASiteWhoseDiskRefusedItsVotesVotesWhenItCanReadThem) {
+  start();
+  create(0);
+  world_.run_for(Duration::seconds(2));
+  for (const size_t other : {1u, 2u}) {
+    world_.crash(other);
+    world_.node(other).disk.set_unreadable("control/accepted-epochs");
+    world_.boot(other);
+    world_.run_for(Duration::seconds(5));
+    EXPECT_TRUE(world_.node(other).has_logged("votes_unreadable"));
+    EXPECT_FALSE(world_.node(other).has_logged("votes_read"));
+    world_.node(other).disk.set_unreadable(std::nullopt);
+  }
+  world_.run_for(Duration::seconds(2));
+  for (size_t i = 0; i < 3; ++i) world_.cut_store(i);
+  world_.run_for(Duration::seconds(30));
+  EXPECT_EQ(produce_at(0, "still"), ErrorCode::kNone);
+}
+
 TEST_F(RegionsTest, WithoutStoreAndOtherRegionsNothingIsAcknowledged) {
   start();
   create(0);

@@ -10,6 +10,7 @@ namespace {
 
 // Far more than a cluster has groups.
 constexpr uint64_t kFileBytesMax = 16 * 1024 * 1024;
+constexpr Duration kTryAgain = Duration::seconds(1);
 
 int32_t to_millis(Duration duration) {
   return static_cast<int32_t>(duration.to_milliseconds());
@@ -36,12 +37,25 @@ void Votes::step(kafka::Broker& broker, const port::DiskDone& done) {
   Status status = missing ? Status() : done.status;
   if (status) status = gate_.restore(broker.now.instant, missing ? "" : done.data.text());
   votes_ = status.has_value();
-  if (votes_) return;
+  const bool was_refused = std::exchange(is_refused_, !votes_);
+  if (!votes_ && !done.status) next_try_ = broker.now.instant + kTryAgain;
+  if (was_refused && votes_) {
+    broker.effects.add(port::LogLine{
+        port::Severity::kInfo, "votes_read",
+        fmt::format("{} can be read; this site votes on failovers", kAcceptedEpochsPath)});
+  }
+  if (votes_ || was_refused) return;
   broker.effects.add(port::LogLine{
       port::Severity::kError, "votes_unreadable",
       fmt::format("{} cannot be read: {}. This site does not vote on failovers until it can; if it "
                   "is damaged, rebuild the node from an empty directory",
                   kAcceptedEpochsPath, status.error().message)});
+}
+
+void Votes::tick(kafka::Broker& broker) {
+  if (broker.now.instant < next_try_) return;
+  next_try_ = Instant::never();
+  start(broker.effects);
 }
 
 void Votes::answer(kafka::Broker& broker, const link::Message& question, const Reply& reply) {

@@ -30,9 +30,12 @@ class Votes {
   Votes(port::FileRef file, const control::State& state, kafka::PartitionTable& partitions,
         const LeaderSight& sight, const DriverSettings& driver);
 
-  // Reads what was accepted in earlier lives; until then, and if it cannot be read, this site does
-  // not vote.
+  // Reads what was accepted in earlier lives; until then this site does not vote. What the disk
+  // refuses to give is tried again every second: without this vote a leader may have to stop when
+  // the control store is away (G13). A damaged file stays damaged.
   void start(port::Effects& effects);
+  void tick(kafka::Broker& broker);
+  Instant next_deadline() const { return next_try_; }
   void step(kafka::Broker& broker, const port::DiskDone& done);
 
   // A question of another node, or of this one. What is no question is not answered.
@@ -58,6 +61,8 @@ class Votes {
   const LeaderSight& sight_;
   const DriverSettings& driver_;
   bool votes_ = false;
+  bool is_refused_ = false;  // and that was said
+  Instant next_try_ = Instant::never();
 };
 
 }  // namespace magpie::node

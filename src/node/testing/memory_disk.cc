@@ -67,6 +67,9 @@ port::DiskDone MemoryDisk::carry_out(const port::SyncFile& effect) {
 }
 
 port::DiskDone MemoryDisk::carry_out(const port::ReadFile& effect) {
+  if (unreadable_ == effect.file->path) {
+    return done(effect, fail(ErrorKind::kIo, effect.file->path + ": input/output error"));
+  }
   const auto found = files_.find(effect.file->path);
   if (found == files_.end()) return done(effect, not_found(effect.file->path));
   port::DiskDone answer = done(effect);

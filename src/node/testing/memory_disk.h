@@ -38,6 +38,9 @@ class MemoryDisk {
     write_error_ = std::move(error);
   }
 
+  // While set, this file cannot be read.
+  void set_unreadable(std::optional<std::string> path) { unreadable_ = std::move(path); }
+
   // While set, folders below it, or to come there, are not moved and not removed.
   void hold_folders(std::optional<std::string> path_begin) { stuck_ = std::move(path_begin); }
 
@@ -71,6 +74,7 @@ class MemoryDisk {
   std::optional<Error> write_error_;
   std::string error_below_;
   std::optional<std::string> stuck_;
+  std::optional<std::string> unreadable_;
 };
 
 }  // namespace magpie::node::testing
