@@ -227,8 +227,9 @@ void Host::look_at_phase() {
     const bool early = node_->failure().find("holds its lease") != std::string::npos;
     // So does who starts a node of a region that is out.
     const bool out = node_->failure().find("magpie region readmit") != std::string::npos;
-    // And whose copy of the state does not have it, while the store is one that it does not know.
-    const bool strange = scene_.region_was_out && store_ != nullptr && store_->is_rolled_back();
+    // And whose copy of the state, which is written late, does not have it yet, while the store is
+    // one that it does not know.
+    const bool strange = store_ != nullptr && store_->is_rolled_back();
     if (!scene_.damaged && !early && !out && !strange) {
       scene_.violate("G12", "the node refuses undamaged data: " + node_->failure());
     }

@@ -175,10 +175,24 @@ void Operator::settle() {
     const control::Leadership& term = state.leadership(name);
     if (!term.exists()) continue;
     const control::Node* leader = state.find_node(term.leader.node);
-    if (leader == nullptr || leader->incarnation != term.leader.incarnation) {
+    if (leader != nullptr && leader->incarnation == term.leader.incarnation) continue;
+    if (is_stranded(state, term)) {
+      scene_.probe("group_stranded");
+      requester_.fail_over_with_loss(name);
+    } else {
       fail_over(name, state);
     }
   }
+}
+
+// Everybody who could lead without loss may have lost what it said it holds.
+bool Operator::is_stranded(const control::State& state, const control::Leadership& term) const {
+  return !knobs_.fsync.empty() &&
+         std::none_of(term.promotable.begin(), term.promotable.end(),
+                      [&](const control::Member& member) {
+                        const control::Node* node = state.find_node(member.node);
+                        return node != nullptr && node->incarnation == member.incarnation;
+                      });
 }
 
 }  // namespace magpie::sim

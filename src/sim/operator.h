@@ -36,6 +36,7 @@ class Operator {
   bool fail_over_lone_leader(const control::State& state);
   void switch_over(const std::string& group, const control::State& state);
   void fail_over(const std::string& group, const control::State& state);
+  bool is_stranded(const control::State& state, const control::Leadership& term) const;
   bool promote(const std::string& group, NodeId target);
   void continue_switchover(const std::string& group, Switchover& switchover);
   void abandon(const std::string& group, const Switchover& switchover);

@@ -220,6 +220,7 @@ void Producer::answered(size_t index, uint64_t serial,
   found->in_flight = false;
   ErrorCode error = ErrorCode::kRequestTimedOut;
   int64_t base_offset = -1;
+  int64_t log_start = -1;
   if (response) {
     if (response->responses.size() != 1 || response->responses[0].partition_responses.size() != 1) {
       return around_.scene.violate("protocol",
@@ -228,8 +229,8 @@ void Producer::answered(size_t index, uint64_t serial,
     const auto& partition = response->responses[0].partition_responses[0];
     error = partition.error_code;
     base_offset = partition.base_offset;
+    log_start = partition.log_start_offset;
   }
-  const bool first = found == lane.batches.begin();
   if (error == ErrorCode::kNone) {
     stored(lane, *found, base_offset);
     lane.batches.erase(found);
@@ -237,7 +238,7 @@ void Producer::answered(size_t index, uint64_t serial,
     stored_long_ago(lane, *found);
     lane.batches.erase(found);
   } else if (settings_.idempotent) {
-    refused(lane, *found, error, first);
+    refused(lane, *found, error, log_start);
   } else {
     // It may be stored or not; sending it again could store it twice.
     brokers_.look_again();
@@ -253,6 +254,7 @@ void Producer::stored(Lane& lane, const Batch& batch, int64_t base_offset) {
     const Origin origin{identity(), batch.first_number + i};
     lane.ledger->acknowledged(base_offset + i, origin, settings_.idempotent, crc);
   }
+  lane.last_offset = std::max(lane.last_offset, base_offset + batch.count - 1);
   if (around_.knobs.impatient_producers || random_.chance(1, 4)) check_readable(lane);
 }
 
@@ -288,7 +290,7 @@ void Producer::check_readable(Lane& lane) {
           });
 }
 
-void Producer::refused(Lane& lane, const Batch& batch, ErrorCode error, bool first) {
+void Producer::refused(Lane& lane, const Batch& batch, ErrorCode error, int64_t log_start) {
   around_.scene.note("refused", static_cast<int>(error), batch.serial);
   lane.sends_again = true;
   brokers_.look_again();
@@ -300,7 +302,14 @@ void Producer::refused(Lane& lane, const Batch& batch, ErrorCode error, bool fir
   const bool sequence_lost =
       error == ErrorCode::kOutOfOrderSequenceNumber || error == ErrorCode::kUnknownProducerId;
   // Behind a batch that failed, all others are out of order.
+  const bool first = &batch == &lane.batches.front();
   if (sequence_lost && !first) return around_.scene.probe("out_of_order_behind_a_failure");
+  // None of its records is left, and a copy that was begun since never knew it. Java's client looks
+  // at the same, and begins anew.
+  if (error == ErrorCode::kUnknownProducerId && log_start > lane.last_offset) {
+    around_.scene.probe("producer_forgotten");
+    return begin_anew();
+  }
   if (sequence_lost && lane.ledger->lost_power()) return begin_anew();
   if (sequence_lost && lane.ledger->failed_over_with_loss()) return begin_anew();
   around_.scene.violate("G8", fmt::format("{}: producer {} sends sequence {}, all before it is "

@@ -53,6 +53,7 @@ class Producer : public Client {
     std::deque<Batch> batches;  // not acknowledged yet, in order
     int64_t next_number = 0;
     int32_t next_sequence = 0;
+    int64_t last_offset = -1;  // of those that were acknowledged
     bool sends_again = false;  // something failed: wait for the rest, then send all again
   };
 
@@ -63,7 +64,7 @@ class Producer : public Client {
   void send_unsent(Lane& lane);
   void send(Lane& lane, Batch& batch);
   void answered(size_t lane, uint64_t serial, const std::optional<wire::ProduceResponse>& response);
-  void refused(Lane& lane, const Batch& batch, wire::ErrorCode error, bool first);
+  void refused(Lane& lane, const Batch& batch, wire::ErrorCode error, int64_t log_start);
   void stored(Lane& lane, const Batch& batch, int64_t base_offset);
   void stored_long_ago(Lane& lane, const Batch& batch);
   void check_readable(Lane& lane);

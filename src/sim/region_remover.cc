@@ -71,7 +71,6 @@ void RegionRemover::remove(const control::State& state, const std::string& regio
   auto decided = control::decide_remove_region(state, region, scene_.wall(),
                                                Duration::seconds(knobs_.lease_seconds));
   if (!decided) return scene_.probe("removal_refused");
-  scene_.region_was_out = scene_.region_was_out || decided->answer.removed;
   commit(std::move(decided->transaction),
          decided->answer.removed ? "region_removed" : "region_leaving");
 }

@@ -48,8 +48,6 @@ class Scene {
   std::optional<Violation> violation;
   // Stored bytes were damaged on purpose: refusing to serve them is right.
   bool damaged = false;
-  // A region was taken out: a node of it may not know yet that it is back.
-  bool region_was_out = false;
   // Faults are over and everybody must get on with it.
   bool healed = false;
 };
