@@ -65,7 +65,8 @@ std::vector<Change> decide(const Turn& turn, const Group& group, const OffsetCom
     reply.positions.push_back({commit.at, error});
     if (error != GroupError::kNone) continue;
     Position position{commit.offset, commit.leader_epoch, commit.metadata.value_or(""),
-                      turn.now.wall, expiry(turn.now, request.retention_time_ms)};
+                      commit_time(turn, commit.at.topic),
+                      expiry(turn.now, request.retention_time_ms)};
     changes.push_back({group.id(), PositionStored{commit.at, std::move(position)}});
   }
   return changes;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/time.h"
 #include "group/messages.h"
 #include "group/offset_records.h"
 #include "port/effect.h"
@@ -34,16 +35,19 @@ struct AppendFailed {
   AppendFailure failure = AppendFailure::kNotDurable;
 };
 
-// The topic is gone, and its positions with it.
+// The topic is gone, and its positions with it; those committed later than `until` are another
+// topic's, which has its name now.
 struct TopicDeleted {
   std::string topic;
+  WallTime until{INT64_MAX};
 };
 
 // Positions in the topic are from now on those in `to`, for example because they are put aside
-// while it is away.
+// while it is away. `until` as above.
 struct TopicRenamed {
   std::string topic;
   std::string to;
+  WallTime until{INT64_MAX};
 };
 
 using Event = std::variant<JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit, OffsetDelete,

@@ -23,10 +23,13 @@ struct GroupLimits {
   size_t position_metadata_bytes = 4'096;
   // Appends handed out and not yet reported back. Requests that need another one are refused with
   // COORDINATOR_NOT_AVAILABLE, which clients retry. The coordinator's own appends (a group became
-  // empty, a topic was deleted) come on top: at most one per group for each such event.
+  // empty, a topic was deleted) come on top: at most one per group for each such event at a time.
   size_t pending_appends = 10'000;
   // Removals one expiry step hands out; the rest follows in the next steps.
   size_t removals_per_step = 1'000;
+  // Groups that are looked at when positions of topics that were renamed or deleted are still where
+  // they were; the rest follows in the next steps.
+  size_t moves_per_step = 1'000;
 };
 
 struct GroupConfig {
@@ -44,6 +47,8 @@ struct GroupConfig {
   // Between the steps of one expiry sweep (GroupLimits::removals_per_step), so that requests are
   // answered in between.
   Duration sweep_pause = Duration::milliseconds(100);
+  // Until positions that could not be moved with their topic are tried again.
+  Duration move_retry_interval = Duration::seconds(1);
   GroupLimits limits;
 };
 

@@ -28,8 +28,12 @@ struct Serve {
   void operator()(const OffsetCommit& request) const { commit(turn, request); }
   void operator()(const OffsetDelete& request) const { delete_positions(turn, request); }
   void operator()(const DeleteGroups& request) const { delete_groups(turn, request); }
-  void operator()(const TopicDeleted& event) const { forget_topic(turn, event); }
-  void operator()(const TopicRenamed& event) const { rename_topic(turn, event); }
+  void operator()(const TopicDeleted& event) const {
+    move_topic(turn, {event.topic, std::nullopt, event.until, {}});
+  }
+  void operator()(const TopicRenamed& event) const {
+    move_topic(turn, {event.topic, event.to, event.until, {}});
+  }
   void operator()(const AppendCommitted& event) const {
     finish_append(turn, event.id, std::nullopt);
   }
@@ -157,6 +161,8 @@ void GroupCoordinator::stop(Output& out) {
   state_->appends.clear();
   state_->deletions.clear();
   state_->topics_early.clear();
+  state_->moves.clear();
+  state_->moves_at = Instant::never();
   state_->sweep_at = Instant::never();
   state_->sweep_from.clear();
 }
@@ -178,11 +184,12 @@ void GroupCoordinator::tick(const Now& now, Output& out) {
   if (!state_->serving) return;
   Turn turn{*state_, now, out};
   while (const auto timer = state_->timers.take_due(now.instant)) fire(turn, *timer);
+  if (state_->moves_at <= now.instant) retry_moves(turn);
   if (state_->sweep_at <= now.instant) sweep(turn);
 }
 
 Instant GroupCoordinator::next_deadline() const {
-  return std::min(state_->timers.next(), state_->sweep_at);
+  return std::min({state_->timers.next(), state_->moves_at, state_->sweep_at});
 }
 
 OffsetFetchAnswer GroupCoordinator::fetch_positions(const OffsetFetch& request) const {

@@ -73,7 +73,8 @@ class GroupCoordinator {
   // Everything was loaded: requests are served from now on, and what was reported of topics in the
   // meantime happens to their positions. Afterwards the caller should deliver
   // TopicDeleted for each of topics_with_positions() that does not exist any more, because a crash
-  // may have come between the deletion of a topic and the removal of its positions.
+  // may have come between the deletion of a topic and the removal of its positions; or, of one that
+  // is away, TopicRenamed.
   void finish_loading(const Now& now, Output& out);
 
   // Answers everything that waits with NOT_COORDINATOR and forgets all groups; load() may begin

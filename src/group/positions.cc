@@ -1,6 +1,5 @@
 #include "group/positions.h"
 
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,22 +24,6 @@ GroupError check_deletion(const Group* group) {
 
 bool is_known(const CoordinatorState& state, const Group& group, const TopicPartition& at) {
   return group.changing.count(at) != 0 || state.durable.find_position(group.id(), at) != nullptr;
-}
-
-// With `changes`, in one append.
-void remove_positions(Turn& turn, Group& group, const std::string& topic,
-                      std::vector<Change> changes) {
-  std::set<TopicPartition> gone;
-  if (const DurableGroup* stored = turn.state.durable.find(group.id())) {
-    for (const auto& [at, position] : stored->positions) {
-      if (at.topic == topic) gone.insert(at);
-    }
-  }
-  for (const auto& [at, count] : group.changing) {
-    if (at.topic == topic) gone.insert(at);
-  }
-  for (const TopicPartition& at : gone) changes.push_back({group.id(), PositionRemoved{at}});
-  if (!changes.empty()) append(turn, group, std::move(changes), NobodyWaits{});
 }
 
 // --- fetch -------------------------------------------------------------------------------------
@@ -96,25 +79,6 @@ void finish_offset_delete(Turn& turn, HeldOffsetDelete held, std::optional<Appen
   turn.reply(held.token, std::move(held.reply));
 }
 
-void forget_topic(Turn& turn, const TopicDeleted& event) {
-  for (auto& [id, group] : turn.state.groups) remove_positions(turn, group, event.topic, {});
-}
-
-// What is still under way was committed too late to be kept.
-void rename_topic(Turn& turn, const TopicRenamed& event) {
-  for (auto& [id, group] : turn.state.groups) {
-    std::vector<Change> changes;
-    const DurableGroup* stored = turn.state.durable.find(id);
-    if (stored != nullptr && !group.is(GroupState::kDead)) {
-      for (const auto& [at, position] : stored->positions) {
-        if (at.topic != event.topic) continue;
-        changes.push_back({id, PositionStored{{event.to, at.partition}, position}});
-      }
-    }
-    remove_positions(turn, group, event.topic, std::move(changes));
-  }
-}
-
 OffsetFetchAnswer fetch(const CoordinatorState& state, const OffsetFetch& request) {
   OffsetFetchAnswer answer;
   if (!state.serving) {
@@ -125,11 +89,15 @@ OffsetFetchAnswer fetch(const CoordinatorState& state, const OffsetFetch& reques
   const Group* group = live == state.groups.end() ? nullptr : &live->second;
   if (request.positions) {
     for (const TopicPartition& at : *request.positions) {
-      answer.positions.push_back(fetch_one(group, state.durable.find_position(request.group_id, at),
-                                           at, request.require_stable));
+      const Position* position = state.durable.find_position(request.group_id, at);
+      if (position != nullptr && is_moving(state, request.group_id, at, *position)) {
+        position = nullptr;
+      }
+      answer.positions.push_back(fetch_one(group, position, at, request.require_stable));
     }
   } else if (const DurableGroup* stored = state.durable.find(request.group_id)) {
     for (const auto& [at, position] : stored->positions) {
+      if (is_moving(state, request.group_id, at, position)) continue;
       answer.positions.push_back(fetch_one(group, &position, at, request.require_stable));
     }
   }

@@ -1,5 +1,4 @@
-// OffsetDelete, OffsetFetch and what the end of a topic means for positions.
-// Internal to `group`.
+// OffsetDelete and OffsetFetch. Internal to `group`.
 #pragma once
 
 #include <optional>
@@ -9,8 +8,6 @@
 namespace magpie::group {
 
 void delete_positions(Turn& turn, const OffsetDelete& request);
-void forget_topic(Turn& turn, const TopicDeleted& event);
-void rename_topic(Turn& turn, const TopicRenamed& event);
 OffsetFetchAnswer fetch(const CoordinatorState& state, const OffsetFetch& request);
 
 // The removals of an OffsetDelete were stored, or could not be.

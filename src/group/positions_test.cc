@@ -105,52 +105,5 @@ TEST(OffsetDelete, IsAcknowledgedWhenDurableAndUndoneByNothing) {
   EXPECT_EQ(state_of(bench, "g"), "Dead");
 }
 
-TEST(TopicDeleted, TakesItsPositionsInEveryGroupAlsoThoseUnderWay) {
-  TestBench bench;
-  commit_outside(bench, "g", kOrders0);
-  commit_outside(bench, "g", kReturns0);
-  commit_outside(bench, "h", {"orders", 1});
-  bench.holds_appends = true;
-  commit_outside(bench, "g", {"orders", 7});
-  bench.deliver(TopicDeleted{"orders"});
-  bench.settle();
-  EXPECT_EQ(position(bench, "g", kOrders0), -1);
-  EXPECT_EQ(position(bench, "g", {"orders", 7}), -1);
-  EXPECT_EQ(position(bench, "g", kReturns0), 5);
-  EXPECT_EQ(state_of(bench, "h"), "Dead");
-  EXPECT_EQ(bench.coordinator->topics_with_positions(), (std::set<std::string>{"returns"}));
-}
-
-TEST(TopicRenamed, ItsPositionsMoveInEveryGroup) {
-  TestBench bench;
-  commit_outside(bench, "g", kOrders0);
-  commit_outside(bench, "g", kReturns0);
-  commit_outside(bench, "h", {"orders", 1});
-  bench.deliver(TopicRenamed{"orders", "away"});
-  bench.settle();
-  EXPECT_EQ(position(bench, "g", kOrders0), -1);
-  EXPECT_EQ(position(bench, "g", {"away", 0}), 5);
-  EXPECT_EQ(position(bench, "h", {"away", 1}), 5);
-  EXPECT_EQ(position(bench, "g", kReturns0), 5);
-  bench.restart();
-  bench.deliver(TopicRenamed{"away", "orders"});
-  bench.settle();
-  EXPECT_EQ(position(bench, "g", kOrders0), 5);
-  EXPECT_EQ(bench.coordinator->topics_with_positions(),
-            (std::set<std::string>{"orders", "returns"}));
-}
-
-TEST(TopicRenamed, WhatIsUnderWayStaysInNoTopic) {
-  TestBench bench;
-  commit_outside(bench, "g", kOrders0);
-  bench.holds_appends = true;
-  commit_outside(bench, "g", {"orders", 7});
-  bench.deliver(TopicRenamed{"orders", "away"});
-  bench.settle();
-  EXPECT_EQ(position(bench, "g", {"orders", 7}), -1);
-  EXPECT_EQ(position(bench, "g", kOrders0), -1);
-  EXPECT_EQ(position(bench, "g", {"away", 0}), 5);
-}
-
 }  // namespace
 }  // namespace magpie::group

@@ -438,7 +438,15 @@ void RandomWalk::check_positions() {
     for (const FetchedPosition& position : answer.positions) {
       fetched[position.at] = position.offset.value;
     }
-    expect(fetched == positions_[group_id], "positions are those that were durably committed");
+    for (const auto& [at, offset] : positions_[group_id]) {
+      // A topic that is deleted: its positions are not shown while they go.
+      if (at.topic == "returns" && fetched.count(at) == 0) continue;
+      const auto found = fetched.find(at);
+      expect(found != fetched.end() && found->second == offset,
+             "positions are those that were durably committed");
+      fetched.erase(at);
+    }
+    expect(fetched.empty(), "no position is shown that is not durable");
   }
 }
 

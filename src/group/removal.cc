@@ -42,7 +42,7 @@ void erase_group(Turn& turn, const std::string& group_id) {
   turn.state.groups.erase(group_id);
 }
 
-// Something else about the group is still under way, the deletion of a topic for example.
+// Something else about the group is still under way.
 void start_over(Turn& turn, Group& group) {
   turn.state.timers.cancel_group(group.id());
   Group fresh(group.id(), turn.now.wall);

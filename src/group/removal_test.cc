@@ -105,9 +105,22 @@ TEST(DeleteGroups, ATopicThatGoesMeanwhileDoesNotDisturb) {
   bench.send(deleting({"g"}));
   bench.deliver(TopicDeleted{"orders"});
   bench.settle_one();
-  EXPECT_EQ(state_of(bench, "g"), "Empty");  // until the second append is decided
-  bench.settle_one();
   EXPECT_EQ(state_of(bench, "g"), "Dead");
+  EXPECT_TRUE(bench.undecided.empty()) << "the removal took its positions";
+  bench.advance(Duration::seconds(1));
+  EXPECT_TRUE(bench.undecided.empty());
+}
+
+TEST(DeleteGroups, ARemovalThatFailsLeavesATopicThatWentToGo) {
+  TestBench bench;
+  bench.send(committing("g", "", -1, kOrders0, 5));
+  bench.holds_appends = true;
+  bench.send(deleting({"g"}));
+  bench.deliver(TopicDeleted{"orders"});
+  bench.fail(AppendFailure::kNotDurable);
+  bench.advance(Duration::seconds(1));
+  bench.settle();
+  EXPECT_TRUE(bench.coordinator->durable().groups().empty());
 }
 
 TEST(DeleteGroups, AGroupThatOnlyGaveOutAnIdNeedsNoRecord) {

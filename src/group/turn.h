@@ -21,6 +21,7 @@
 #include "group/group_config.h"
 #include "group/queries.h"
 #include "group/timers.h"
+#include "group/topic_moves.h"
 
 namespace magpie::group {
 
@@ -46,6 +47,10 @@ struct CoordinatorState {
   uint64_t next_append = 1;
   std::map<uint64_t, PendingDeletion> deletions;
   uint64_t next_deletion = 1;
+
+  // Moves that are not over, in the order in which they began, and when to go on with them.
+  std::vector<TopicMove> moves;
+  Instant moves_at = Instant::never();
 
   // Expiry sweep: when to go on, and with which group.
   Instant sweep_at = Instant::never();

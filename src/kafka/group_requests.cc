@@ -1,5 +1,6 @@
 #include "kafka/group_requests.h"
 
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,25 +41,42 @@ void GroupRequests::finish_loading(Broker& broker) {
   coordinator_.finish_loading(broker.now, out);
   carry_out(broker, out);
   const auto kept = control::deleted_by_name(broker.control.state());
-  for (const std::string& topic : coordinator_.topics_with_positions()) {
-    const auto last = kept.find(topic);
-    if (last != kept.end() && broker.control.state().find_topic(topic) == nullptr) {
-      topic_put_aside(broker, topic, last->second.front());
-    } else {
-      settle_topic(broker, topic);
-    }
+  const std::set<std::string> topics = coordinator_.topics_with_positions();
+  // What must leave a name first: then what comes back to it meets only its own.
+  for (const std::string& topic : topics) {
+    if (is_aside(topic)) continue;
+    const auto of_name = kept.find(topic);
+    settle_name(broker, topic, of_name == kept.end() ? std::vector<Uuid>() : of_name->second);
+  }
+  for (const std::string& topic : topics) {
+    if (is_aside(topic)) settle_aside(broker, topic);
   }
 }
 
-// What the state says of a topic in which positions stand.
-void GroupRequests::settle_topic(Broker& broker, const std::string& topic) {
+// Positions stand under this name. `kept` had it, the last that was deleted first: a position
+// belongs to the first that was deleted after its commit, or else to the topic that exists.
+void GroupRequests::settle_name(Broker& broker, const std::string& name,
+                                const std::vector<Uuid>& kept) {
   const control::State& state = broker.control.state();
-  if (!is_aside(topic)) {
-    if (state.find_topic(topic) == nullptr) topic_deleted(broker, topic);
+  const bool exists = state.find_topic(name) != nullptr;
+  if (kept.empty()) {
+    if (!exists) topic_deleted(broker, name);
     return;
   }
-  const auto id = topic_aside(topic);
-  if (!id) return topic_deleted(broker, topic);
+  const auto deleted = control::deleted_topics(state);
+  for (auto id = kept.rbegin(); id != kept.rend(); ++id) {
+    const WallTime before{deleted.at(*id).deleted_at.millis - 1};
+    step(broker, group::TopicRenamed{name, aside_name(*id), before});
+  }
+  // Nobody else is left, whatever the clock said that stamped them.
+  if (!exists) topic_put_aside(broker, name, kept.front());
+}
+
+// Positions are put aside under this name.
+void GroupRequests::settle_aside(Broker& broker, const std::string& name) {
+  const control::State& state = broker.control.state();
+  const auto id = topic_aside(name);
+  if (!id) return topic_deleted(broker, name);
   if (control::is_kept(state, *id)) return;
   const control::Topic* restored = state.find_topic(*id);
   if (restored == nullptr) return topic_purged(broker, *id);

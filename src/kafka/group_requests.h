@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "base/uuid.h"
 #include "group/group_coordinator.h"
@@ -60,7 +62,8 @@ class GroupRequests {
 
  private:
   void step(Broker& broker, group::Event event);
-  void settle_topic(Broker& broker, const std::string& topic);
+  void settle_name(Broker& broker, const std::string& name, const std::vector<Uuid>& kept);
+  void settle_aside(Broker& broker, const std::string& name);
   void carry_out(Broker& broker, group::Output& out);
   void append(Broker& broker, const group::Append& append);
 
