@@ -14,6 +14,7 @@ class Expiry {
  public:
   Expiry(const Turn& turn, const Group& group)
       : group_(group),
+        kept_prefix_(turn.state.config.kept_prefix),
         now_(turn.now.wall.millis),
         keep_since_(now_ - turn.state.config.offsets_retention.to_milliseconds()) {}
 
@@ -25,6 +26,7 @@ class Expiry {
   }
 
   bool has_expired(const TopicPartition& at, const Position& position) const {
+    if (!kept_prefix_.empty() && at.topic.starts_with(kept_prefix_)) return false;
     if (group_.changing.count(at) != 0 || group_.is_subscribed_to(at.topic)) return false;
     if (position.expires_at) return now_ >= position.expires_at->millis;
     return last_used(position) <= keep_since_;
@@ -39,6 +41,7 @@ class Expiry {
   }
 
   const Group& group_;
+  const std::string& kept_prefix_;
   int64_t now_;
   int64_t keep_since_;
 };

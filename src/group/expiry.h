@@ -5,7 +5,8 @@
 // ask); positions of a group that never had members expire one by one after their last commit; of a
 // stable consumer group only those of topics that nobody in it subscribes to. A commit that named
 // its own retention time (OffsetCommit 2 to 4) keeps it. Time is the broker's wall clock. A group
-// with no members and no positions goes too.
+// with no members and no positions goes too. Positions of a topic that is away
+// (GroupConfig::kept_prefix) wait for it, and their group with them.
 #pragma once
 
 #include "group/turn.h"

@@ -83,6 +83,27 @@ TEST(Expiry, AStableConsumerGroupLosesOnlyTopicsThatNobodySubscribes) {
   EXPECT_EQ(state_of(bench, "g"), "Stable");
 }
 
+TEST(Expiry, PositionsOfATopicThatIsAwayWaitForIt) {
+  GroupConfig config = one_hour();
+  config.kept_prefix = "away/";
+  TestBench bench(config);
+  bench.send(committing("g", "", -1, kOrders0, 1));
+  OffsetCommit short_lived = committing("g", "", -1, kReturns0, 2);
+  short_lived.retention_time_ms = 60'000;
+  bench.send(short_lived);
+  bench.deliver(TopicRenamed{"orders", "away/1"});
+  bench.deliver(TopicRenamed{"returns", "away/2"});
+  bench.advance(minutes(300));
+  EXPECT_EQ(state_of(bench, "g"), "Empty");
+  bench.deliver(TopicRenamed{"away/1", "orders"});
+  bench.deliver(TopicRenamed{"away/2", "returns"});
+  EXPECT_EQ(position(bench, "g", kOrders0), 1);
+  EXPECT_EQ(position(bench, "g", kReturns0), 2);
+  bench.advance(minutes(59));
+  EXPECT_EQ(position(bench, "g", kOrders0), 1) << "it has its whole time again";
+  EXPECT_EQ(position(bench, "g", kReturns0), -1);
+}
+
 TEST(Expiry, ALiveGroupOfAnotherTypeLosesNothing) {
   TestBench bench(one_hour());
   JoinGroup connect = joining("g", "a");

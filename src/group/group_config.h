@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "base/time.h"
 
@@ -43,6 +44,9 @@ struct GroupConfig {
   Duration new_member_join_timeout = Duration::seconds(300);
   // How long positions outlive the group's last use of them (offsets.retention.minutes).
   Duration offsets_retention = Duration::seconds(7 * 24 * 3'600);
+  // Positions in topics whose names begin with it are kept for a topic that is away and do not
+  // expire. Empty: there are none.
+  std::string kept_prefix;
   Duration retention_check_interval = Duration::seconds(300);
   // Between the steps of one expiry sweep (GroupLimits::removals_per_step), so that requests are
   // answered in between.

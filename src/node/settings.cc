@@ -7,6 +7,7 @@
 #include <string>
 
 #include "control/broker_configs.h"
+#include "kafka/positions_aside.h"
 
 namespace magpie::node {
 namespace {
@@ -87,6 +88,7 @@ group::GroupConfig group_config(const NodeConfig& config) {
   group.session_timeout_max = config.group_session_timeout_max;
   group.initial_rebalance_delay = config.group_initial_rebalance_delay;
   group.offsets_retention = config.offsets_retention;
+  group.kept_prefix = kafka::kAsidePrefix;
   group.limits.groups = static_cast<size_t>(config.limits.groups);
   group.limits.members_per_group = static_cast<size_t>(config.limits.members_per_group);
   return group;
