@@ -170,5 +170,18 @@ TEST(LineSplitter, CutsLinesHoweverTheyArrive) {
   }
 }
 
+// Lines that were taken, and a long one in parts, in one stream.
+TEST(LineSplitter, ALongLineEndsWhereItsLastPartDoes) {
+  LineSplitter splitter(100);
+  std::vector<std::string> lines;
+  for (const char* part : {"a\nb", "bb", "bbb", "b\n\nc", "c\nd\n", "e"}) {
+    ASSERT_TRUE(splitter.add(part));
+    while (auto line = splitter.next()) lines.push_back(*line);
+  }
+  EXPECT_EQ(lines, (std::vector<std::string>{"a", "bbbbbbb", "", "cc", "d"}));
+  EXPECT_EQ(splitter.rest(), "e");
+  EXPECT_FALSE(splitter.add(std::string(100, 'e'))) << "all parts count";
+}
+
 }  // namespace
 }  // namespace magpie::store

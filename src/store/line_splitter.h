@@ -18,20 +18,25 @@ class LineSplitter {
     if (too_long_) return false;
     // What was handed out is dropped only now, so that taking many lines costs no copies.
     pending_.erase(0, taken_);
+    searched_ -= taken_;
     taken_ = 0;
     pending_.append(bytes);
-    const size_t end = pending_.rfind('\n');
-    const size_t tail = end == std::string::npos ? pending_.size() : pending_.size() - end - 1;
-    too_long_ = tail > line_bytes_max_;
+    const size_t end = bytes.rfind('\n');
+    tail_ = end == std::string_view::npos ? tail_ + bytes.size() : bytes.size() - end - 1;
+    too_long_ = tail_ > line_bytes_max_;
     return !too_long_;
   }
 
   // The next whole line, without its end.
   std::optional<std::string> next() {
-    const size_t end = too_long_ ? std::string::npos : pending_.find('\n', taken_);
-    if (end == std::string::npos) return std::nullopt;
+    if (too_long_) return std::nullopt;
+    const size_t end = pending_.find('\n', searched_);
+    if (end == std::string::npos) {
+      searched_ = pending_.size();
+      return std::nullopt;
+    }
     std::string line = pending_.substr(taken_, end - taken_);
-    taken_ = end + 1;
+    taken_ = searched_ = end + 1;
     return line;
   }
 
@@ -42,6 +47,8 @@ class LineSplitter {
   size_t line_bytes_max_;
   std::string pending_;
   size_t taken_ = 0;
+  size_t searched_ = 0;  // no line ends between what was taken and here: a long one has many parts
+  size_t tail_ = 0;      // bytes after the last line end
   bool too_long_ = false;
 };
 
