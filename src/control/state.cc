@@ -137,6 +137,7 @@ void State::take_over(const Change& change, Meaning meaning, std::vector<Differe
     } else if (const auto held = topic_configs_.find(*topic); held != topic_configs_.end()) {
       topic_configs_.erase(held);
     }
+    note_groups_of(std::string(*topic));
     differences.push_back(TopicConfigsChanged{std::string(*topic)});
   } else if (without_prefix(change.key, kCreatedPrefix)) {
     created_partitions_.erase(change.key);

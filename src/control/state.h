@@ -180,7 +180,7 @@ class State {
 
   // --- where partitions are ---
   // The group that a partition belongs to. REQUIRES: the topic exists.
-  std::string group_of(const Topic& topic, PartitionIndex partition) const;
+  const std::string& group_of(const Topic& topic, PartitionIndex partition) const;
   // In the order of the group's regions. In each region it is the node that the topic's placement
   // names, if it is one of that region, and otherwise the region's node with the lowest id.
   std::vector<Place> nodes_hosting(const Topic& topic, PartitionIndex partition) const;
@@ -227,6 +227,7 @@ class State {
   void replace_topic(std::string_view name, Topic* topic, std::vector<Difference>& differences);
   static Groups built_in_groups();
   void count_partitions(const Topic& topic, int64_t sign);
+  void note_groups_of(const std::string& topic);
 
   Revision revision_ = 0;
   Entries entries_;
@@ -236,7 +237,12 @@ class State {
   std::map<Uuid, std::string> names_by_id_;
   std::set<std::pair<std::string, std::string>> metric_names_;  // with the topic's name
   std::map<std::string, ConfigValues, std::less<>> topic_configs_;
-  // These stay empty.
+  // Of those topics whose configs name failover groups: with many partitions they are asked for all
+  // the time.
+  std::map<std::string, std::vector<std::string>, std::less<>> group_lists_;
+  // These stay as they are.
+  std::string default_group_ = std::string(kDefaultGroup);
+  std::string system_group_ = std::string(kSystemGroup);
   ConfigValues no_configs_;
   Leadership no_leadership_;
   Ceilings no_ceilings_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "control/group_list.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -174,14 +175,20 @@ std::vector<Offset> State::floors(const Uuid& topic) const {
   return highest;
 }
 
-std::string State::group_of(const Topic& topic, PartitionIndex partition) const {
-  if (topic.name == kConsumerOffsetsTopic) return std::string(kSystemGroup);
-  const ConfigValues& configs = topic_configs(topic.name);
+void State::note_groups_of(const std::string& topic) {
+  group_lists_.erase(topic);
+  const ConfigValues& configs = topic_configs(topic);
   const auto found = configs.find(kFailoverGroupConfig);
-  if (found == configs.end() || group_list_problem(found->second)) {
-    return std::string(kDefaultGroup);
-  }
-  return group_for_partition(found->second, partition);
+  if (found == configs.end() || group_list_problem(found->second)) return;
+  group_lists_.emplace(topic, group_list(found->second));
+}
+
+const std::string& State::group_of(const Topic& topic, PartitionIndex partition) const {
+  if (topic.name == kConsumerOffsetsTopic) return system_group_;
+  const auto found = group_lists_.find(topic.name);
+  if (found == group_lists_.end()) return default_group_;
+  CHECK(partition.value >= 0);
+  return found->second[static_cast<size_t>(partition.value) % found->second.size()];
 }
 
 std::vector<Place> State::nodes_hosting(const Topic& topic, PartitionIndex partition) const {

@@ -11,7 +11,9 @@ HostedPartition& PartitionTable::add(HostedPartition partition) {
   CHECK(route >= kFirstRoute && route < next_route_ && partition.partition != nullptr);
   const bool new_index = by_topic_[partition.topic].emplace(partition.index, route).second;
   CHECK(new_index);
-  return by_route_.emplace(route, std::move(partition)).first->second;
+  HostedPartition& added = by_route_.emplace(route, std::move(partition)).first->second;
+  index_.emplace(route, &added);
+  return added;
 }
 
 HostedPartition& PartitionTable::replace(Route old, HostedPartition fresh) {
@@ -20,6 +22,7 @@ HostedPartition& PartitionTable::replace(Route old, HostedPartition fresh) {
   CHECK(before->second.topic == fresh.topic && before->second.index == fresh.index);
   deadlines_.erase({before->second.deadline, old});
   by_topic_.find(fresh.topic)->second.erase(fresh.index);
+  index_.erase(old);
   by_route_.erase(before);
   return add(std::move(fresh));
 }
@@ -31,6 +34,7 @@ void PartitionTable::remove_topic(std::string_view topic, port::Effects& effects
     const auto hosted = by_route_.find(route);
     call(hosted->second, effects, [](auto& partition, auto& out) { partition.abandon(out); });
     deadlines_.erase({hosted->second.deadline, route});
+    index_.erase(route);
     by_route_.erase(hosted);
   }
   by_topic_.erase(found);
@@ -63,8 +67,8 @@ std::vector<HostedPartition*> PartitionTable::of_topic(std::string_view topic) {
 }
 
 HostedPartition* PartitionTable::find(Route route) {
-  const auto found = by_route_.find(route);
-  return found == by_route_.end() ? nullptr : &found->second;
+  const auto found = index_.find(route);
+  return found == index_.end() ? nullptr : found->second;
 }
 
 std::optional<PartitionEvent> PartitionTable::next_event() {
