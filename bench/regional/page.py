@@ -164,7 +164,8 @@ def _failovers(found):
         "The leading region was killed one second before. Milliseconds after the command was sent "
         "until: it is accepted; the new leader sees the transaction that fences the old one; its "
         "epoch is open; the first new acknowledgement has reached a client that looks for leaders "
-        "every 10 ms, and one that does so as librdkafka does by default, every 250 ms "
+        "every 10 ms, and one that does so as librdkafka does by default, every second "
+        "while it has nothing that a leader refused "
         f"({_RECONNECTS}). Beside it the processor time that the new leader's node used until "
         "the first of the two had its acknowledgement.")
 
