@@ -37,7 +37,7 @@ struct InTopic {
 };
 
 InTopic look_at(const CoordinatorState& state, const Group& group, const std::string& topic,
-                WallTime until) {
+                const TopicMove& move) {
   InTopic found;
   visit_positions(state, group, topic, [&](const TopicPartition& at, const Position* position) {
     if (position == nullptr) {
@@ -46,7 +46,7 @@ InTopic look_at(const CoordinatorState& state, const Group& group, const std::st
     }
     found.expected.insert_or_assign(at, *position);
     const WallTime committed = position->committed_at;
-    if (committed <= until) found.last = std::max(found.last.value_or(committed), committed);
+    if (move.means(*position)) found.last = std::max(found.last.value_or(committed), committed);
   });
   return found;
 }
@@ -64,14 +64,14 @@ Position renewed(Position position, WallTime now) {
 // In one append, so that a position is in one place at any time. Returns the last commit of those
 // that were to be moved; none if nothing is left to do.
 std::optional<WallTime> move_in(Turn& turn, Group& group, const TopicMove& move) {
-  const InTopic from = look_at(turn.state, group, move.topic, move.until);
+  const InTopic from = look_at(turn.state, group, move.topic, move);
   if (!from.last) return std::nullopt;
   Positions there;
-  if (move.to) there = look_at(turn.state, group, *move.to, move.until).expected;
+  if (move.to) there = look_at(turn.state, group, *move.to, move).expected;
   const WallTime now = move.to ? commit_time(turn, *move.to) : turn.now.wall;
   std::vector<Change> changes;
   for (const auto& [at, position] : from.expected) {
-    if (position.committed_at > move.until) continue;
+    if (!move.means(position)) continue;
     if (move.to) {
       TopicPartition place{*move.to, at.partition};
       const auto other = there.find(place);
@@ -80,7 +80,7 @@ std::optional<WallTime> move_in(Turn& turn, Group& group, const TopicMove& move)
         changes.push_back({group.id(), PositionStored{std::move(place), renewed(position, now)}});
       }
     }
-    changes.push_back({group.id(), PositionRemoved{at}});
+    if (move.to != move.topic) changes.push_back({group.id(), PositionRemoved{at}});
   }
   if (!changes.empty()) append(turn, group, std::move(changes), NobodyWaits{});
   return from.last;
@@ -95,14 +95,14 @@ void carry_on(Turn& turn, TopicMove& move, size_t& room) {
   }
 }
 
-// What was to go where this move begins goes on to where it ends; what ends where it began stays.
+// What was to go where this move begins goes on to where it ends. What ends where it began stays,
+// and counts as committed now like everything that comes back: no move that began meanwhile means
+// it, and after a restart nobody takes it for a topic's that was deleted since.
 void redirect(std::vector<TopicMove>& moves, const TopicMove& move) {
   if (move.until.millis != INT64_MAX) return;  // some of it is meant to stay there
-  std::erase_if(moves, [&](TopicMove& earlier) {
-    if (earlier.to != move.topic) return false;
-    earlier.to = move.to;
-    return earlier.to == earlier.topic;
-  });
+  for (TopicMove& earlier : moves) {
+    if (earlier.to == move.topic) earlier.to = move.to;
+  }
 }
 
 }  // namespace
@@ -113,6 +113,7 @@ void move_topic(Turn& turn, TopicMove move) {
   // What earlier ones left there is not this topic's.
   for (TopicMove& earlier : state.moves) {
     size_t room = SIZE_MAX;
+    if (earlier.topic == move.topic) move.since = std::max(move.since, earlier.until);
     if (earlier.topic == move.topic || earlier.topic == move.to) carry_on(turn, earlier, room);
   }
   std::optional<WallTime> last;
@@ -148,7 +149,7 @@ WallTime commit_time(const Turn& turn, const std::string& topic) {
 bool is_moving(const CoordinatorState& state, const std::string& group_id, const TopicPartition& at,
                const Position& position) {
   return std::any_of(state.moves.begin(), state.moves.end(), [&](const TopicMove& move) {
-    return move.topic == at.topic && position.committed_at <= move.until &&
+    return move.topic == at.topic && move.to != at.topic && move.means(position) &&
            move.groups.count(group_id) != 0;
   });
 }

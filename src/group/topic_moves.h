@@ -31,6 +31,13 @@ struct TopicMove {
   std::optional<std::string> to;  // none: the positions go
   WallTime until{INT64_MAX};      // positions that were committed later are not meant
   std::set<std::string> groups;   // in which something is left to move
+  // Those committed until then are not meant either: an earlier move meant them, and that one may
+  // be called back.
+  WallTime since{INT64_MIN};
+
+  bool means(const Position& position) const {
+    return since < position.committed_at && position.committed_at <= until;
+  }
 };
 
 // Where the destination has a newer position, that one stays. A position that has moved counts as

@@ -213,6 +213,61 @@ TEST(TopicRenamed, WhatComesBackDoesNotLeaveWithTheTopicThatWasThereBefore) {
   EXPECT_EQ(position(bench, "g", kOrders0), 5);
 }
 
+TEST(TopicRenamed, WhatComesBackDoesNotLeaveWithALaterTopicAlsoIfNothingCouldBeWritten) {
+  TestBench bench;
+  commit_outside(bench, "g", kOrders0);
+  bench.holds_appends = true;
+  bench.deliver(kAway);
+  bench.fail(AppendFailure::kNotDurable);
+  bench.deliver(TopicRenamed{"orders", "away too"});
+  while (!bench.undecided.empty()) bench.fail(AppendFailure::kNotDurable);
+  bench.deliver(kBack);
+  bench.settle();
+  bench.holds_appends = false;
+  second_passes(bench);
+  EXPECT_EQ(position(bench, "g", kOrders0), 5);
+  EXPECT_EQ(bench.coordinator->topics_with_positions(), (std::set<std::string>{"orders"}));
+}
+
+// Another topic of the name was put aside meanwhile, and nothing could be written.
+TEST(TopicRenamed, WhatWasCalledBackLeavesWithItsOwnTopicAgain) {
+  TestBench bench;
+  commit_outside(bench, "g", kOrders0);
+  bench.holds_appends = true;
+  bench.deliver(kAway);
+  bench.fail(AppendFailure::kNotDurable);
+  commit_outside(bench, "g", kOrders7, 9);
+  bench.settle_one();
+  bench.deliver(TopicRenamed{"orders", "away too"});
+  while (!bench.undecided.empty()) bench.fail(AppendFailure::kNotDurable);
+  bench.deliver(kBack);
+  while (!bench.undecided.empty()) bench.fail(AppendFailure::kNotDurable);
+  EXPECT_EQ(position(bench, "g", kOrders0), 5) << "shown at once";
+  EXPECT_EQ(position(bench, "g", kOrders7), -1) << "not its own";
+  bench.deliver(kAway);
+  while (!bench.undecided.empty()) bench.fail(AppendFailure::kNotDurable);
+  bench.holds_appends = false;
+  second_passes(bench);
+  EXPECT_EQ(position(bench, "g", kAway0), 5);
+  EXPECT_EQ(position(bench, "g", {"away too", 7}), 9);
+  EXPECT_EQ(bench.coordinator->topics_with_positions(),
+            (std::set<std::string>{"away", "away too"}));
+}
+
+TEST(TopicRenamed, WhatIsCalledBackCountsAsCommittedThen) {
+  TestBench bench;
+  commit_outside(bench, "g", kOrders0);
+  bench.holds_appends = true;
+  bench.deliver(kAway);
+  bench.fail(AppendFailure::kNotDurable);
+  bench.now.wall.millis += 500;
+  bench.deliver(kBack);
+  bench.settle();
+  const Position* back = bench.coordinator->durable().find_position("g", kOrders0);
+  ASSERT_NE(back, nullptr);
+  EXPECT_EQ(back->committed_at, bench.now.wall);
+}
+
 TEST(TopicRenamed, WhatWasNotPutAsideYetIsPurgedWhereItIs) {
   TestBench bench;
   commit_outside(bench, "g", kOrders0);
