@@ -1,5 +1,6 @@
 #include "kafka/group_requests.h"
 
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -42,11 +43,13 @@ void GroupRequests::finish_loading(Broker& broker) {
   carry_out(broker, out);
   const auto kept = control::deleted_by_name(broker.control.state());
   const std::set<std::string> topics = coordinator_.topics_with_positions();
+  const std::set<std::string> deleted_early = std::exchange(deleted_early_, {});
   // What must leave a name first: then what comes back to it meets only its own.
   for (const std::string& topic : topics) {
     if (is_aside(topic)) continue;
     const auto of_name = kept.find(topic);
-    settle_name(broker, topic, of_name == kept.end() ? std::vector<Uuid>() : of_name->second);
+    settle_name(broker, topic, of_name == kept.end() ? std::vector<Uuid>() : of_name->second,
+                deleted_early.contains(topic));
   }
   for (const std::string& topic : topics) {
     if (is_aside(topic)) settle_aside(broker, topic);
@@ -54,20 +57,20 @@ void GroupRequests::finish_loading(Broker& broker) {
 }
 
 // Positions stand under this name. `kept` had it, the last that was deleted first: a position
-// belongs to the first that was deleted after its commit, or else to the topic that exists.
+// belongs to the first that was deleted after its commit, or else to the topic that exists. What
+// is left is a topic's that went for good, if one did while groups were loaded: nobody has
+// committed anything to the one that exists since.
 void GroupRequests::settle_name(Broker& broker, const std::string& name,
-                                const std::vector<Uuid>& kept) {
+                                const std::vector<Uuid>& kept, bool deleted_early) {
   const control::State& state = broker.control.state();
   const bool exists = state.find_topic(name) != nullptr;
-  if (kept.empty()) {
-    if (!exists) topic_deleted(broker, name);
-    return;
-  }
-  const auto deleted = control::deleted_topics(state);
+  std::map<Uuid, control::DeletedTopic> deleted;
+  if (!kept.empty()) deleted = control::deleted_topics(state);
   for (auto id = kept.rbegin(); id != kept.rend(); ++id) {
     const WallTime before{deleted.at(*id).deleted_at.millis - 1};
     step(broker, group::TopicRenamed{name, aside_name(*id), before});
   }
+  if (deleted_early || (kept.empty() && !exists)) return topic_deleted(broker, name);
   // Nobody else is left, whatever the clock said that stamped them.
   if (!exists) topic_put_aside(broker, name, kept.front());
 }
@@ -85,23 +88,23 @@ void GroupRequests::settle_aside(Broker& broker, const std::string& name) {
 
 void GroupRequests::stop(Broker& broker) {
   is_ours_ = false;
+  deleted_early_.clear();
   group::Output out;
   coordinator_.stop(out);
   carry_out(broker, out);
 }
 
 void GroupRequests::topic_deleted(Broker& broker, const std::string& topic) {
-  if (is_ours_ || coordinator_.is_serving()) step(broker, group::TopicDeleted{topic});
+  if (coordinator_.is_serving()) return step(broker, group::TopicDeleted{topic});
+  if (is_ours_) deleted_early_.insert(topic);
 }
 
 void GroupRequests::topic_put_aside(Broker& broker, const std::string& topic, const Uuid& id) {
-  const bool ours = is_ours_ || coordinator_.is_serving();
-  if (ours) step(broker, group::TopicRenamed{topic, aside_name(id)});
+  if (coordinator_.is_serving()) step(broker, group::TopicRenamed{topic, aside_name(id)});
 }
 
 void GroupRequests::topic_restored(Broker& broker, const std::string& topic, const Uuid& id) {
-  const bool ours = is_ours_ || coordinator_.is_serving();
-  if (ours) step(broker, group::TopicRenamed{aside_name(id), topic});
+  if (coordinator_.is_serving()) step(broker, group::TopicRenamed{aside_name(id), topic});
 }
 
 void GroupRequests::topic_purged(Broker& broker, const Uuid& id) {

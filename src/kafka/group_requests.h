@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,9 +48,11 @@ class GroupRequests {
   // forgets all groups. begin_loading() may follow.
   void stop(Broker& broker);
 
-  // Ignored while another node coordinates the groups, which hears of the deletion itself.
+  // Ignored while another node coordinates the groups, which hears of the deletion itself. While
+  // groups are loaded it is kept: nothing else says that a topic of the name went for good.
   void topic_deleted(Broker& broker, const std::string& topic);
-  // The same of a topic that can be restored, is restored, or cannot be restored any more.
+  // The same of a topic that can be restored, is restored, or cannot be restored any more. While
+  // groups are loaded these are ignored: finish_loading() sees them in the state.
   void topic_put_aside(Broker& broker, const std::string& topic, const Uuid& id);
   void topic_restored(Broker& broker, const std::string& topic, const Uuid& id);
   void topic_purged(Broker& broker, const Uuid& id);
@@ -62,13 +65,15 @@ class GroupRequests {
 
  private:
   void step(Broker& broker, group::Event event);
-  void settle_name(Broker& broker, const std::string& name, const std::vector<Uuid>& kept);
+  void settle_name(Broker& broker, const std::string& name, const std::vector<Uuid>& kept,
+                   bool deleted_early);
   void settle_aside(Broker& broker, const std::string& name);
   void carry_out(Broker& broker, group::Output& out);
   void append(Broker& broker, const group::Append& append);
 
   group::GroupCoordinator& coordinator_;
-  bool is_ours_ = false;  // loading or serving
+  bool is_ours_ = false;                 // loading or serving
+  std::set<std::string> deleted_early_;  // topics, while groups were loaded
   uint64_t next_token_ = 0;
   std::map<group::ReplyToken, Then> waiting_;
   uint64_t next_append_ = 0;

@@ -47,6 +47,13 @@ class GroupRequestsTest : public ::testing::Test {
     bench_.groups.finish_loading(broker);
     bench_.run();
   }
+  // While groups are loaded.
+  template <typename Happens>
+  void early(Happens happens) {
+    Broker broker = bench_.broker();
+    bench_.groups.begin_loading();
+    happens(broker);
+  }
   int64_t position(const std::string& topic, int32_t partition) {
     const group::Position* found =
         bench_.coordinator.durable().find_position("g", {topic, partition});
@@ -103,6 +110,52 @@ TEST_F(GroupRequestsTest, WhatAnotherTopicLeftDoesNotKeepAPositionFromComingBack
   finish_loading();
   EXPECT_EQ(position("t", 0), 5);
   EXPECT_EQ(position(aside_name(second_), 0), 8);
+}
+
+TEST_F(GroupRequestsTest, ADeletionWhileGroupsAreLoadedTakesNothingOfAnEarlierTopic) {
+  keep(first_, 100);
+  stored("t", 0, 5, 90);
+  stored("t", 1, 6, 150);
+  early([&](Broker& broker) { bench_.groups.topic_put_aside(broker, "t", second_); });
+  keep(second_, 200);
+  finish_loading();
+  EXPECT_EQ(position(aside_name(first_), 0), 5);
+  EXPECT_EQ(position(aside_name(second_), 1), 6);
+}
+
+TEST_F(GroupRequestsTest, ARestoreWhileGroupsAreLoadedFindsItsNameCleared) {
+  bench_.create_topic("t", 1);
+  const Uuid restored = bench_.control.state().find_topic("t")->id;
+  keep(second_, 200);
+  stored(aside_name(restored), 0, 5, 90);
+  stored("t", 0, 8, 150);
+  early([&](Broker& broker) { bench_.groups.topic_restored(broker, "t", restored); });
+  finish_loading();
+  EXPECT_EQ(position("t", 0), 5);
+  EXPECT_EQ(position(aside_name(second_), 0), 8);
+}
+
+TEST_F(GroupRequestsTest, WhatGoesForGoodWhileGroupsAreLoadedLeavesWhatIsKept) {
+  keep(first_, 100);
+  stored("t", 0, 5, 90);
+  stored("t", 1, 6, 150);
+  early([&](Broker& broker) { bench_.groups.topic_deleted(broker, "t"); });
+  bench_.create_topic("t", 2);
+  finish_loading();
+  EXPECT_EQ(position(aside_name(first_), 0), 5);
+  EXPECT_EQ(position("t", 1), -1) << "the new topic of the name has no positions yet";
+  EXPECT_EQ(bench_.coordinator.durable().position_count(), 1u);
+}
+
+TEST_F(GroupRequestsTest, WhatWasHeardBeforeAnotherNodeCoordinatedIsForgotten) {
+  early([&](Broker& broker) {
+    bench_.groups.topic_deleted(broker, "t");
+    bench_.groups.stop(broker);
+  });
+  bench_.create_topic("t", 1);
+  stored("t", 0, 5, 90);
+  finish_loading();
+  EXPECT_EQ(position("t", 0), 5);
 }
 
 TEST_F(GroupRequestsTest, ADeletionThatCannotBeWrittenIsTriedAgain) {
