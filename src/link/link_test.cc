@@ -373,6 +373,27 @@ TEST_F(UrgentAndBulk, CopiesThatCatchUpFromFarHaveALimitOfTheirOwn) {
   expect_equal(world);
 }
 
+TEST_F(UrgentAndBulk, CopiesThatCatchUpTakeTurns) {
+  world.one.sender->limit_catch_up(world.one.now, 1'000'000);
+  for (uint64_t ticket = 100; ticket < 148; ++ticket) {
+    world.one.append(3, ticket, kPartitionBytes);
+  }
+  for (Route route = 1; route <= kPartitions; ++route) world.one.read_from_disk(route);
+  for (int round = 0; round < 500 && world.two.at(3)->log_end() < Offset{48}; ++round) {
+    for (Route route = 1; route <= kPartitions; ++route) world.one.settle(route);
+    world.settle();
+    const Instant next = world.one.sender->next_deadline();
+    if (next == Instant::never()) continue;
+    ASSERT_GT(next, world.one.now.instant);
+    world.advance(next - world.one.now.instant);
+  }
+  EXPECT_EQ(world.two.at(3)->log_end(), Offset{48});
+  const int64_t first = world.two.at(1)->log_end().value;
+  const int64_t second = world.two.at(2)->log_end().value;
+  EXPECT_GE(std::min(first, second), 1) << first << " and " << second;
+  EXPECT_LE(first + second, 10) << first << " and " << second;
+}
+
 // A deadline that has passed and that nothing moves on would spin the node's loop.
 TEST_F(UrgentAndBulk, ALimitedLinkWithoutCreditWaitsForTheFollower) {
   world.one.sender->limit_rate(world.one.now, 1'000'000);

@@ -302,46 +302,50 @@ bool Sender::is_held_back(const Now& now, const Stream& stream, const Partition&
 }
 
 void Sender::wake_starved(const Now& now) {
-  if (!held_back_.empty() && catch_up_.allows(now.instant)) waiting_.merge(held_back_);
   while (!starved_.empty() && may_send(now, starved_.begin()->first)) {
     waiting_.insert(starved_.extract(starved_.begin()));
   }
 }
 
-// The most urgent of those that have something to send; from time to time one of the others, in
-// turn. Without a limit it is the credit that keeps the line from being anybody's alone.
-int32_t Sender::next_priority() const {
-  const int32_t most_urgent = waiting_.begin()->first;
-  if (!limit_.is_set() || sendings_ % kSendingsPerOther != kSendingsPerOther - 1) {
-    return most_urgent;
-  }
-  const int32_t other = waiting_.rbegin()->first;
-  if (other == most_urgent) return most_urgent;
-  if (last_other_ < most_urgent || last_other_ >= other) {
-    return waiting_.lower_bound({most_urgent + 1, Route{}})->first;
-  }
-  return waiting_.lower_bound({last_other_ + 1, Route{}})->first;
+bool Sender::wake_held_back(const Now& now) {
+  if (held_back_.empty() || !catch_up_.allows(now.instant)) return false;
+  const Place next = next_in_round(held_back_, ++wakes_ % kSendingsPerOther == 0);
+  waiting_.insert(held_back_.extract(next));
+  return true;
 }
 
-// The next one of that priority that has something to send.
-Sender::Place Sender::next_in_round() const {
-  const int32_t priority = next_priority();
-  const auto first = waiting_.lower_bound({priority, Route{}});
+int32_t Sender::next_priority(const std::set<Place>& places, bool of_others) const {
+  const int32_t most_urgent = places.begin()->first;
+  const int32_t other = places.rbegin()->first;
+  if (!of_others || other == most_urgent) return most_urgent;
+  if (last_other_ < most_urgent || last_other_ >= other) {
+    return places.lower_bound({most_urgent + 1, Route{}})->first;
+  }
+  return places.lower_bound({last_other_ + 1, Route{}})->first;
+}
+
+// The next one of that priority.
+Sender::Place Sender::next_in_round(const std::set<Place>& places, bool of_others) const {
+  const int32_t priority = next_priority(places, of_others);
+  const auto first = places.lower_bound({priority, Route{}});
   const auto served = served_.find(priority);
   if (served == served_.end()) return *first;
-  const auto next = waiting_.upper_bound({priority, served->second});
-  return next != waiting_.end() && next->first == priority ? *next : *first;
+  const auto next = places.upper_bound({priority, served->second});
+  return next != places.end() && next->first == priority ? *next : *first;
 }
 
-void Sender::flush(const Now& now, port::Effects& effects) {
-  wake_starved(now);
+// The most urgent first of those that have something to send; from time to time one of the others.
+// Without a limit it is the credit that keeps the line from being anybody's alone.
+void Sender::send_waiting(const Now& now, port::Effects& effects) {
   // Streams that can send nothing more go out of the round.
   while (!waiting_.empty()) {
     wire::LinkBatches message;
     uint64_t bytes = 0;
     const size_t turns = waiting_.size();
     for (size_t turn = 0; turn < turns && bytes < kMessageBytes && !waiting_.empty(); ++turn) {
-      const auto [priority, route] = next_in_round();
+      const bool of_others =
+          limit_.is_set() && sendings_ % kSendingsPerOther == kSendingsPerOther - 1;
+      const auto [priority, route] = next_in_round(waiting_, of_others);
       Stream& stream = streams_.at(route);
       if (message.partitions.empty()) message.epoch = stream.epoch.value;
       if (message.epoch != stream.epoch.value) break;  // one epoch per message
@@ -351,6 +355,12 @@ void Sender::flush(const Now& now, port::Effects& effects) {
     if (message.partitions.empty()) return;
     session_.send(message, effects);
   }
+}
+
+void Sender::flush(const Now& now, port::Effects& effects) {
+  wake_starved(now);
+  do send_waiting(now, effects);
+  while (wake_held_back(now));
 }
 
 void Sender::gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,

@@ -73,7 +73,8 @@ class Sender {
     limit_.set(now.instant, bytes_per_second);
   }
   // The same for what is read from disk and lies below the high watermark: copies that are catching
-  // up. Both limits hold for them.
+  // up. Both limits hold for them. They go on one after the other, the most urgent first, one in
+  // sixteen times one of the others.
   void limit_catch_up(const Now& now, std::optional<uint64_t> bytes_per_second) {
     catch_up_.set(now.instant, bytes_per_second);
   }
@@ -126,19 +127,23 @@ class Sender {
   std::optional<Route> route_of(int32_t handle) const;
   void wait(Route route);
   void leave_round(Route route, const Stream& stream);
-  int32_t next_priority() const;
-  Place next_in_round() const;
+  // Of the streams in `places`; `of_others`: it is the turn of one of the less urgent.
+  int32_t next_priority(const std::set<Place>& places, bool of_others) const;
+  Place next_in_round(const std::set<Place>& places, bool of_others) const;
   // Credit, and within the limit.
   bool may_send(const Now& now, int32_t priority);
   // It catches up from far, and others are not to suffer from it now.
   bool is_held_back(const Now& now, const Stream& stream, const partition::Partition& partition);
   void wake_starved(const Now& now);
+  // Lets one of those that catch up go on; false if none may.
+  bool wake_held_back(const Now& now);
   void count(const Stream& stream, uint64_t bytes);
   // How much a read will be shows when it is done; until then it counts as much as it can be.
   void reserve(Stream& stream, const partition::Partition& partition);
   void release(Stream& stream);
   void forget(Route route);
   void end(Route route, wire::ErrorCode error, port::Effects& effects);
+  void send_waiting(const Now& now, port::Effects& effects);
   // Adds what one stream has to send; nothing is added if it must be read from disk first.
   void gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,
               uint64_t& bytes, port::Effects& effects);
@@ -159,6 +164,7 @@ class Sender {
   uint64_t sent_bytes_ = 0;
   uint64_t reserved_bytes_ = 0;  // by reads under way
   uint64_t sendings_ = 0;
+  uint64_t wakes_ = 0;      // of those that were held back
   int32_t last_other_ = 0;  // the priority to which the last turn of others went
   uint64_t taken_bytes_ = 0;
   RateLimit limit_;
