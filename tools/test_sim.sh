@@ -3,4 +3,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 build/debug/magpie_sim --seeds 151..300 --twice
-exec build/debug/magpie_sim --regions --seeds 31..80 --twice
+exec build/debug/magpie_sim --regions --seeds 31..130 --twice
