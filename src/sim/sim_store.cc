@@ -285,6 +285,12 @@ void SimStore::restart() {
   for (const ExchangeId id : all) end(id, broken("connection reset"), 0, "");
 }
 
+// Nor does what is still on its way reach another store: its connection leads nowhere.
+void SimStore::replaced() {
+  for (auto& [id, exchange] : exchanges_) exchange.arrived = true;
+  restart();
+}
+
 void SimStore::persist() {
   if (persisting_) return;
   auto batch = service_->take_batch();
@@ -335,7 +341,7 @@ bool SimStore::roll_back() {
   image_ = old;
   // As a backup is to be restored.
   ++image_.cluster_id;
-  restart();
+  replaced();
   return true;
 }
 
@@ -346,7 +352,7 @@ void SimStore::roll_forward() {
   image_ = std::move(*newest_);
   image_.raft_term = term;
   newest_.reset();
-  restart();
+  replaced();
 }
 
 void SimStore::heal() {

@@ -123,6 +123,7 @@ class SimStore {
   void arrive(ExchangeId id, Instant give_up);
   void refuse(ExchangeId id);
   void carry_out();
+  void replaced();
   void persist();
   void persisted(const store::Batch& batch);
   void answer(ExchangeId id, Piece piece);
