@@ -416,6 +416,8 @@ Decided<DeletedTopic> decide_give_back_topic(const State& state, const Uuid& top
   DeletedTopic& deleted = decision.answer;
   deleted.topic = *state.find_topic(topic);
   deleted.configs = state.topic_configs(deleted.topic.name);
+  // What was committed to it, or came back to it, during the restore is its own.
+  deleted.deleted_at = std::max(deleted.deleted_at, now);
   deleted.kept_until =
       std::max(deleted.kept_until, WallTime{now.millis + kGivenBackKept.to_milliseconds()});
   deleted.problem = problem.substr(0, kProblemBytesMax);

@@ -45,7 +45,7 @@ inline constexpr Duration kGivenBackKept = Duration::seconds(3'600);
 struct DeletedTopic {
   Topic topic;
   ConfigValues configs;
-  WallTime deleted_at;
+  WallTime deleted_at;  // or given back, after a restore that failed
   WallTime kept_until;
   // Of each failover group that led partitions of it: who could lead without loss.
   std::map<std::string, Members> holders;

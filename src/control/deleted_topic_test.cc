@@ -234,6 +234,7 @@ TEST_F(DeletedInRegions, ATopicThatItsLeaderCannotOpenIsTakenAwayAgain) {
   const DeletedTopic kept = deleted_topics(state_).at(id);
   EXPECT_EQ(kept.problem, "it is damaged");
   EXPECT_EQ(kept.holders.at("default"), (Members{member(1), member(2)})) << "as before";
+  EXPECT_EQ(kept.deleted_at, WallTime{60'000}) << "committed positions are sorted by it";
   EXPECT_EQ(kept.kept_until, WallTime{60'000 + kGivenBackKept.to_milliseconds()});
   // Somebody else who had everything can lead with it.
   commit(decide_open_epoch(state_, term(), {member(2)}, {70}));
