@@ -48,6 +48,7 @@ struct TopicRenamed {
   std::string topic;
   std::string to;
   WallTime until{INT64_MAX};
+  bool yields = false;  // what already stands in `to` stays, though it be older
 };
 
 using Event = std::variant<JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit, OffsetDelete,

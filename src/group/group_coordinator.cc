@@ -32,7 +32,9 @@ struct Serve {
     move_topic(turn, {event.topic, std::nullopt, event.until, {}});
   }
   void operator()(const TopicRenamed& event) const {
-    move_topic(turn, {event.topic, event.to, event.until, {}});
+    TopicMove move{event.topic, event.to, event.until, {}};
+    move.yields = event.yields;
+    move_topic(turn, std::move(move));
   }
   void operator()(const AppendCommitted& event) const {
     finish_append(turn, event.id, std::nullopt);

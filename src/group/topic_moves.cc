@@ -75,8 +75,10 @@ std::optional<WallTime> move_in(Turn& turn, Group& group, const TopicMove& move)
     if (move.to) {
       TopicPartition place{*move.to, at.partition};
       const auto other = there.find(place);
-      const bool newer = other != there.end() && other->second.committed_at > position.committed_at;
-      if (!newer) {
+      const bool yields = move.yields && move.to != move.topic;
+      const bool stays =
+          other != there.end() && (yields || other->second.committed_at > position.committed_at);
+      if (!stays) {
         changes.push_back({group.id(), PositionStored{std::move(place), renewed(position, now)}});
       }
     }

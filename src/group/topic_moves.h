@@ -34,6 +34,7 @@ struct TopicMove {
   // Those committed until then are not meant either: an earlier move meant them, and that one may
   // be called back.
   WallTime since{INT64_MIN};
+  bool yields = false;  // to what stands in the destination, though it be older
 
   bool means(const Position& position) const {
     return since < position.committed_at && position.committed_at <= until;

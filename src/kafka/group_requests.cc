@@ -71,8 +71,12 @@ void GroupRequests::settle_name(Broker& broker, const std::string& name,
     step(broker, group::TopicRenamed{name, aside_name(*id), before});
   }
   if (deleted_early || (kept.empty() && !exists)) return topic_deleted(broker, name);
-  // Nobody else is left, whatever the clock said that stamped them.
-  if (!exists) topic_put_aside(broker, name, kept.front());
+  if (exists) return;
+  // Nobody else is left, whatever the clock said that stamped them. But that is a guess, and what
+  // stands there was put aside when that topic went.
+  group::TopicRenamed left{name, aside_name(kept.front())};
+  left.yields = true;
+  step(broker, std::move(left));
 }
 
 // Positions are put aside under this name.

@@ -89,6 +89,17 @@ TEST_F(GroupRequestsTest, WithoutATopicOfTheNameTheLastOneTakesWhatIsLeft) {
   EXPECT_EQ(position(aside_name(second_), 1), 6) << "the clocks of two nodes differ";
 }
 
+TEST_F(GroupRequestsTest, WhatIsLeftDoesNotReplaceWhatWasPutAside) {
+  keep(first_, 100);
+  stored(aside_name(first_), 0, 5, 90);
+  stored("t", 0, 8, 250);
+  stored("t", 1, 9, 250);
+  finish_loading();
+  EXPECT_EQ(position(aside_name(first_), 0), 5);
+  EXPECT_EQ(position(aside_name(first_), 1), 9);
+  EXPECT_EQ(bench_.coordinator.durable().position_count(), 2u);
+}
+
 TEST_F(GroupRequestsTest, WhatComesBackDoesNotReplaceWhatIsNewer) {
   bench_.create_topic("t", 2);
   const Uuid id = bench_.control.state().find_topic("t")->id;
