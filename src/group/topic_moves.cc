@@ -143,7 +143,8 @@ void retry_moves(Turn& turn) {
 WallTime commit_time(const Turn& turn, const std::string& topic) {
   WallTime time = turn.now.wall;
   for (const TopicMove& move : turn.state.moves) {
-    if (move.topic == topic) time.millis = std::max(time.millis, move.until.millis + 1);
+    const bool concerns = move.topic == topic || move.to == topic;
+    if (concerns) time.millis = std::max(time.millis, move.until.millis + 1);
   }
   return time;
 }

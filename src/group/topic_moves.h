@@ -48,8 +48,8 @@ void move_topic(Turn& turn, TopicMove move);
 // One step over the moves that are not over; sets when the next one is due.
 void retry_moves(Turn& turn);
 
-// The time of a commit to the topic now: later than what a move means that began before, whatever
-// the clock says.
+// The time of a commit to the topic now: later than what a move from it or to it means that began
+// before, whatever the clock says.
 WallTime commit_time(const Turn& turn, const std::string& topic);
 
 // True if the position is about to leave its topic, and nobody is to be shown it there.

@@ -293,6 +293,22 @@ TEST(TopicRenamed, TheWayBackLeavesNewerPositions) {
   EXPECT_EQ(bench.coordinator->topics_with_positions(), (std::set<std::string>{"orders"}));
 }
 
+TEST(TopicRenamed, ACommitThatFollowsAPendingWayBackIsNewer) {
+  TestBench bench;
+  commit_outside(bench, "g", kOrders0);
+  bench.deliver(kAway);
+  second_passes(bench);  // and that is over
+  bench.holds_appends = true;
+  bench.deliver(kBack);
+  bench.fail(AppendFailure::kNotDurable);
+  bench.holds_appends = false;
+  bench.now.wall.millis -= 5'000;  // clocks do that
+  commit_outside(bench, "g", kOrders0, 8);
+  second_passes(bench);
+  EXPECT_EQ(position(bench, "g", kOrders0), 8);
+  EXPECT_EQ(bench.coordinator->topics_with_positions(), (std::set<std::string>{"orders"}));
+}
+
 TEST(TopicRenamed, UpToATimeLaterPositionsStay) {
   TestBench bench;
   commit_outside(bench, "g", kOrders0);
