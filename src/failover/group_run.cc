@@ -278,7 +278,7 @@ void GroupRun::drain(const RunContext& at) {
     return fail(at, fmt::format("node {} leads it now, in epoch {}", led.leader.node.value,
                                 led.epoch.value));
   }
-  if (ours && led.draining->drained) {
+  if (ours && led.draining->drained && !waited(at, at.config.drain_timeout)) {
     return propose(
         at, [target](const control::State& state, const control::StepClaim& claim, WallTime now) {
           return control::decide_promote_step(state, claim, target, now);

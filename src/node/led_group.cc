@@ -196,7 +196,11 @@ void LedGroup::look(kafka::Broker& broker) {
   if (pending_->change) return;
   if (held.open && held.draining) {
     const NodeId target = held.draining->target;
-    if (!held.draining->drained && partitions.committed_all() && partitions.held_by(target)) {
+    // Who has become another member since holds it as that one.
+    const control::Members now = members_of(broker.control.state(), {target});
+    const bool named = !now.empty() && control::contains(held.sync, now.front());
+    const bool done = held.draining->drained && named;
+    if (!done && partitions.committed_all() && partitions.held_by(target)) {
       finish_draining(broker, held);
     }
     return;
