@@ -54,7 +54,9 @@ struct Continue {
   AppendId id;
   std::optional<AppendFailure> failure;
 
-  void operator()(NobodyWaits&) const {}
+  void operator()(NobodyWaits&) const {
+    if (!failure) go_on_in(turn, group);
+  }
   void operator()(HeldCommit& held) const { finish_commit(turn, std::move(held), failure); }
   void operator()(HeldOffsetDelete& held) const {
     finish_offset_delete(turn, std::move(held), failure);

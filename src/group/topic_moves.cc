@@ -61,12 +61,25 @@ Position renewed(Position position, WallTime now) {
   return position;
 }
 
+// Where something stands, or may do so, that is about to leave: if that fails, what came there
+// meanwhile would have replaced it.
+std::set<TopicPartition> taken_places(const CoordinatorState& state, const Group& group,
+                                      const std::string& topic) {
+  std::set<TopicPartition> taken;
+  visit_positions(state, group, topic, [&](const TopicPartition& at, const Position* position) {
+    if (position != nullptr && is_moving(state, group.id(), at, *position)) taken.insert(at);
+  });
+  return taken;
+}
+
 // In one append, so that a position is in one place at any time. Returns the last commit of those
 // that were to be moved; none if nothing is left to do.
 std::optional<WallTime> move_in(Turn& turn, Group& group, const TopicMove& move) {
   const InTopic from = look_at(turn.state, group, move.topic, move);
   if (!from.last) return std::nullopt;
   Positions there;
+  std::set<TopicPartition> taken;
+  if (move.to) taken = taken_places(turn.state, group, *move.to);
   if (move.to) there = look_at(turn.state, group, *move.to, move).expected;
   const WallTime now = move.to ? commit_time(turn, *move.to) : turn.now.wall;
   std::vector<Change> changes;
@@ -74,6 +87,7 @@ std::optional<WallTime> move_in(Turn& turn, Group& group, const TopicMove& move)
     if (!move.means(position)) continue;
     if (move.to) {
       TopicPartition place{*move.to, at.partition};
+      if (taken.contains(place)) continue;
       const auto other = there.find(place);
       const bool yields = move.yields && move.to != move.topic;
       const bool stays =
@@ -129,6 +143,14 @@ void move_topic(Turn& turn, TopicMove move) {
   move.until = *last;
   state.moves.push_back(std::move(move));
   state.moves_at = std::min(state.moves_at, turn.now.instant + state.config.move_retry_interval);
+}
+
+void go_on_in(Turn& turn, Group& group) {
+  for (TopicMove& move : turn.state.moves) {
+    if (move.groups.contains(group.id()) && !move_in(turn, group, move)) {
+      move.groups.erase(group.id());
+    }
+  }
 }
 
 void retry_moves(Turn& turn) {

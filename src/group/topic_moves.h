@@ -24,6 +24,7 @@
 namespace magpie::group {
 
 struct CoordinatorState;
+class Group;
 struct Turn;
 
 struct TopicMove {
@@ -44,6 +45,9 @@ struct TopicMove {
 // Where the destination has a newer position, that one stays. A position that has moved counts as
 // committed then: so it has its whole time before it expires, and is no older than its topic.
 void move_topic(Turn& turn, TopicMove move);
+
+// Something of the group has moved, and something else may have waited for its place.
+void go_on_in(Turn& turn, Group& group);
 
 // One step over the moves that are not over; sets when the next one is due.
 void retry_moves(Turn& turn);

@@ -309,6 +309,25 @@ TEST(TopicRenamed, ACommitThatFollowsAPendingWayBackIsNewer) {
   EXPECT_EQ(bench.coordinator->topics_with_positions(), (std::set<std::string>{"orders"}));
 }
 
+TEST(TopicRenamed, WhatComesBackDoesNotReplaceWhatStillHasToLeave) {
+  TestBench bench;
+  commit_outside(bench, "g", kOrders0);
+  bench.deliver(kAway);
+  commit_outside(bench, "g", kOrders0, 9);
+  bench.holds_appends = true;
+  bench.deliver(TopicRenamed{"orders", "away too"});
+  bench.fail(AppendFailure::kNotDurable);
+  bench.deliver(kBack);
+  bench.fail(AppendFailure::kNotDurable);
+  bench.settle();
+  bench.holds_appends = false;
+  second_passes(bench);
+  EXPECT_EQ(position(bench, "g", {"away too", 0}), 9);
+  EXPECT_EQ(position(bench, "g", kOrders0), 5);
+  EXPECT_EQ(bench.coordinator->topics_with_positions(),
+            (std::set<std::string>{"away too", "orders"}));
+}
+
 TEST(TopicRenamed, UpToATimeLaterPositionsStay) {
   TestBench bench;
   commit_outside(bench, "g", kOrders0);
