@@ -8,9 +8,16 @@
 // remembered with the groups in which something is left, and tried again until their stored state
 // shows that nothing is. What was committed after the move began is another topic's and stays.
 //
-// If a move fails that a later one relied on, nothing is lost: the later one carries the positions
-// itself. A commit that fails while a move takes it along lives on in the new place, as if its
-// client had tried again.
+// The order of moves matters: a later one means nothing that an earlier one still means, waits for
+// a place that an earlier one has not cleared, and takes along what an earlier one was to bring to
+// where it begins. So a move back calls back what has not left yet, which is then stored where it
+// is as committed now. A move that fails loses nothing: it is tried again until the end.
+//
+// A commit that fails while a move takes it along lives on in the new place, as if its client had
+// tried again.
+//
+// Moves live in memory only. After a restart, or when another node coordinates, whoever loads the
+// groups must find out what is left to move (kafka::GroupRequests::finish_loading()).
 #pragma once
 
 #include <cstdint>
