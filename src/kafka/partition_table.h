@@ -102,7 +102,7 @@ class PartitionTable {
   Route next_route_ = kFirstRoute;
   std::map<Route, HostedPartition> by_route_;  // in an order, for those who look at all
   // The same, for those who look for one: with ten thousand, a tree is a dozen misses of the cache.
-  std::unordered_map<Route, HostedPartition*> index_;
+  std::unordered_map<Route, HostedPartition*> index_;  // lookup only
   std::map<std::string, std::map<PartitionIndex, Route>, std::less<>> by_topic_;
   std::set<std::pair<Instant, Route>> deadlines_;
   std::vector<partition::Event> scratch_;
