@@ -191,12 +191,24 @@ class Faults:
         self.cluster.tell(f"resume {names}")
 
     def _erase_follower(self, step):
-        region = self.follower(step.choice)
+        region = self._erasable(step.choice)
+        if region is None:
+            self.note("nothing is erased: the others lead what they alone hold")
+            return
         self._kill(region, region)
         self.cluster.tell(f"erase {region}")
         self.erased.add(region)
+        # It comes back as another member and leads nothing any more.
+        self._failover(region)
         time.sleep(step.hold)
         self._back(region, region)
+
+    def _erasable(self, choice):
+        """A follower; what else it leads must also be somewhere else."""
+        for region in (self.follower(choice), self.follower(choice + 1)):
+            if all(self.in_sync(group) for group in self.led_by(region)):
+                return region
+        return None
 
     def _one_way(self, step):
         ends = [self.leader(), self.follower(step.choice)]

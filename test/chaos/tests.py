@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 import clients
+import faults
 import judge
 import page
 from outcome import Figures, Outcome, Results
@@ -133,6 +134,24 @@ def test_a_partition_that_stands_still_is_not_hidden_by_another():
     producer = Lines(acked=[(time, 0, number, number) for number, time in
                             enumerate(range(0, 9000, 100))] + [(0, 1, 0, 0), (7000, 1, 1, 1)])
     assert max(end - begin for begin, end in judge.gaps_of(producer)) == 7000
+
+
+def test_a_region_is_erased_only_if_what_it_leads_is_also_elsewhere():
+    class Known(faults.Faults):
+        def __init__(self, leaders, lacking=()):
+            super().__init__(None, list(leaders), lambda text: None)
+            self.leaders, self.lacking = leaders, lacking
+
+        def leader(self, group="critical"):
+            return self.leaders[group]
+
+        def in_sync(self, group):
+            return group not in self.lacking
+
+    led = {"critical": "bj", "bulk": "bj", "system": "gz"}
+    assert [Known(led)._erasable(choice) for choice in (0, 1)] == ["sh", "gz"]
+    assert [Known(led, ["system"])._erasable(choice) for choice in (0, 1)] == ["sh", "sh"]
+    assert Known({**led, "bulk": "sh"}, ["system", "bulk"])._erasable(0) is None
 
 
 def test_outcomes_are_plain_json():
