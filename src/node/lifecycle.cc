@@ -314,7 +314,10 @@ void Node::Machines::begin_stop(kafka::Broker& broker) {
   stage_ = Stage::kLeaving;
 }
 
+// Some clients give up on records if a connection ends before its first answer (franz-go takes that
+// for a lack of SASL), so nobody is to open one that will not be answered.
 void Node::Machines::stop_serving(kafka::Broker& broker) {
+  broker.effects.add(port::StopListening{});
   connections_.set_serving(false, broker.effects);
   // Before the lease is given up.
   if (regions_ != nullptr) regions_->stop(broker);

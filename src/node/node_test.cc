@@ -133,6 +133,16 @@ TEST_F(NodeTest, RequestsThatComeDuringAStopAreNeverAnswered) {
   EXPECT_FALSE(client_.take_frame());
 }
 
+// franz-go gives up on records if a connection ends before its first answer.
+TEST_F(NodeTest, AStopTakesNoConnectionThatItWouldNotAnswer) {
+  boot_with_records();
+  harness_.disk.hold(true);
+  EXPECT_TRUE(harness_.listening);
+  harness_.request_stop();
+  EXPECT_EQ(harness_.phase(), Phase::kStopping);
+  EXPECT_FALSE(harness_.listening);
+}
+
 TEST_F(NodeTest, ItCanBeStoppedWhileItStarts) {
   harness_.disk.hold(true);
   harness_.boot();

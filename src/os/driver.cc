@@ -27,6 +27,7 @@ struct Driver::Carrier {
   void operator()(port::Send& effect) { driver.network_->carry_out(std::move(effect)); }
   void operator()(port::CloseConnection& effect) { driver.network_->carry_out(effect); }
   void operator()(port::SetReading& effect) { driver.network_->carry_out(effect); }
+  void operator()(port::StopListening& effect) { driver.network_->carry_out(effect); }
   void operator()(port::HttpRespond& effect) {
     if (driver.admin_ != nullptr) driver.admin_->carry_out(std::move(effect));
   }

@@ -115,6 +115,21 @@ TEST(Driver, StopsAndResumesReading) {
   EXPECT_EQ(client.read_frame(), "held back");
 }
 
+TEST(Driver, WhoeverComesWhenItListensNoMoreIsRefused) {
+  ScriptedMachine machine([&](const port::Event& event, port::Effects& effects) {
+    const auto* frame = std::get_if<port::FrameReceived>(&event);
+    if (frame != nullptr && frame->frame.text() == "last") effects.add(port::StopListening{});
+    echo(event, effects);
+  });
+  RunningDriver driver(machine);
+  TestClient client(driver.port());
+  ASSERT_TRUE(client.write_frame("last"));
+  EXPECT_EQ(client.read_frame(), "last");
+  EXPECT_FALSE(TestClient(driver.port()).connected());
+  ASSERT_TRUE(client.write_frame("still here"));
+  EXPECT_EQ(client.read_frame(), "still here");
+}
+
 TEST(Driver, CarriesOutDiskEffectsAndReportsThem) {
   auto file = std::make_shared<const port::FileName>(port::FileName{{1}, "a/b/notes"});
   std::string read_back;

@@ -94,7 +94,9 @@ Result<std::vector<tcp::acceptor>> open_acceptors(asio::io_context& context,
 }
 
 Listener::Listener(tcp::acceptor acceptor, uint32_t accepts_per_second, Instant now)
-    : acceptor_(std::move(acceptor)), rate_(accepts_per_second, now), now_(now) {}
+    : acceptor_(std::move(acceptor)),
+      port_(acceptor_.local_endpoint().port()),
+      rate_(accepts_per_second, now), now_(now) {}
 
 void Listener::start(OnAccept on_accept, OnError on_error) {
   on_accept_ = std::move(on_accept);
@@ -109,8 +111,10 @@ void Listener::begin_turn(Instant now) {
   accept_next();
 }
 
-uint16_t Listener::port() const {
-  return acceptor_.local_endpoint().port();
+void Listener::stop() {
+  resume_at_ = Instant::never();
+  ErrorCode ignored;
+  acceptor_.close(ignored);
 }
 
 void Listener::accept_next() {
@@ -124,7 +128,7 @@ void Listener::accept_next() {
 }
 
 void Listener::on_accepted(const ErrorCode& error, tcp::socket socket) {
-  if (error == asio::error::operation_aborted) return;
+  if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
   if (!error) {
     on_accept_(std::move(socket));
   } else if (error != asio::error::connection_aborted) {

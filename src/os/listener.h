@@ -40,17 +40,21 @@ class Listener {
   // `on_error` hears of errors that hold accepting up, such as too few descriptors.
   void start(OnAccept on_accept, OnError on_error);
 
+  // Nobody is accepted any more; who waits for it is refused.
+  void stop();
+
   // Accepting goes on if it was held up and `now` is late enough.
   void begin_turn(Instant now);
   Instant next_deadline() const { return resume_at_; }
 
-  uint16_t port() const;
+  uint16_t port() const { return port_; }
 
  private:
   void accept_next();
   void on_accepted(const ErrorCode& error, tcp::socket socket);
 
   tcp::acceptor acceptor_;
+  const uint16_t port_;
   RateLimit rate_;
   OnAccept on_accept_;
   OnError on_error_;

@@ -52,6 +52,7 @@ class Network::Core final : public ConnectionHost {
   }
 
   Status listen(const std::vector<ListenerConfig>& configs);
+  void stop_listening();
   uint16_t port(port::ListenerIndex listener) const;
   void begin_turn(const Now& now);
   Connection* find(port::ConnectionId id);
@@ -163,6 +164,12 @@ void Network::Core::start_listening(uint32_t index, ListenerKind kind,
                           "lower limits.connections",
                           error.message()));
         });
+  }
+}
+
+void Network::Core::stop_listening() {
+  for (auto& listeners : listeners_) {
+    for (auto& listener : listeners) listener->stop();
   }
 }
 
@@ -380,6 +387,10 @@ void Network::carry_out(const port::SetReading& effect) {
   if (Connection* connection = core_->find(effect.connection)) {
     connection->set_reading(effect.enabled);
   }
+}
+
+void Network::carry_out(const port::StopListening& /*effect*/) {
+  core_->stop_listening();
 }
 
 void Network::flush() {

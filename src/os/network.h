@@ -55,6 +55,7 @@ class Network {
   void carry_out(port::Send effect);
   void carry_out(const port::CloseConnection& effect);
   void carry_out(const port::SetReading& effect);
+  void carry_out(const port::StopListening& effect);
 
   // Ends a turn: writes what the turn has queued.
   void flush();

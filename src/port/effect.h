@@ -64,6 +64,10 @@ struct SetReading {
   bool enabled = true;
 };
 
+// Take no new connections from now on: whoever tries is refused, and so is who was not accepted yet.
+// Connections that are open stay.
+struct StopListening {};
+
 // Answer to an HTTP exchange of the admin port. Exactly one per HttpRequestReceived.
 struct HttpRespond {
   HttpExchangeId exchange;
@@ -191,7 +195,7 @@ struct LogLine {
 using Effect = std::variant<Send, CloseConnection, SetReading, HttpRespond, WriteFile, SyncFile,
                             ReadFile, TruncateFile, ReplaceFile, RenameFile, RemoveFile, ListFolder,
                             RemoveFolder, RenameFolder, LogLine, Connect, HttpStream,
-                            HttpStreamPart, HttpCall, CancelHttpCall>;
+                            HttpStreamPart, HttpCall, CancelHttpCall, StopListening>;
 
 // The effects that end with a DiskDone.
 template <typename T>

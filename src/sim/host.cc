@@ -198,6 +198,8 @@ void Host::carry_out(port::Effect& effect) {
     network_.carry_out(machine_, *close);
   } else if (auto* reading = std::get_if<port::SetReading>(&effect)) {
     network_.carry_out(machine_, *reading);
+  } else if (std::holds_alternative<port::StopListening>(effect)) {
+    network_.stop_accepting(machine_);
   } else if (auto* connect = std::get_if<port::Connect>(&effect)) {
     network_.carry_out(machine_, *connect);
   } else if (auto* line = std::get_if<port::LogLine>(&effect)) {

@@ -49,7 +49,7 @@ void Network::add_listener(Machine machine, NetworkAddress address, port::Listen
 void Network::set_listening(Machine machine, bool listening) {
   MachineState& state = machines_[machine];
   if (state.listening == listening) return;
-  state.listening = listening;
+  state.listening = state.accepting = listening;
   if (listening) return;
   // The process is gone: its ends of all connections are, too. The next one counts anew.
   std::erase_if(own_, [&](const auto& entry) { return entry.first.first == machine; });
@@ -82,7 +82,7 @@ Network::Number Network::open(Place from, const Listener& listener) {
 std::optional<Network::Number> Network::connect(ClientEnd& end, Place from,
                                                 const NetworkAddress& to) {
   const auto listener = listeners_.find(to);
-  if (listener == listeners_.end() || !machines_[listener->second.machine].listening) {
+  if (listener == listeners_.end() || !machines_[listener->second.machine].accepting) {
     return std::nullopt;
   }
   const Number number = open(from, listener->second);

@@ -62,6 +62,8 @@ class Network {
   void add_listener(Machine machine, NetworkAddress address, port::ListenerIndex listener);
   // A machine that stops listening has lost its ends of all connections.
   void set_listening(Machine machine, bool listening);
+  // Clients are refused until it listens again; its connections stay.
+  void stop_accepting(Machine machine) { machines_[machine].accepting = false; }
 
   // --- the client's side ---
 
@@ -91,6 +93,7 @@ class Network {
     Place place = 0;
     Deliver deliver;
     bool listening = false;
+    bool accepting = false;
   };
   struct Listener {
     Machine machine = 0;

@@ -71,7 +71,8 @@ class Faults:
 
     def in_sync(self, group):
         leadership = self.described(group)["leadership"]
-        return leadership is not None and leadership["open"] and leadership["state"] == "sync"
+        return leadership is not None and leadership["open"] and \
+            leadership["leader"]["alive"] and leadership["state"] == "sync"
 
     def carry_out(self, step):
         self.note(str(step))

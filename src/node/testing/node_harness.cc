@@ -30,6 +30,7 @@ void NodeHarness::start_node() {
 }
 
 void NodeHarness::boot() {
+  listening = true;
   start_node();
   settle();
 }
@@ -168,6 +169,8 @@ void NodeHarness::carry_out(port::Effect& effect) {
     }
   } else if (auto* reading = std::get_if<port::SetReading>(&effect)) {
     connections_.at(reading->connection).reading = reading->enabled;
+  } else if (std::holds_alternative<port::StopListening>(effect)) {
+    listening = false;
   } else if (auto* respond = std::get_if<port::HttpRespond>(&effect)) {
     http_answers_[respond->exchange] = std::move(*respond);
   } else if (auto* line = std::get_if<port::LogLine>(&effect)) {

@@ -35,6 +35,7 @@ class NodeHarness {
   NodeConfig config;
   MemoryDisk disk;
   std::vector<port::LogLine> lines;
+  bool listening = true;  // the node takes new connections
 
   // Starts the node and runs it until it serves or fails.
   void boot();

@@ -85,9 +85,10 @@ func die(format string, arguments ...any) {
 func produce(bootstrap []string, topic string) {
 	partitions, rate := number("--partitions", "1"), number("--rate", "1000")
 	// Uncompressed, so that the harness can read what regions have on their disks.
+	// What ends before its first answer is a node that died, and not a lack of TLS or SASL.
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap...), kgo.DefaultProduceTopic(topic),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(5*time.Millisecond),
-		kgo.ProducerBatchCompression(kgo.NoCompression()))
+		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.AlwaysRetryEOF())
 	if err != nil {
 		die("%v", err)
 	}
@@ -140,7 +141,7 @@ func produce(bootstrap []string, topic string) {
 func consume(bootstrap []string, topic string) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap...), kgo.ConsumeTopics(topic),
 		kgo.ConsumerGroup(option("--group", "")), kgo.AutoCommitInterval(time.Second),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.AlwaysRetryEOF())
 	if err != nil {
 		die("%v", err)
 	}
