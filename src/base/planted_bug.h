@@ -46,7 +46,8 @@ enum class PlantedBug : uint8_t {
   kCutBeforeExport,           // a tail that differs is cut and not kept
   kStoreNeeded,               // no other site is asked to promise time
   kPowerLossForgotten,        // a node that may have lost unsynced records is who it was
-  kLeaseIgnored               // a leader acknowledges without lease and promises
+  kLeaseIgnored,              // a leader acknowledges without lease and promises
+  kOldDirectoryBelieved       // a directory that was put back to an earlier state comes in
 };
 
 #ifdef MAGPIE_PLANTED_BUGS

@@ -28,7 +28,8 @@ struct Ready {
   bool created = false;   // the data directory was empty before
 };
 // The node cannot start here; nothing was changed on disk. The message says what to do. A disk that
-// is full or fails is no reason: it is tried again.
+// is full or fails is no reason: it is tried again. A node that went on without the control store
+// can still find out then that its directory was put back (directory_age.h).
 struct StartFailed {
   Error error;
 };

@@ -43,6 +43,7 @@ void DirectoryOpening::begin(port::Effects& effects) {
   identity_.reset();
   recovered_ = {};
   created_ = renewed_ = false;
+  age_ = 0;
   effects.add(port::ListFolder{"", completion(kListRoot)});
 }
 
@@ -59,6 +60,8 @@ DirectoryOpening::Ended DirectoryOpening::step(const port::DiskDone& done, port:
       return on_identity_read(done, effects);
     case kReadJournal:
       return on_journal_read(done, effects);
+    case kReadAge:
+      return on_age_read(done, effects);
     case kReadUnsynced:
       return on_unsynced_read(done, effects);
     case kWriteIdentity:
@@ -66,6 +69,7 @@ DirectoryOpening::Ended DirectoryOpening::step(const port::DiskDone& done, port:
     case kRemoveUnsynced:
       return opened();
     case kJournalWritten:
+    case kAgeWritten:
       break;
   }
   CHECK(false);
@@ -90,6 +94,7 @@ DirectoryOpening::Ended DirectoryOpening::on_root_listed(const port::DiskDone& d
 DirectoryOpening::Ended DirectoryOpening::on_control_listed(const port::DiskDone& done,
                                                             port::Effects& effects) {
   journal_size_ = file_size(done.listing, name_in_folder(kJournalPath));
+  age_size_ = file_size(done.listing, name_in_folder(kDirectoryAgePath));
   unsynced_size_ = file_size(done.listing, name_in_folder(kUnsyncedPath));
   if (identity_size_ && !journal_size_) {
     return missing(kJournalPath, fmt::format("there is {}", kIdentityPath));
@@ -142,6 +147,20 @@ DirectoryOpening::Ended DirectoryOpening::on_journal_read(const port::DiskDone& 
   journal_.adopt(*recovered);
   recovered_ = std::move(*recovered);
   if (!identity_) return create_identity(effects);
+  if (!age_size_ || config_.age_file == nullptr) return look_for_unsynced(effects);
+  read(config_.age_file, *age_size_, kReadAge, effects);
+  return std::nullopt;
+}
+
+DirectoryOpening::Ended DirectoryOpening::on_age_read(const port::DiskDone& done,
+                                                      port::Effects& effects) {
+  const auto age = decode_age_file(kDirectoryAgePath, done.data.text());
+  if (!age) return fail(age.error());
+  age_ = *age;
+  return look_for_unsynced(effects);
+}
+
+DirectoryOpening::Ended DirectoryOpening::look_for_unsynced(port::Effects& effects) {
   if (!unsynced_size_ || !config_.unsynced) return opened();
   read(config_.unsynced->file, *unsynced_size_, kReadUnsynced, effects);
   return std::nullopt;
@@ -194,7 +213,8 @@ DirectoryOpening::Ended DirectoryOpening::renew_identity(port::Effects& effects)
 }
 
 DirectoryOpening::Ended DirectoryOpening::opened() {
-  return OpenedDirectory{*identity_, std::move(recovered_.state), recovered_.store_id, created_};
+  return OpenedDirectory{*identity_, std::move(recovered_.state), recovered_.store_id, created_,
+                         age_};
 }
 
 bool is_temporary(ErrorKind kind) {

@@ -21,6 +21,7 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "control/directory_age.h"
 #include "control/identity.h"
 #include "control/journal.h"
 #include "control/journal_format.h"
@@ -52,6 +53,7 @@ struct DirectoryConfig {
   std::vector<std::string> data_folders;
   // None: it is not looked for.
   std::optional<Unsynced> unsynced = std::nullopt;
+  port::FileRef age_file = nullptr;  // kDirectoryAgePath; null: it is not looked for
 };
 
 struct OpenedDirectory {
@@ -59,6 +61,7 @@ struct OpenedDirectory {
   State state;
   uint64_t store_id = 0;  // whose copy the state is; 0: no control store's
   bool created = false;   // it was empty before
+  int64_t age = 0;        // directory_age.h
 };
 
 class DirectoryOpening {
@@ -69,10 +72,12 @@ class DirectoryOpening {
     kListControl,
     kReadIdentity,
     kReadJournal,
+    kReadAge,
     kReadUnsynced,
     kWriteIdentity,
     kRemoveUnsynced,
     kJournalWritten,
+    kAgeWritten,  // by whoever owns the directory, once it is open
   };
 
   // All arguments must outlive it.
@@ -92,6 +97,8 @@ class DirectoryOpening {
   Ended on_control_listed(const port::DiskDone& done, port::Effects& effects);
   Ended on_identity_read(const port::DiskDone& done, port::Effects& effects);
   Ended on_journal_read(const port::DiskDone& done, port::Effects& effects);
+  Ended on_age_read(const port::DiskDone& done, port::Effects& effects);
+  Ended look_for_unsynced(port::Effects& effects);
   Ended on_unsynced_read(const port::DiskDone& done, port::Effects& effects);
   Ended on_journal_written(const port::DiskDone& done, port::Effects& effects);
   Ended on_identity_written(port::Effects& effects);
@@ -109,6 +116,8 @@ class DirectoryOpening {
   RecoveredJournal recovered_;
   bool created_ = false;
   bool renewed_ = false;
+  int64_t age_ = 0;
+  std::optional<uint64_t> age_size_;
   std::optional<uint64_t> unsynced_size_;
   std::optional<uint64_t> identity_size_;  // of the file found; none if there is none
   std::optional<uint64_t> journal_size_;

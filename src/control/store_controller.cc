@@ -124,6 +124,7 @@ bool StoreController::land(ControllerOutput& out) {
     announced_ = 0;
   }
   if (flight.errand == Errand::kAnnounce) announced_ = announcing_;
+  if (flight.errand == Errand::kAge) age_.told(telling_age_);
   if (flight.errand == Errand::kProposal) {
     out.events.push_back(Settled{flight.proposal.ticket, std::nullopt});
   }
@@ -156,6 +157,7 @@ bool StoreController::work(ControllerOutput& out) {
   if (!registered_) return register_node(out);
   if (lease_ != 0 && announced_ != lease_) return announce(out);
   if (phase_ == Phase::kJoining && lease_valid_until()) become_ready(out);
+  if (age_.has_news()) return tell_age(out);
   return take_proposal(out);
 }
 

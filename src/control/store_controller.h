@@ -53,6 +53,8 @@ struct StoreControllerConfig : DirectoryConfig {
   // How often a proposal is decided again before it is refused with kThrottled.
   int attempts_max = 10;
   size_t waiting_max = 10'000;
+  // Between two ages of the directory: what is put back by less is not noticed.
+  Duration age_interval = Duration::seconds(60);
   // How often a disk that refused a write is tried again.
   Duration retry_interval = Duration::seconds(5);
 };
@@ -66,7 +68,7 @@ class StoreController final : public ClusterController {
 
   void propose(uint64_t ticket, Decide decide, ControllerOutput& out) override;
   void stop(ControllerOutput& out) override;
-  bool idle() const override { return !journal_.busy(); }
+  bool idle() const override { return !journal_.busy() && !age_.busy(); }
   void step(const Now& now, const port::DiskDone& done, ControllerOutput& out) override;
   void tick(const Now& now, ControllerOutput& out) override;
   Instant next_deadline() const override;
@@ -100,7 +102,7 @@ class StoreController final : public ClusterController {
     Decide decide;
     int attempts = 0;
   };
-  enum class Errand { kRegister, kAnnounce, kProposal };
+  enum class Errand { kRegister, kAnnounce, kProposal, kAge };
   // The transaction under way.
   struct Flight {
     Errand errand = Errand::kProposal;
@@ -130,6 +132,7 @@ class StoreController final : public ClusterController {
   bool work(ControllerOutput& out);
   bool register_node(ControllerOutput& out);
   bool announce(ControllerOutput& out);
+  bool tell_age(ControllerOutput& out);
   bool take_proposal(ControllerOutput& out);
   void submit(Errand errand, Proposal proposal, const Transaction& transaction,
               store::LeaseId lease, ControllerOutput& out);
@@ -147,6 +150,8 @@ class StoreController final : public ClusterController {
   Random random_;
   Journal journal_;
   DirectoryOpening opening_;
+  DirectoryAge age_;
+  int64_t telling_age_ = 0;  // by the transaction under way
   State state_;
   Phase phase_ = Phase::kStarting;
   bool stopping_ = false;

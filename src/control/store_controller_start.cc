@@ -49,7 +49,9 @@ StoreController::StoreController(StoreControllerConfig config, Random random)
       random_(random),
       journal_(config_.journal_file, config_.cluster_id,
                {config_.owner, DirectoryOpening::kJournalWritten, 0}),
-      opening_(config_, journal_, random_) {
+      opening_(config_, journal_, random_),
+      age_(config_.age_file, {config_.owner, DirectoryOpening::kAgeWritten, 0},
+           config_.age_interval) {
   CHECK(config_.attempts_max > 0 && config_.lease_seconds > 0);
 }
 
@@ -65,7 +67,11 @@ void StoreController::start(const Now& now, ControllerOutput& out) {
 void StoreController::step(const Now& now, const port::DiskDone& done, ControllerOutput& out) {
   now_ = now;
   if (phase_ != Phase::kStarting) {
-    on_copy_written(done, out);
+    if (done.then.kind == DirectoryOpening::kAgeWritten) {
+      age_.finish(done);
+    } else {
+      on_copy_written(done, out);
+    }
     return advance(out);
   }
   auto ended = opening_.step(done, out.effects);
@@ -85,6 +91,7 @@ void StoreController::on_opened(OpenedDirectory opened, ControllerOutput& out) {
   retry_at_ = Instant::never();
   identity_ = std::move(opened.identity);
   created_ = opened.created;
+  age_.begin(opened.age);
   state_ = std::move(opened.state);
   config_.node.id = identity_.node_id;
   config_.node.incarnation = identity_.incarnation;
@@ -134,6 +141,7 @@ void StoreController::tick(const Now& now, ControllerOutput& out) {
     retry_at_ = Instant::never();
     return opening_.begin(out.effects);
   }
+  if (registered_) age_.tick(now.instant, out.effects);
   if (client_->next_deadline() <= now.instant) {
     store::ClientOutput client = client_out(out);
     client_->tick(now.instant, client);
@@ -160,6 +168,7 @@ Instant StoreController::next_deadline() const {
   if (phase_ == Phase::kStarting) return next;
   next = std::min({next, patience_ends_, client_->next_deadline()});
   if (scout_) next = std::min(next, scout_->next_deadline());
+  if (registered_) next = std::min(next, age_.next_deadline());
   const bool pausing =
       is_current() && !flight_ && state_.revision() <= wait_for_ && now_.instant < wait_until_;
   return pausing ? std::min(next, wait_until_) : next;
@@ -335,6 +344,10 @@ void StoreController::use_adopted(ControllerOutput& out) {
 bool StoreController::register_node(ControllerOutput& out) {
   auto decided = decide_register_node(state_, config_.node, config_.role, now_.wall,
                                       Duration::seconds(config_.lease_seconds));
+  if (auto old = age_problem(state_, identity_.node_id, identity_.first(), age_.on_disk())) {
+    fail_start(Error{ErrorKind::kInvalidArgument, std::move(old->message)}, out);
+    return false;
+  }
   auto absence = absence_problem(state_, identity_.node_id, identity_.first(),
                                  config_.topic_defaults, now_.wall);
   if (!decided || absence) {
@@ -375,6 +388,17 @@ bool StoreController::announce(ControllerOutput& out) {
   return true;
 }
 
+// After the disk has it, so that a directory is never younger than the store knows it.
+bool StoreController::tell_age(ControllerOutput& out) {
+  Transaction transaction;
+  compare_key(state_, node_key(identity_.node_id), transaction);
+  telling_age_ = age_.on_disk();
+  transaction.changes.push_back(
+      {directory_age_key(identity_.node_id, identity_.first()), encode_known_age(telling_age_)});
+  submit(Errand::kAge, {}, transaction, 0, out);
+  return true;
+}
+
 // A copy that knows this node with another data directory speaks of partitions that are not here.
 bool StoreController::may_serve_copy() const {
   const Node* known = state_.find_node(identity_.node_id);
@@ -388,7 +412,6 @@ void StoreController::become_ready(ControllerOutput& out) {
 }
 
 void StoreController::fail_start(Error error, ControllerOutput& out) {
-  CHECK(phase_ != Phase::kReady);
   phase_ = Phase::kFailed;
   out.events.push_back(StartFailed{std::move(error)});
   stop(out);

@@ -60,6 +60,8 @@ std::unique_ptr<control::StoreController> make_store_state(const NodeConfig& con
   controller.node.build = cluster.build;
   controller.role = cluster.region_role;
   controller.unsynced = {name_file(files, control::kUnsyncedPath), cluster.machine_run};
+  controller.age_file = name_file(files, control::kDirectoryAgePath);
+  controller.age_interval = cluster.age_interval;
   controller.lease_seconds = cluster.lease_seconds;
   controller.topic_defaults = policy(config).topic_defaults;
   return std::make_unique<control::StoreController>(std::move(controller), random.fork());

@@ -74,6 +74,8 @@ struct ClusterConfig {
   std::string build = "unknown";  // version of the program, for the others' logs
   // How long the store keeps this node's lease alive without hearing from it.
   int64_t lease_seconds = 10;
+  // Between two ages of the data directory (control/directory_age.h).
+  Duration age_interval = Duration::seconds(60);
   // Which run of the machine this is, if the operating system says so; see
   // control/directory_opening.h.
   std::string machine_run;

@@ -96,7 +96,8 @@ Result<std::vector<tcp::acceptor>> open_acceptors(asio::io_context& context,
 Listener::Listener(tcp::acceptor acceptor, uint32_t accepts_per_second, Instant now)
     : acceptor_(std::move(acceptor)),
       port_(acceptor_.local_endpoint().port()),
-      rate_(accepts_per_second, now), now_(now) {}
+      rate_(accepts_per_second, now),
+      now_(now) {}
 
 void Listener::start(OnAccept on_accept, OnError on_error) {
   on_accept_ = std::move(on_accept);

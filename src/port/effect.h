@@ -64,8 +64,8 @@ struct SetReading {
   bool enabled = true;
 };
 
-// Take no new connections from now on: whoever tries is refused, and so is who was not accepted yet.
-// Connections that are open stay.
+// Take no new connections from now on: whoever tries is refused, and who waits for it, too. Those
+// that are open stay.
 struct StopListening {};
 
 // Answer to an HTTP exchange of the admin port. Exactly one per HttpRequestReceived.

@@ -11,6 +11,8 @@ constexpr int32_t kClientPort = 9092;
 constexpr uint16_t kLinkPort = 9192;
 // Kafka listeners come first.
 constexpr uint32_t kLinkListener = 1;
+// Often enough for directories that are put back by less than the length of a run.
+constexpr Duration kAgeInterval = Duration::seconds(3);
 
 }  // namespace
 
@@ -52,6 +54,7 @@ node::NodeConfig Cluster::config_of(int number, const std::string& region) const
   cluster.link_listener = port::ListenerIndex{kLinkListener};
   cluster.lease_seconds = knobs_.lease_seconds;
   cluster.compress_links = knobs_.compress_links;
+  if (knobs_.disk_restore_every != Duration{}) cluster.age_interval = kAgeInterval;
   config.cluster = std::move(cluster);
   return config;
 }

@@ -102,6 +102,12 @@ void Host::go_down(Crash crash) {
   for (auto& [exchange, then] : std::exchange(exchanges_, {})) then(std::nullopt);
 }
 
+void Host::empty_directory() {
+  if (is_up()) crash(Crash::kPower);
+  disk_.files().clear();
+  refuses_directory_ = false;
+}
+
 void Host::request_stop() {
   if (!is_up() || stopping_) return;
   scene_.note("stop", id().value, boots_);
@@ -232,7 +238,9 @@ void Host::look_at_phase() {
     // And whose copy of the state, which is written late, does not have it yet, while the store is
     // one that it does not know.
     const bool strange = store_ != nullptr && store_->is_rolled_back();
-    if (!scene_.damaged && !early && !out && !strange) {
+    const bool old = node_->failure().find("was put back to an earlier state") != std::string::npos;
+    refuses_directory_ |= old;
+    if (!scene_.damaged && !early && !out && !strange && !old) {
       scene_.violate("G12", "the node refuses undamaged data: " + node_->failure());
     }
     scene_.probe("node_refused_to_start");

@@ -40,6 +40,7 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kStoreNeeded, "store-needed", 20, true},
     {PlantedBug::kPowerLossForgotten, "power-loss-forgotten", 40, true},
     {PlantedBug::kLeaseIgnored, "lease-ignored", 40, true},
+    {PlantedBug::kOldDirectoryBelieved, "old-directory-believed", 100, true},
 };
 
 }  // namespace

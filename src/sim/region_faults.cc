@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/directory_age.h"
 #include "control/directory_opening.h"
 #include "control/identity.h"
 #include "control/member.h"
@@ -18,12 +19,32 @@ constexpr Duration kLonelyLongest = Duration::seconds(60);
 // Of the kinds of partitions: machines, store and clients lose the other regions.
 constexpr uint64_t kAllOfTheSite = 3;
 
-// Of the directory on a disk; one that is nobody's if there is none.
-Uuid incarnation_on(Disk& disk) {
-  const auto file = disk.files().find(std::string(control::kIdentityPath));
-  if (file == disk.files().end()) return {};
-  const auto identity = control::decode_identity(control::kIdentityPath, file->second.content());
-  return identity ? identity->incarnation : Uuid{};
+// How often somebody looks whether a node has said that its directory is not to be used.
+constexpr Duration kRefusalLook = Duration::milliseconds(500);
+
+using Files = std::map<std::string, SimFile>;
+
+// Of a directory; nobody's identity if there is none.
+control::Identity identity_in(const Files& files) {
+  const auto file = files.find(std::string(control::kIdentityPath));
+  if (file == files.end()) return {};
+  auto identity = control::decode_identity(control::kIdentityPath, file->second.content());
+  return identity ? *identity : control::Identity{};
+}
+
+Uuid incarnation_on(const Files& files) {
+  return identity_in(files).incarnation;
+}
+
+// Whether the store knows the directory as an older one.
+bool is_put_back(const control::State& state, NodeId node, const Files& files) {
+  const auto& entries = state.entries();
+  const auto known = entries.find(control::directory_age_key(node, identity_in(files).first()));
+  if (known == entries.end()) return false;
+  const auto file = files.find(std::string(control::kDirectoryAgePath));
+  if (file == files.end()) return true;
+  const auto age = control::decode_age_file(control::kDirectoryAgePath, file->second.content());
+  return age && *age < control::decode_known_age(known->second.value);
 }
 
 }  // namespace
@@ -125,7 +146,7 @@ bool RegionFaults::expect_power_loss(size_t index) {
   if (!knobs_.is_weak(index) || !has_mark) return true;
   if (!is_spare(region.host->id())) return false;
   scene_.probe("power_loss_of_weak_member");
-  doubted_[incarnation_on(*region.disk)] = region.host->id();
+  doubted_[incarnation_on(region.disk->files())] = region.host->id();
   if (end_lost_) end_lost_();
   return true;
 }
@@ -135,7 +156,7 @@ bool RegionFaults::is_lost(const Uuid& incarnation) const {
   const auto doubted = doubted_.find(incarnation);
   if (doubted == doubted_.end()) return false;
   Host* host = cluster_.find(doubted->second);
-  return !host->is_serving() || incarnation_on(host->disk()) != incarnation;
+  return !host->is_serving() || incarnation_on(host->disk().files()) != incarnation;
 }
 
 void RegionFaults::lose_disk() {
@@ -155,17 +176,38 @@ void RegionFaults::lose_disk() {
 
 void RegionFaults::keep_backup() {
   SimRegion& region = cluster_.region(some_region());
+  if (incarnation_on(region.disk->files()) == Uuid{}) return;
   region.backup = region.disk->files();
 }
 
+// As a snapshot of a disk comes back. What is as old as the store knows the directory is not
+// noticed, and nobody says that it would be.
 void RegionFaults::restore_disk() {
-  SimRegion& region = cluster_.region(some_region());
-  if (region.backup.empty() || !is_spare(region.host->id())) return;
+  const size_t index = some_region();
+  SimRegion& region = cluster_.region(index);
+  const NodeId node = region.host->id();
+  if (region.backup.empty() || cluster_.store().is_rolled_back() || !is_spare(node)) return;
+  const control::State state = cluster_.state();
+  if (!is_put_back(state, node, region.backup)) return;
   scene_.probe("disk_restored");
-  scene_.note("disk restored", region.host->id().value);
+  scene_.note("disk restored", node.value);
   if (region.host->is_up()) region.host->crash(Crash::kPower);
+  lost_.insert(state.find_node(node)->incarnation);
+  lost_.insert(incarnation_on(region.backup));
   region.disk->files() = region.backup;
-  if (disk_lost_) disk_lost_(region.host->id());
+  if (disk_lost_) disk_lost_(node);
+  await_refusal(index, identity_in(region.backup).first());
+}
+
+void RegionFaults::await_refusal(size_t index, const Uuid& directory) {
+  scene_.queue.after(kRefusalLook, [this, index, directory] {
+    SimRegion& region = cluster_.region(index);
+    if (identity_in(region.disk->files()).first() != directory) return;
+    if (!region.host->refuses_directory()) return await_refusal(index, directory);
+    scene_.probe("old_directory_refused");
+    region.host->empty_directory();
+    if (disk_lost_) disk_lost_(region.host->id());
+  });
 }
 
 // --- paths ---------------------------------------------------------------------------------------
@@ -318,7 +360,7 @@ void RegionFaults::roll_store_back() {
   for (SimRegion& region : cluster_.regions()) {
     // As in lose_disk(): one that has just begun empty.
     const control::Node* node = state.find_node(region.host->id());
-    if (node == nullptr || node->incarnation != incarnation_on(*region.disk)) return;
+    if (node == nullptr || node->incarnation != incarnation_on(region.disk->files())) return;
   }
   if (rollbacks_left_ == 0 || !cluster_.store().roll_back()) return;
   --rollbacks_left_;

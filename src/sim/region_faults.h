@@ -45,6 +45,8 @@ class RegionFaults {
   void lose_disk();
   void keep_backup();
   void restore_disk();
+  // Somebody reads why the node does not start.
+  void await_refusal(size_t region, const Uuid& directory);
   using PlacePairs = std::vector<std::pair<Place, Place>>;
 
   // All paths, both ways, that a partition of this kind takes from a region.

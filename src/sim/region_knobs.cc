@@ -101,6 +101,15 @@ void draw_removals(RegionKnobs& knobs, Random random) {
   knobs.removals = 1 + random.below(UINT64_MAX - 1);
 }
 
+// The same. Not with failovers that lose something: what was put back does not know which epochs
+// its site has accepted, and votes while it cannot ask the store (control/directory_age.h).
+void draw_restores(RegionKnobs& knobs, Random random) {
+  random = random.fork();
+  random = random.fork();
+  if (knobs.lossy_failovers || !random.chance(1, 3)) return;
+  knobs.disk_restore_every = Duration::seconds(random.between(8, 30));
+}
+
 }  // namespace
 
 bool RegionKnobs::is_weak(size_t region) const {
@@ -150,6 +159,7 @@ RegionKnobs draw_region_knobs(Random& random) {
   draw_fsync(knobs, random);
   if (knobs.lossy_failovers && knobs.lease_seconds <= 3) make_leaders_lonely(knobs);
   draw_removals(knobs, random);
+  draw_restores(knobs, random);
   return knobs;
 }
 
