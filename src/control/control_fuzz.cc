@@ -1,6 +1,6 @@
-// Feeds arbitrary bytes to what reads the journal, the values and the identity back from disk, and
-// to what clients set as configuration. The first byte chooses; none may crash, and what is
-// accepted must survive being written and read again.
+// Feeds arbitrary bytes to what reads the journal, the values, the identity and the age back from
+// disk, and to what clients set as configuration. The first byte chooses; none may crash, and what
+// is accepted must survive being written and read again.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -8,6 +8,7 @@
 #include "base/byte_writer.h"
 #include "base/check.h"
 #include "control/decide_configs.h"
+#include "control/directory_age.h"
 #include "control/identity.h"
 #include "control/journal_format.h"
 #include "control/state.h"
@@ -75,6 +76,11 @@ void fuzz_identity(std::string_view bytes) {
   CHECK(again.has_value() && *again == *identity);
 }
 
+void fuzz_age(std::string_view bytes) {
+  const auto age = decode_age_file("age", bytes);
+  CHECK(!age || encode_age_file(*age) == bytes);
+}
+
 }  // namespace
 }  // namespace magpie::control
 
@@ -85,5 +91,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] == 1) magpie::control::fuzz_changes(bytes);
   if (data[0] == 2) magpie::control::fuzz_identity(bytes);
   if (data[0] == 3) magpie::control::fuzz_configs(bytes);
+  if (data[0] == 4) magpie::control::fuzz_age(bytes);
   return 0;
 }

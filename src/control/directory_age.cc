@@ -48,15 +48,21 @@ std::optional<Refusal> age_problem(const State& state, NodeId node, const Uuid& 
   const auto noted = state.entries().find(directory_age_key(node, directory));
   if (noted == state.entries().end()) return std::nullopt;
   const auto known = decode_known_age(noted->second.value);
-  if (!known || *known <= age) return std::nullopt;
-  if (planted(PlantedBug::kOldDirectoryBelieved)) return std::nullopt;
+  if (!known) {
+    return Refusal{RefusalCode::kInvalidRequest,
+                   fmt::format("{} in the control store cannot be read, so nobody can say whether "
+                               "the data directory of node {} was put back to an earlier state. If "
+                               "a newer version of Magpie has written it, run that one",
+                               noted->first, node.value)};
+  }
+  if (*known <= age || planted(PlantedBug::kOldDirectoryBelieved)) return std::nullopt;
   return Refusal{
       RefusalCode::kInvalidRequest,
       fmt::format("the data directory of node {} was put back to an earlier state, as by a backup "
                   "or a snapshot: its age is {}, and the control store knows it with {}. It may "
                   "lack records that this node said it holds, so it is not used. Move it away and "
-                  "start the node with an empty directory; a "
-                  "failover group that this node led needs a failover first (magpie failover)",
+                  "start the node with an empty directory; a failover group that this node led "
+                  "needs a failover first (magpie failover)",
                   node.value, age, *known)};
 }
 
@@ -72,9 +78,16 @@ void DirectoryAge::tick(Instant now, port::Effects& effects) {
   effects.add(port::ReplaceFile{file_, {Buffer::copy_of(encode_age_file(on_disk_ + 1))}, written_});
 }
 
-void DirectoryAge::finish(const port::DiskDone& done) {
+void DirectoryAge::finish(const port::DiskDone& done, port::Effects& effects) {
   CHECK(std::exchange(writing_, false));
   if (done.status) ++on_disk_;
+  if (std::exchange(is_refused_, !done.status) || done.status) return;
+  effects.add(port::LogLine{
+      port::Severity::kWarning, "control.age_not_written",
+      fmt::format("{} cannot be written: {}. The node goes on, but if its directory is put back to "
+                  "an earlier state, that may not be noticed; trying again every {} s",
+                  kDirectoryAgePath, done.status.error().message,
+                  interval_.to_milliseconds() / 1'000)});
 }
 
 }  // namespace magpie::control

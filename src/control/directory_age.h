@@ -44,7 +44,8 @@ std::string encode_known_age(int64_t age);
 // Nothing if it is malformed, or of a newer version.
 std::optional<int64_t> decode_known_age(std::string_view value);
 
-// Why the node cannot come in with this directory; nothing if it can.
+// Why the node cannot come in with this directory; nothing if it can. What the store knows and this
+// version cannot read is held against it, too.
 std::optional<Refusal> age_problem(const State& state, NodeId node, const Uuid& directory,
                                    int64_t age);
 
@@ -57,9 +58,10 @@ class DirectoryAge {
   // What the directory says at the start.
   void begin(int64_t age) { on_disk_ = told_ = age; }
 
-  // Begins to write the next one if it is time. An age that the disk refuses comes with the next.
+  // Begins to write the next one if it is time. What the disk refuses is said once, and comes with
+  // the next.
   void tick(Instant now, port::Effects& effects);
-  void finish(const port::DiskDone& done);
+  void finish(const port::DiskDone& done, port::Effects& effects);
   Instant next_deadline() const { return writing_ ? Instant::never() : next_; }
   bool busy() const { return writing_; }
 
@@ -74,6 +76,7 @@ class DirectoryAge {
   Duration interval_;
   Instant next_;  // at once
   bool writing_ = false;
+  bool is_refused_ = false;  // the last one, and that was said
   int64_t on_disk_ = 0;
   int64_t told_ = 0;
 };

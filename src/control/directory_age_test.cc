@@ -59,6 +59,15 @@ TEST(DirectoryAge, OneThatTheStoreKnowsOlderWasPutBack) {
   }
 }
 
+TEST(DirectoryAge, WhatCannotBeReadIsHeldAgainstTheDirectory) {
+  State state;
+  const std::string key = directory_age_key(NodeId{3}, kDirectory);
+  ASSERT_TRUE(state.apply(1, {{key, R"({"age":9,"v":2})"}}));
+  const auto problem = age_problem(state, NodeId{3}, kDirectory, 10);
+  ASSERT_TRUE(problem);
+  EXPECT_NE(problem->message.find(key), std::string::npos) << problem->message;
+}
+
 class AgeTest : public ::testing::Test {
  protected:
   AgeTest() { age_.begin(4); }
@@ -68,13 +77,15 @@ class AgeTest : public ::testing::Test {
     port::Effects effects;
     age_.tick(now, effects);
     for (const port::DiskDone& done : disk_.run(effects)) {
-      age_.finish(done);
+      age_.finish(done, effects);
+      lines_ += effects.size();
       return true;
     }
     return false;
   }
 
   MemoryDisk disk_;
+  size_t lines_ = 0;  // of the log
   DirectoryAge age_{MemoryDisk::file(kDirectoryAgePath), {}, Duration::seconds(60)};
   const Instant start_ = Instant{} + Duration::seconds(5);
 };
@@ -102,7 +113,7 @@ TEST_F(AgeTest, IsNotTheNextOneBeforeTheDiskHasIt) {
   EXPECT_FALSE(age_.has_news());
   age_.tick(start_ + Duration::seconds(120), effects);
   EXPECT_EQ(effects.size(), 1u) << "one write at a time";
-  for (const port::DiskDone& done : disk_.run(effects)) age_.finish(done);
+  for (const port::DiskDone& done : disk_.run(effects)) age_.finish(done, effects);
   EXPECT_EQ(age_.on_disk(), 5);
 }
 
@@ -111,9 +122,12 @@ TEST_F(AgeTest, ADiskThatRefusesIsAskedAgainLater) {
   EXPECT_TRUE(tick(start_));
   EXPECT_EQ(age_.on_disk(), 4);
   EXPECT_FALSE(age_.has_news());
-  disk_.write_error.reset();
   EXPECT_TRUE(tick(start_ + Duration::seconds(60)));
+  EXPECT_EQ(lines_, 1u) << "it is said once";
+  disk_.write_error.reset();
+  EXPECT_TRUE(tick(start_ + Duration::seconds(120)));
   EXPECT_EQ(age_.on_disk(), 5);
+  EXPECT_EQ(lines_, 1u);
 }
 
 }  // namespace

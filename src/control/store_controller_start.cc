@@ -68,7 +68,7 @@ void StoreController::step(const Now& now, const port::DiskDone& done, Controlle
   now_ = now;
   if (phase_ != Phase::kStarting) {
     if (done.then.kind == DirectoryOpening::kAgeWritten) {
-      age_.finish(done);
+      age_.finish(done, out.effects);
     } else {
       on_copy_written(done, out);
     }
@@ -388,13 +388,14 @@ bool StoreController::announce(ControllerOutput& out) {
   return true;
 }
 
-// After the disk has it, so that a directory is never younger than the store knows it.
+// After the disk has it, so that a directory is never younger than the store knows it. A request of
+// an earlier process that arrives late changes nothing any more.
 bool StoreController::tell_age(ControllerOutput& out) {
   Transaction transaction;
   compare_key(state_, node_key(identity_.node_id), transaction);
   telling_age_ = age_.on_disk();
-  transaction.changes.push_back(
-      {directory_age_key(identity_.node_id, identity_.first()), encode_known_age(telling_age_)});
+  change_key(state_, directory_age_key(identity_.node_id, identity_.first()),
+             encode_known_age(telling_age_), transaction);
   submit(Errand::kAge, {}, transaction, 0, out);
   return true;
 }

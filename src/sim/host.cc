@@ -102,10 +102,16 @@ void Host::go_down(Crash crash) {
   for (auto& [exchange, then] : std::exchange(exchanges_, {})) then(std::nullopt);
 }
 
+void Host::put_back(std::map<std::string, SimFile> files) {
+  CHECK(!is_up());
+  disk_.files() = std::move(files);
+  was_put_back_ = true;
+}
+
 void Host::empty_directory() {
   if (is_up()) crash(Crash::kPower);
   disk_.files().clear();
-  refuses_directory_ = false;
+  was_put_back_ = refuses_directory_ = false;
 }
 
 void Host::request_stop() {
@@ -238,7 +244,7 @@ void Host::look_at_phase() {
     // And whose copy of the state, which is written late, does not have it yet, while the store is
     // one that it does not know.
     const bool strange = store_ != nullptr && store_->is_rolled_back();
-    const bool old = node_->failure().find("was put back to an earlier state") != std::string::npos;
+    const bool old = was_put_back_ && node_->failure().find("was put back") != std::string::npos;
     refuses_directory_ |= old;
     if (!scene_.damaged && !early && !out && !strange && !old) {
       scene_.violate("G12", "the node refuses undamaged data: " + node_->failure());

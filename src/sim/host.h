@@ -57,9 +57,10 @@ class Host {
   Place place() const { return settings_.place; }
   const std::string& region() const { return settings_.config.region; }
   Disk& disk() { return disk_; }
-  // A start has said that its directory was put back to an earlier state.
+  // Its directory is an earlier one from now on: a start has to refuse it. REQUIRES: down.
+  void put_back(std::map<std::string, SimFile> files);
   bool refuses_directory() const { return refuses_directory_; }
-  // As whoever reads that is told to do: it is down, and begins empty.
+  // It is down, and begins empty.
   void empty_directory();
 
   using HttpAnswer = std::function<void(std::optional<port::HttpRespond>)>;
@@ -101,6 +102,7 @@ class Host {
   uint64_t boots_ = 0;
   uint64_t power_losses_ = 0;
   bool stopping_ = false;
+  bool was_put_back_ = false;  // its directory
   bool refuses_directory_ = false;
   int64_t wall_offset_ = 0;
   bool paused_ = false;

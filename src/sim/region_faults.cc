@@ -167,10 +167,9 @@ void RegionFaults::lose_disk() {
   if (!is_spare(region.host->id())) return;
   scene_.probe("disk_lost");
   scene_.note("disk lost", region.host->id().value);
-  if (region.host->is_up()) region.host->crash(Crash::kPower);
   const control::State state = cluster_.state();
   lost_.insert(state.find_node(region.host->id())->incarnation);
-  region.disk->files().clear();
+  region.host->empty_directory();
   if (disk_lost_) disk_lost_(region.host->id());
 }
 
@@ -194,7 +193,7 @@ void RegionFaults::restore_disk() {
   if (region.host->is_up()) region.host->crash(Crash::kPower);
   lost_.insert(state.find_node(node)->incarnation);
   lost_.insert(incarnation_on(region.backup));
-  region.disk->files() = region.backup;
+  region.host->put_back(region.backup);
   if (disk_lost_) disk_lost_(node);
   await_refusal(index, identity_in(region.backup).first());
 }
