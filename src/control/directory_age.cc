@@ -9,6 +9,8 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/planted_bug.h"
+#include "control/keys.h"
+#include "control/transaction_builder.h"
 #include "control/value_json.h"
 
 namespace magpie::control {
@@ -64,6 +66,13 @@ std::optional<Refusal> age_problem(const State& state, NodeId node, const Uuid& 
                   "start the node with an empty directory; a failover group that this node led "
                   "needs a failover first (magpie failover)",
                   node.value, age, *known)};
+}
+
+Transaction tell_age(const State& state, NodeId node, const Uuid& directory, int64_t age) {
+  Transaction transaction;
+  compare_key(state, node_key(node), transaction);
+  change_key(state, directory_age_key(node, directory), encode_known_age(age), transaction);
+  return transaction;
 }
 
 DirectoryAge::DirectoryAge(port::FileRef file, port::Completion written, Duration interval)

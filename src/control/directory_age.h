@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/uuid.h"
+#include "control/change.h"
 #include "control/refusal.h"
 #include "control/state.h"
 #include "port/effect.h"
@@ -48,6 +49,10 @@ std::optional<int64_t> decode_known_age(std::string_view value);
 // version cannot read is held against it, too.
 std::optional<Refusal> age_problem(const State& state, NodeId node, const Uuid& directory,
                                    int64_t age);
+
+// Tells the store the age, while the node is registered as this state shows it, and the store knows
+// the directory as it does: a request of an earlier process that arrives late changes nothing.
+Transaction tell_age(const State& state, NodeId node, const Uuid& directory, int64_t age);
 
 // The age of the directory of a node that runs.
 class DirectoryAge {

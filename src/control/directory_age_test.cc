@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "control/test_support.h"
 
 namespace magpie::control {
@@ -66,6 +68,18 @@ TEST(DirectoryAge, WhatCannotBeReadIsHeldAgainstTheDirectory) {
   const auto problem = age_problem(state, NodeId{3}, kDirectory, 10);
   ASSERT_TRUE(problem);
   EXPECT_NE(problem->message.find(key), std::string::npos) << problem->message;
+}
+
+TEST(DirectoryAge, AnEarlierOneThatArrivesLateIsNotTaken) {
+  State state;
+  const NodeId node{3};
+  const Transaction late = tell_age(state, node, kDirectory, 5);
+  const Transaction next = tell_age(state, node, kDirectory, 6);
+  ASSERT_TRUE(state.apply(1, next.changes));
+  const bool passes = std::all_of(late.compares.begin(), late.compares.end(), [&](auto& compare) {
+    return state.modified(compare.key) == compare.modified;
+  });
+  EXPECT_FALSE(passes);
 }
 
 class AgeTest : public ::testing::Test {

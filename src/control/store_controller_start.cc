@@ -388,15 +388,11 @@ bool StoreController::announce(ControllerOutput& out) {
   return true;
 }
 
-// After the disk has it, so that a directory is never younger than the store knows it. A request of
-// an earlier process that arrives late changes nothing any more.
+// After the disk has it, so that a directory is never younger than the store knows it.
 bool StoreController::tell_age(ControllerOutput& out) {
-  Transaction transaction;
-  compare_key(state_, node_key(identity_.node_id), transaction);
   telling_age_ = age_.on_disk();
-  change_key(state_, directory_age_key(identity_.node_id, identity_.first()),
-             encode_known_age(telling_age_), transaction);
-  submit(Errand::kAge, {}, transaction, 0, out);
+  const auto told = control::tell_age(state_, identity_.node_id, identity_.first(), telling_age_);
+  submit(Errand::kAge, {}, told, 0, out);
   return true;
 }
 
