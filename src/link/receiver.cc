@@ -15,7 +15,7 @@ using partition::Role;
 using wire::ErrorCode;
 
 // Taken bytes are reported at the latest when they are this part of the credit.
-constexpr int64_t kReportShare = 4;
+constexpr int64_t kReportShare = 16;
 
 // Bytes of the batch at `at`; all that is left if they do not look like one.
 size_t batch_size_at(const Buffer& piece, size_t at) {
