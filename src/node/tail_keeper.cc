@@ -12,6 +12,12 @@ namespace {
 
 constexpr uint64_t kPieceBytes = 1024 * 1024;
 constexpr Duration kRetryDelay = Duration::milliseconds(1'000);
+constexpr Duration kLookDelay = Duration::milliseconds(10);
+
+// What is still being written may be neither in memory nor to be read from the disk.
+bool is_being_written(const partition::Partition& log, Offset end) {
+  return log.durable_end() < std::min(end, log.log_end());
+}
 
 port::FileRef file_in(log::FileIds& files, const std::string& folder, std::string_view name) {
   return std::make_shared<const port::FileName>(
@@ -53,8 +59,7 @@ void TailKeeper::begin(kafka::Broker& broker, kafka::Route route, const salvage:
                                             file_in(files_, folder, salvage::kAboutName),
                                             kTailKeeperOwner, number},
                                            number,
-                                           std::move(complaint),
-                                           Instant::never()})
+                                           std::move(complaint)})
                     .first->second;
   by_number_[number] = route;
   one.work.start(broker.effects);
@@ -83,6 +88,10 @@ void TailKeeper::go_on(kafka::Broker& broker, kafka::Route route, Export& one) {
     if (!there) {
       one.work.give_up(Error{ErrorKind::kUnavailable, "the log cannot be read now"});
       return go_on(broker, route, one);
+    }
+    if (is_being_written(*hosted->partition, one.tail.to)) {
+      one.look_at = broker.now.instant + kLookDelay;
+      return;
     }
     const uint64_t ticket = kafka::Ticket{kafka::TicketKind::kTailRead, one.number, 0}.pack();
     const auto batches =
@@ -134,6 +143,17 @@ void TailKeeper::step(kafka::Broker& broker, const port::DiskDone& done) {
 }
 
 void TailKeeper::tick(kafka::Broker& broker) {
+  std::vector<kafka::Route> to_look;
+  for (auto& [route, one] : exports_) {
+    if (one.look_at > broker.now.instant) continue;
+    one.look_at = Instant::never();
+    to_look.push_back(route);
+  }
+  for (const kafka::Route route : to_look) {
+    if (const auto found = exports_.find(route); found != exports_.end()) {
+      go_on(broker, route, found->second);
+    }
+  }
   struct Again {
     kafka::Route route;
     salvage::Tail tail;
@@ -154,7 +174,7 @@ void TailKeeper::tick(kafka::Broker& broker) {
 
 Instant TailKeeper::next_deadline() const {
   Instant next = Instant::never();
-  for (const auto& [route, one] : exports_) next = std::min(next, one.retry_at);
+  for (const auto& [route, one] : exports_) next = std::min({next, one.retry_at, one.look_at});
   return next;
 }
 

@@ -52,6 +52,7 @@ class TailKeeper {
     uint64_t number = 0;
     std::string complaint;  // the error that was logged last
     Instant retry_at = Instant::never();
+    Instant look_at = Instant::never();  // whether it is all written
   };
 
   // `complaint`: what was logged about an attempt before.

@@ -53,10 +53,13 @@ class RegionsTest : public ::testing::Test {
     if (!answer) return wire::ErrorCode::kRequestTimedOut;
     return answer->responses.at(0).partition_responses.at(0).error_code;
   }
-  void create(size_t index, const std::string& name = "t") {
+  void create(size_t index, const std::string& name = "t", const std::string& group = "default") {
     wire::CreateTopicsRequest request;
     request.timeout_ms = 5'000;
     request.topics.push_back({.name = name, .num_partitions = 1, .replication_factor = -1});
+    if (group != "default") {
+      request.topics.back().configs.push_back({"magpie.failover.group", group});
+    }
     TestClient& client = world_.client(index);
     client.send(request, 5);
     std::optional<wire::CreateTopicsResponse> answer;
