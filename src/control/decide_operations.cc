@@ -7,6 +7,7 @@
 
 #include "control/adoption.h"
 #include "control/counters.h"
+#include "control/followers.h"
 #include "control/keys.h"
 #include "control/operation_values.h"
 #include "control/replication.h"
@@ -387,10 +388,10 @@ Decided<Operation> decide_promote_with_loss_step(const State& state, const StepC
   const bool nobody_given_up = without(held.promotable, held.leader).empty();
   // Whoever led before an adoption (adoption.h) is not known.
   const bool known_leader = !is_nobody(held.leader);
-  const bool bounds = max_lag_is_kept(state, group.group);
-  if (bounds && estimate.knows_all && nobody_given_up && known_leader) {
+  const bool bounds = lag_limit_is_kept(state, group.group) && estimate.lag_limit == held.lag_limit;
+  if (bounds && nobody_given_up && known_leader) {
     loss.kind = LossKind::kBounded;
-    loss.time_max = loss_time_max(*state.find_group(group.group));
+    loss.time_max = loss_time_max(*held.lag_limit);
   }
   group.loss = std::move(loss);
   enter(draft->operation, group, OperationStep::kVerifying, now);

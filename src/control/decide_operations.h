@@ -56,11 +56,12 @@ Decided<Operation> decide_promote_step(const State& state, const StepClaim& clai
 Decided<Operation> decide_fence_step(const State& state, const StepClaim& claim, WallTime now);
 
 // Rule (b), and the point of no return. `estimate` is what asking the nodes has shown; it is taken
-// over as the statement, as bounded only if the group's policy bounds it and `knows_all`: every
-// node that could have been ahead was asked, and none was.
+// over as the statement, as bounded only if the leader had promised `lag_limit` and goes by it:
+// every node that could have been ahead was asked, none was, and none of those whom the leader
+// counted on may have lost what it held.
 struct LossEstimate {
   std::vector<Acceptance> acceptances;
-  bool knows_all = false;
+  std::optional<LagLimit> lag_limit = std::nullopt;
   std::optional<int64_t> records_min;
   std::optional<int64_t> records_max;
   std::string basis;

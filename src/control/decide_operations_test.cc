@@ -173,10 +173,9 @@ TEST_F(OperationDecisions, LossMustBeAllowedAndIsStatedAsItIs) {
   EXPECT_EQ(at("logs").new_leader, member(2));
 }
 
-TEST_F(OperationDecisions, OnlyMaxLagBoundsALoss) {
-  FailoverGroup group = *state_.find_group("logs");
-  group.max_lag_time = Duration::seconds(5);
-  commit(decide_alter_group(state_, group));
+TEST_F(OperationDecisions, OnlyWhatTheLeaderPromisedBoundsALoss) {
+  const LagLimit promise{Duration::seconds(5), {member(2), member(3)}};
+  commit(decide_promise_lag(state_, term("logs"), promise));
   set_alive(1, false);
   OperationRequest request = failover({"logs"});
   request.allow_loss = true;
@@ -184,14 +183,17 @@ TEST_F(OperationDecisions, OnlyMaxLagBoundsALoss) {
   commit(decide_fence_step(state_, claim("logs"), {}));
   LossEstimate estimate;
   estimate.acceptances = {{"r2", at("logs").fence_epoch}, {"w", at("logs").fence_epoch}};
-  const auto kind = [&](bool knows_all) {
-    estimate.knows_all = knows_all;
+  const auto kind = [&](const std::optional<LagLimit>& limit) {
+    estimate.lag_limit = limit;
     const auto decided =
         decide_promote_with_loss_step(state_, claim("logs"), NodeId{3}, estimate, {});
     return decided ? decided->answer.groups[0].loss->kind : LossKind::kZero;
   };
-  EXPECT_EQ(kind(true), LossKind::kBounded);
-  EXPECT_EQ(kind(false), LossKind::kUnknown) << "another node may have been further";
+  EXPECT_EQ(kind(promise), LossKind::kBounded);
+  EXPECT_EQ(kind({}), LossKind::kUnknown) << "another node may have been further, or was emptied";
+  EXPECT_EQ(kind(LagLimit{Duration::seconds(5), {member(2)}}), LossKind::kUnknown)
+      << "asked when it had promised something else";
+  EXPECT_EQ(kind(LagLimit{Duration::seconds(4), promise.among}), LossKind::kUnknown);
   // After an adoption that could not tell who had led (adoption.h).
   State adopted = state_;
   Leadership nobody = state_.leadership("logs");
@@ -199,9 +201,10 @@ TEST_F(OperationDecisions, OnlyMaxLagBoundsALoss) {
   nobody.promotable = {nobody.leader};
   nobody.sync = {};
   nobody.open = false;
+  nobody.lag_limit.reset();
   ASSERT_TRUE(
       adopted.apply(state_.revision() + 1, {{leadership_key("logs"), encode_leadership(nobody)}}));
-  estimate.knows_all = true;
+  estimate.lag_limit = promise;
   const auto unseen =
       decide_promote_with_loss_step(adopted, claim("logs"), NodeId{3}, estimate, {});
   ASSERT_TRUE(unseen) << unseen.error().message;

@@ -139,6 +139,7 @@ void begin_restricted_term(const Members& holders, Leadership& term) {
   term.open = false;
   term.sync.clear();
   term.joining.reset();
+  term.lag_limit.reset();
   term.state = ReplicationState::kDegraded;
 }
 

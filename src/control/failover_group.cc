@@ -13,8 +13,6 @@ namespace {
 using Problem = std::optional<std::string>;
 
 constexpr size_t kLabelBytesMax = 63;
-// A leader looks at its members several times a second and not at each acknowledgement.
-constexpr Duration kLookMargin = Duration::seconds(1);
 
 // Settings that this version has no machinery for.
 Problem not_offered(const FailoverGroup& group) {
@@ -197,10 +195,6 @@ std::optional<std::string> group_problem(const FailoverGroup& group, const Regio
   if (auto problem = copies_problem(group, regions)) return problem;
   if (auto problem = topics_problem(group)) return problem;
   return numbers_problem(group);
-}
-
-Duration loss_time_max(const FailoverGroup& group) {
-  return *group.max_lag_time + kLookMargin;
 }
 
 std::optional<std::string> label_problem(std::string_view label) {

@@ -77,11 +77,6 @@ int32_t wanted_copies(const FailoverGroup& group, const Regions& regions);
 // Why this policy cannot hold, and what to choose; nothing if it can.
 std::optional<std::string> group_problem(const FailoverGroup& group, const Regions& regions);
 
-// The age of the oldest record that a failover of a group with `max_lag_time` may lose: the
-// limit, and what a leader may acknowledge before it sees that it is reached. REQUIRES: the group
-// has the limit.
-Duration loss_time_max(const FailoverGroup& group);
-
 // What is wrong with the name of a group or a region: 1 to 63 of [a-zA-Z0-9._-], beginning with a
 // letter or digit.
 std::optional<std::string> label_problem(std::string_view label);

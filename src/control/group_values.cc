@@ -86,6 +86,9 @@ void check_together(const Leadership& leadership, Fields& fields) {
   if (!leadership.open && (!leadership.sync.empty() || leadership.joining)) {
     fields.wrong("an epoch that is not open must have no members");
   }
+  if (!leadership.open && leadership.lag_limit) {
+    fields.wrong("an epoch that is not open must have no field 'max_lag_ms'");
+  }
   if (leadership.promotable.empty()) fields.wrong("field 'promotable' must not be empty");
 }
 
@@ -157,6 +160,10 @@ std::string encode_leadership(const Leadership& leadership) {
                         {"target", draining->target.value},
                         {"drained", draining->drained}};
   }
+  if (const auto& limit = leadership.lag_limit) {
+    json["max_lag_ms"] = limit->time.to_milliseconds();
+    json["max_lag_among"] = members_json(limit->among);
+  }
   return dump_value(std::move(json));
 }
 
@@ -180,6 +187,10 @@ Result<Leadership> decode_leadership(std::string_view key, std::string_view valu
   leadership.opened_with = fields.choice<OpenedWith>("opened_with", kOpenedWith);
   if (fields.has("failed_over")) leadership.failed_over = fields.boolean("failed_over");
   read_draining(*json, leadership, fields);
+  if (fields.has("max_lag_ms")) {
+    const Duration time = Duration::milliseconds(fields.integer("max_lag_ms", 1, INT32_MAX));
+    leadership.lag_limit = LagLimit{time, fields.members("max_lag_among")};
+  }
   if (!fields.problem()) check_together(leadership, fields);
   if (fields.problem()) return malformed(key, *fields.problem());
   return leadership;

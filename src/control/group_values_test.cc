@@ -69,8 +69,10 @@ TEST(GroupValues, ComeBackAsTheyWere) {
   leadership.failed_over = true;
   leadership.opened_with = OpenedWith::kLossy;
   leadership.draining = Draining{"op-1", NodeId{1}, true};
+  leadership.lag_limit = LagLimit{Duration::seconds(2), {member(1), member(2)}};
   EXPECT_EQ(*decode_leadership("k", encode_leadership(leadership)), leadership);
   leadership.open = false;
+  leadership.lag_limit.reset();
   leadership.sync.clear();
   leadership.joining.reset();
   leadership.open_before = member(2);
@@ -105,6 +107,12 @@ TEST(GroupValues, RefuseLeadershipsThatContradictThemselves) {
   EXPECT_TRUE(refused([](Leadership& bad) { bad.joining = bad.leader; }));
   EXPECT_TRUE(refused([](Leadership& bad) { bad.joining = member(2); }));
   EXPECT_TRUE(refused([](Leadership& bad) { bad.sync = {member(2), member(2)}; }));
+  EXPECT_TRUE(refused([](Leadership& bad) {
+    bad.open = false;
+    bad.sync.clear();
+    bad.lag_limit = LagLimit{Duration::seconds(1), {}};
+  }));
+  EXPECT_TRUE(refused([](Leadership& bad) { bad.lag_limit = LagLimit{Duration{}, {}}; }));
 }
 
 TEST(GroupValues, RefuseMalformedTextsAndNewerVersions) {

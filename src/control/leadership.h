@@ -32,6 +32,15 @@ struct Draining {
   bool operator==(const Draining&) const = default;
 };
 
+// What a leader without required copies promises, before it acts on it: it acknowledges nothing
+// while none of `among` holds everything that is older than `time`.
+struct LagLimit {
+  Duration time;
+  Members among;
+
+  bool operator==(const LagLimit&) const = default;
+};
+
 struct Leadership {
   LeaderEpoch epoch = kNoLeaderEpoch;  // what clients see as the partitions' leader epoch
   Member leader;
@@ -56,6 +65,8 @@ struct Leadership {
   // `after_failover` is in force instead of `below_min`.
   bool failed_over = false;
   std::optional<Draining> draining;
+  // Nothing is promised before the epoch is open, nor before it is kept.
+  std::optional<LagLimit> lag_limit;
 
   bool exists() const { return epoch != kNoLeaderEpoch; }
   bool operator==(const Leadership&) const = default;

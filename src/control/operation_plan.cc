@@ -242,9 +242,9 @@ std::vector<std::string_view> safety_rules() {
   return {kRuleLastHealthyRegion, kRuleOperationRunning, kRuleCooldown, kRuleLag, kRuleNotInSync};
 }
 
-bool max_lag_is_kept(const State& state, std::string_view group) {
+bool lag_limit_is_kept(const State& state, std::string_view group) {
   const FailoverGroup* policy = state.find_group(group);
-  if (policy == nullptr || !policy->max_lag_time) return false;
+  if (policy == nullptr || !state.leadership(group).lag_limit) return false;
   const std::vector<std::string> regions = regions_of(*policy, state.regions());
   return std::none_of(state.nodes().begin(), state.nodes().end(), [&](const auto& entry) {
     const Node& node = entry.second;

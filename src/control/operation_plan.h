@@ -75,8 +75,8 @@ const Objection* standing_objection(const OperationPlan& plan, const OperationRe
 // group's regions: the one that is alive with the lowest id, or that with the lowest id.
 std::vector<NodeId> possible_leaders(const State& state, std::string_view group);
 bool is_alive(const State& state, NodeId node);
-// Whether the group has a max_lag that its copies can be held to: none of its nodes has ever lost
-// the end of what it said it holds (directory_opening.h).
-bool max_lag_is_kept(const State& state, std::string_view group);
+// Whether the group's leader has promised a limit of lag that its copies can be held to: none of
+// its nodes has ever lost the end of what it said it holds (directory_opening.h).
+bool lag_limit_is_kept(const State& state, std::string_view group);
 
 }  // namespace magpie::control

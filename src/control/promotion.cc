@@ -37,6 +37,7 @@ Decided<Leadership> next_term(const State& state, std::string_view group, const 
   next.sync.clear();
   next.joining.reset();
   next.draining.reset();
+  next.lag_limit.reset();
   next.state = ReplicationState::kDegraded;
   if (held.state != next.state) next.state_since = now;
   if (!next.exposed_since) next.exposed_since = now;

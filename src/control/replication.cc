@@ -242,6 +242,18 @@ Decided<Leadership> decide_note_state(const State& state, const Term& term, Wall
   return decided_by_policy(state, term, std::move(next), now);
 }
 
+Decided<Leadership> decide_promise_lag(const State& state, const Term& term,
+                                       const std::optional<LagLimit>& limit) {
+  if (is_over(state, term)) return term_is_over(term);
+  Leadership next = state.leadership(term.group);
+  if (!next.open) return not_open(term);
+  if (next.lag_limit == limit) return Decision<Leadership>{{}, std::move(next)};
+  next.lag_limit = limit;
+  auto decision = decided(state, term.group, std::move(next));
+  compare_key(state, group_key(term.group), decision->transaction);
+  return decision;
+}
+
 Decided<Ceilings> decide_raise_ceilings(const State& state, const Term& term, const Topic& topic,
                                         const std::vector<CeilingRaise>& raises) {
   if (is_over(state, term)) return term_is_over(term);

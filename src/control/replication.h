@@ -81,6 +81,12 @@ Decided<Leadership> decide_exchange_sync(const State& state, const Term& term,
 // are as many as wanted: states that. Changes nothing if is_state_noted().
 Decided<Leadership> decide_note_state(const State& state, const Term& term, WallTime now);
 
+// Promises whoever fails over how much a loss can be, or nothing (G11). REQUIRES of the caller: it
+// keeps to the limit when it asks, goes on to do so until it knows the outcome, and from when this
+// is applied for as long as the term says so.
+Decided<Leadership> decide_promise_lag(const State& state, const Term& term,
+                                       const std::optional<LagLimit>& limit);
+
 struct CeilingRaise {
   PartitionIndex partition;
   Offset ceiling;

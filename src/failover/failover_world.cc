@@ -140,6 +140,10 @@ void World::restart(int32_t id) {
   node.machine = std::make_unique<Operations>(node.member, config);
   commit(control::Transaction{
       {}, {{control::alive_key(NodeId{id}), control::encode_alive(node.member.incarnation)}}});
+  for (const std::string group : kGroups) {
+    if (!renews || truth_.leadership(group).leader != node.member) continue;
+    commit(control::decide_renew_epoch(truth_, group, node.member, now.wall));
+  }
   catch_up(node, truth_.revision());
 }
 
@@ -199,6 +203,7 @@ Answer World::answer_of(const Question& question) {
     accepted.value = std::max(accepted.value, accept->epoch);
     return wire::LinkAcceptAnswer{accept->number, good, accepted.value, 0};
   }
+  if (says_nothing_of_its_logs == question.node.value) return Unreachable{};
   const auto& look = std::get<wire::LinkInspect>(question.ask);
   wire::LinkInspectAnswer answer;
   answer.number = look.number;
@@ -293,6 +298,7 @@ void World::write(const std::string& group) {
 // Those that are not in sync get what the leader holds after a while.
 void World::follow(const std::string& group) {
   const control::Leadership& led = truth_.leadership(group);
+  if (!is_up(led.leader.node.value)) return;
   const int64_t end = nodes_.at(led.leader.node).ends[group];
   for (auto& [id, node] : nodes_) {
     if (node.machine == nullptr) continue;

@@ -52,10 +52,14 @@ class World {
 
   // Leaders never say that a target has everything.
   bool never_drained = false;
+  // Leaders that are back begin a new epoch.
+  bool renews = false;
   // New leaders do not open their epoch.
   bool never_open = false;
   // This node does not answer.
   std::optional<int32_t> silent;
+  // This one does not say what it holds.
+  std::optional<int32_t> says_nothing_of_its_logs;
   // Added to the high watermark that the node says it knows.
   std::map<int32_t, int64_t> exaggerates;
   // Called after every commit, before anything else happens.

@@ -210,7 +210,7 @@ void GroupRun::enter(const RunContext& at) {
 }
 
 void GroupRun::advance(const RunContext& at) {
-  if (step_ != at.record.step) enter(at);
+  if (step_ != at.record.step || fence_epoch_ != at.record.fence_epoch) enter(at);
   if (proposal_ || at.now.instant < retry_at_ || at.operation.awaiting_approval) return;
   const bool switchover = at.operation.kind == control::OperationKind::kSwitchover;
   switch (at.record.step) {
@@ -375,6 +375,11 @@ void GroupRun::fence(const RunContext& at) {
                                 led.epoch.value));
   }
   if (try_without_loss(at)) return;
+  if (led.epoch >= at.record.fence_epoch) {
+    // It was back for a while, in a new epoch that is not fenced by what was accepted.
+    return propose(at, [](const control::State& state, const control::StepClaim& claim,
+                          WallTime now) { return control::decide_fence_step(state, claim, now); });
+  }
   const control::Members holders = lease_holders(at.state, led);
   if (!holders.empty() && waited(at, at.config.plan_timeout)) {
     return fail(
@@ -384,10 +389,15 @@ void GroupRun::fence(const RunContext& at) {
                     holders.front().node.value, at.config.plan_timeout.to_milliseconds() / 1'000));
   }
   const std::string waiting = waiting_for_fence(at);
-  if (!waiting.empty()) return note(at, waiting);
-  // Only now: until here the old leader could still hand records on.
-  if (!fenced_) asked_since_ = at.now.instant;
-  fenced_ = true;
+  // Only then: before it the old leader could still hand records on.
+  const bool outdated = at.now.instant >= asked_since_ + at.config.answers_last;
+  if (!waiting.empty() || !fenced_ || outdated) {
+    inspecting_.clear();
+    holdings_.clear();
+    asked_since_ = at.now.instant;
+    fenced_ = waiting.empty();
+  }
+  if (!fenced_) return note(at, waiting);
   bool all_answered = true;
   bool may_answer = false;
   for (const NodeId node : control::possible_leaders(at.state, at.record.group)) {
@@ -432,7 +442,7 @@ void GroupRun::promote_with_loss(const RunContext& at, NodeId target, bool all_a
   const LossRange loss = loss_of(at.state, at.record.group, holdings_, target);
   control::LossEstimate estimate;
   for (const auto& [region, epoch] : accepted_) estimate.acceptances.push_back({region, epoch});
-  estimate.knows_all = all_answered && loss.target_is_ahead;
+  if (all_answered) estimate.lag_limit = loss.lag_limit;
   estimate.records_min = loss.at_least;
   estimate.records_max = loss.at_most;
   estimate.basis = fmt::format(
@@ -442,6 +452,12 @@ void GroupRun::promote_with_loss(const RunContext& at, NodeId target, bool all_a
       all_answered ? "all" : "not all", loss.target_is_ahead ? "none" : "another", target.value,
       at.record.old_leader.node.value,
       loss.at_most ? ", but lies within the offsets it had reserved" : "");
+  if (all_answered && loss.target_is_ahead && !loss.may_have_lost.empty()) {
+    estimate.basis += fmt::format(
+        "; max_lag does not bound it, because nodes {} have not caught up with it since they were "
+        "started, cut or emptied",
+        nodes_text(loss.may_have_lost));
+  }
   if (loss.estimate) {
     estimate.basis += fmt::format(
         ". By estimate, which proves nothing, about {} records: what others hold, and what it "

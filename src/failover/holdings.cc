@@ -93,6 +93,24 @@ std::optional<int64_t> unseen_records(const Holdings& holdings) {
 
 }  // namespace
 
+namespace {
+
+bool has_caught_up(const control::State& state, const std::string& group,
+                   const wire::LinkInspectAnswer& answer) {
+  if (LeaderEpoch{answer.epoch} != state.leadership(group).epoch) return false;
+  const auto held = opened(answer);
+  for (const auto& [name, topic] : state.topics()) {
+    for (int32_t i = 0; i < topic.partition_count(); ++i) {
+      if (state.group_of(topic, PartitionIndex{i}) != group) continue;
+      const auto copy = held.find({topic.id, i});
+      if (copy == held.end() || !copy->second.caught_up) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 LossRange loss_of(const control::State& state, const std::string& group, const Holdings& holdings,
                   NodeId target) {
   LossRange loss;
@@ -117,6 +135,14 @@ LossRange loss_of(const control::State& state, const std::string& group, const H
   for (const auto& [place, mark] : acknowledged) {
     loss.at_least += std::max<int64_t>(0, mark - end_of(place));
   }
+  const auto& promised = state.leadership(group).lag_limit;
+  for (const control::Member& member : promised ? promised->among : control::Members()) {
+    const auto other = holdings.find(member.node);
+    const bool said = other != holdings.end() && has_caught_up(state, group, other->second);
+    if (!said) loss.may_have_lost.push_back(member.node);
+  }
+  const bool counts = promised && !promised->among.empty() && loss.may_have_lost.empty();
+  if (counts && loss.target_is_ahead) loss.lag_limit = promised;
   loss.at_most = 0;
   for (const auto& [name, topic] : state.topics()) {
     for (int32_t i = 0; i < topic.partition_count(); ++i) {

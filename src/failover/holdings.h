@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "control/certificate.h"
+#include "control/leadership.h"
 #include "control/state.h"
 #include "wire/link_inspect_answer.h"
 
@@ -35,6 +36,13 @@ struct LossRange {
   std::optional<int64_t> at_most;
   // In no partition does anybody who answered have a later record than the target.
   bool target_is_ahead = true;
+  // Of those whom the leader's limit of lag counts on, who did not say that he has caught up in
+  // every partition since he was started, cut or emptied: he may have lost what the leader counted
+  // on.
+  std::vector<NodeId> may_have_lost = {};
+  // The leader's promise, if what was asked bears it out: what the target lacks is what the leader
+  // may acknowledge before its limit stops it.
+  std::optional<control::LagLimit> lag_limit = std::nullopt;
   // Proven by nothing: what somebody who answered holds and the target does not, and what the
   // leader would have written since any of them last heard of it, at the rate they saw until then.
   // Never below the one or above the other; nothing if nobody has heard of the leader.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "control/group_values.h"
 #include "control/keys.h"
 #include "failover/preview.h"
 
@@ -19,10 +20,12 @@ struct Copy {
   int32_t epoch = 1;
   int64_t high_watermark = 0;
   bool damaged = false;
+  bool caught_up = true;
 };
 
 wire::LinkInspectAnswer answer(const std::vector<Copy>& copies) {
   wire::LinkInspectAnswer answer;
+  answer.epoch = 1;
   for (size_t i = 0; i < copies.size(); ++i) {
     wire::LinkInspectAnswerPartition partition;
     partition.topic_id = topic_id();
@@ -30,6 +33,7 @@ wire::LinkInspectAnswer answer(const std::vector<Copy>& copies) {
     partition.durable_end = copies[i].end;
     partition.last_epoch = copies[i].epoch;
     partition.high_watermark = copies[i].high_watermark;
+    partition.caught_up = copies[i].caught_up;
     if (copies[i].damaged) partition.error_code = wire::ErrorCode::kKafkaStorageError;
     answer.partitions.push_back(partition);
   }
@@ -81,6 +85,48 @@ TEST(Holdings, TheLossLiesBetweenWhatIsKnownAndWhatWasReserved) {
   EXPECT_FALSE(loss_of(two_partitions("[100]"), "default", holdings, NodeId{2}).at_most)
       << "a partition without a reservation";
   EXPECT_EQ(loss_of(state, "other", holdings, NodeId{2}).at_most, 0) << "no partitions";
+}
+
+TEST(Holdings, AMaxLagBoundsALossIfThoseWhoCountHaveLostNothing) {
+  auto state = two_partitions("[100,200]");
+  const control::Member first{NodeId{1}, topic_id()};
+  const control::Member second{NodeId{2}, topic_id()};
+  const control::Member third{NodeId{3}, topic_id()};
+  const auto promise = [&](std::optional<control::LagLimit> limit) {
+    control::Leadership led;
+    led.epoch = LeaderEpoch{1};
+    led.leader = first;
+    led.promotable = {first};
+    led.open = true;
+    led.lag_limit = std::move(limit);
+    ASSERT_TRUE(state.apply(state.revision() + 1, {{control::leadership_key("default"),
+                                                    control::encode_leadership(led)}}));
+  };
+  const Copy held{10, 1, 8};
+  const Copy behind{5, 1, 5};
+  const Copy emptied{5, 1, 5, false, false};
+  const Copy damaged{5, 1, 5, true};
+  const auto bounds = [&](const Holdings& holdings) {
+    return loss_of(state, "default", holdings, NodeId{2}).lag_limit.has_value();
+  };
+  const auto all = answer({held, held});
+  const Holdings both = {{NodeId{2}, all}, {NodeId{3}, answer({behind, held})}};
+  promise(std::nullopt);
+  EXPECT_FALSE(bounds(both));
+  promise(control::LagLimit{Duration::seconds(2), {second, third}});
+  EXPECT_TRUE(bounds(both));
+  EXPECT_FALSE(bounds({{NodeId{2}, all}})) << "the leader counted on the other, too";
+  EXPECT_FALSE(bounds({{NodeId{2}, all}, {NodeId{3}, answer({emptied, held})}}))
+      << "it may have been ahead";
+  EXPECT_FALSE(bounds({{NodeId{2}, all}, {NodeId{3}, answer({damaged, held})}}));
+  EXPECT_FALSE(bounds({{NodeId{2}, all}, {NodeId{3}, answer({held})}})) << "lacks a partition";
+  EXPECT_FALSE(bounds({{NodeId{2}, all}, {NodeId{3}, answer({{11}, held})}})) << "is not ahead";
+  auto earlier = all;
+  earlier.epoch = 0;
+  EXPECT_FALSE(bounds({{NodeId{2}, all}, {NodeId{3}, earlier}})) << "another leader's term";
+  promise(control::LagLimit{Duration::seconds(2), {third}});
+  EXPECT_TRUE(bounds({{NodeId{2}, answer({{10, 1, 8, false, false}, held})}, {NodeId{3}, all}}))
+      << "nobody counted on what the target held";
 }
 
 TEST(Holdings, WhatContradictsALossOfZero) {

@@ -189,6 +189,55 @@ TEST(Operations, ALeaderThatIsWellIsNotFailedOverWithLoss) {
   EXPECT_EQ(world.moves("logs"), 0);
 }
 
+TEST(Operations, ALeaderThatWasBackInANewEpochIsFencedInThat) {
+  World world(10);
+  world.renews = true;
+  world.crash(1);
+  ASSERT_EQ(world.begin(2, failover({"logs"}, true)), "");
+  const auto fences = [&] { return world.group(1, "logs").step == OperationStep::kFencing; };
+  for (int i = 0; i < 100 && !fences(); ++i) world.run(Duration::milliseconds(50));
+  ASSERT_TRUE(fences()) << dump(world);
+  const LeaderEpoch first = world.group(1, "logs").fence_epoch;
+  world.restart(1);
+  ASSERT_GE(world.state().leadership("logs").epoch, first);
+  world.run(Duration::milliseconds(500));
+  world.crash(1);
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(50))) << dump(world);
+  EXPECT_EQ(world.group(1, "logs").step, OperationStep::kDone) << dump(world);
+  EXPECT_GT(world.group(1, "logs").fence_epoch, first);
+}
+
+// Node 2 says that it holds less than node 3 will. Then the leader is back, writes to node 2 alone,
+// and is lost again.
+TEST(Operations, NodesAreAskedAgainWhenTheLeaderWasBack) {
+  World world(11);
+  world.config.inspect_patience = Duration::seconds(60);
+  world.config.answers_last = Duration::seconds(60);
+  world.crash(2);
+  const int64_t before = world.held(2, "logs");
+  const auto run_until = [&](auto done) {
+    for (int i = 0; i < 400 && !done(); ++i) world.run(Duration::milliseconds(50));
+    return done();
+  };
+  ASSERT_TRUE(run_until([&] { return world.held(3, "logs") > before + 5; }));
+  world.crash(1);
+  world.restart(2);
+  world.says_nothing_of_its_logs = 3;
+  ASSERT_EQ(world.begin(2, failover({"logs"}, true)), "");
+  world.run(Duration::seconds(10));
+  ASSERT_EQ(world.group(1, "logs").waiting_for, "nodes 2, 3 to say what they hold") << dump(world);
+  ASSERT_EQ(world.held(2, "logs"), before);
+  world.crash(3);
+  world.restart(1);
+  ASSERT_TRUE(run_until([&] { return world.held(2, "logs") > world.held(3, "logs") + 5; }));
+  world.crash(1);
+  world.restart(3);
+  world.says_nothing_of_its_logs.reset();
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(60))) << dump(world);
+  EXPECT_EQ(world.group(1, "logs").step, OperationStep::kDone) << dump(world);
+  EXPECT_EQ(world.group(1, "logs").new_leader.node, NodeId{2});
+}
+
 TEST(Operations, AnEpochThatIsNotOpenedIsWaitedFor) {
   World world(7);
   world.crash(1);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/uuid.h"
+#include "control/followers.h"
 
 namespace magpie::failover {
 namespace {
@@ -89,12 +90,15 @@ Preview PreviewRun::result(const control::State& state, int64_t lag_max) const {
         group.ends[{partition.topic_id, partition.index}] = Offset{partition.durable_end};
       }
     }
+    const bool all_said = std::all_of(group.silent.begin(), group.silent.end(),
+                                      [&](NodeId node) { return node == planned.leader; });
     if (planned.lossless) {
       group.loss = control::LossKind::kZero;
       group.range = {0, 0, true};
-    } else if (group.range.target_is_ahead && control::max_lag_is_kept(state, planned.group)) {
+    } else if (all_said && group.range.lag_limit &&
+               control::lag_limit_is_kept(state, planned.group)) {
       group.loss = control::LossKind::kBounded;
-      group.time_max = control::loss_time_max(*state.find_group(planned.group));
+      group.time_max = control::loss_time_max(*group.range.lag_limit);
     }
     const bool switchover = request_.kind == control::OperationKind::kSwitchover;
     if (switchover && group.target_lag.value_or(0) > lag_max) {

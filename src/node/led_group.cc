@@ -9,6 +9,7 @@
 #include "base/planted_bug.h"
 #include "control/decide_regions.h"
 #include "control/failover_group.h"
+#include "control/followers.h"
 #include "kafka/cluster_control.h"
 
 namespace magpie::node {
@@ -16,40 +17,6 @@ namespace {
 
 using control::Leadership;
 using control::State;
-
-replication::SyncPolicy sync_policy(const State& state, const Leadership& held,
-                                    std::string_view name) {
-  replication::SyncPolicy policy;
-  const control::FailoverGroup* group = state.find_group(name);
-  if (group == nullptr) return policy;
-  policy.copies = control::wanted_copies(*group, state.regions());
-  policy.min = group->min == control::kAllCopies ? policy.copies : group->min;
-  const control::TooFewCopies rule =
-      held.failed_over ? group->after_failover.value_or(group->below_min) : group->below_min;
-  policy.degrade = rule == control::TooFewCopies::kDegrade || planted(PlantedBug::kBlockIgnored);
-  policy.timeout = group->timeout;
-  policy.max_lag = group->max_lag_time;
-  return policy;
-}
-
-// Who follows: one node of each other region of the group, in the group's order. Those of a region
-// that is being removed are not relied on anew.
-std::vector<NodeId> followers(const State& state, std::string_view name, NodeId leader,
-                              bool leaving) {
-  std::vector<NodeId> nodes;
-  const control::FailoverGroup* group = state.find_group(name);
-  const control::Node* self = state.find_node(leader);
-  if (group == nullptr || self == nullptr) return nodes;
-  for (const std::string& region : control::regions_of(*group, state.regions())) {
-    if (region == self->region) continue;
-    if (control::is_leaving(state, region) != leaving) continue;
-    const auto& all = state.nodes();
-    const auto found = std::find_if(
-        all.begin(), all.end(), [&](const auto& entry) { return entry.second.region == region; });
-    if (found != all.end()) nodes.push_back(found->first);
-  }
-  return nodes;
-}
 
 bool somebody_leaves(const State& state) {
   return std::any_of(state.regions().begin(), state.regions().end(),
@@ -68,6 +35,25 @@ std::vector<NodeId> nodes_of(const State& state, const control::Members& members
   std::vector<NodeId> nodes;
   for (const control::Member& member : members) nodes.push_back(counted_as(state, member));
   return nodes;
+}
+
+replication::MaxLag counted(const State& state, const control::LagLimit& limit) {
+  return {limit.time, nodes_of(state, limit.among)};
+}
+
+replication::SyncPolicy sync_policy(const State& state, const Leadership& held,
+                                    std::string_view name) {
+  replication::SyncPolicy policy;
+  const control::FailoverGroup* group = state.find_group(name);
+  if (group == nullptr) return policy;
+  policy.copies = control::wanted_copies(*group, state.regions());
+  policy.min = group->min == control::kAllCopies ? policy.copies : group->min;
+  const control::TooFewCopies rule =
+      held.failed_over ? group->after_failover.value_or(group->below_min) : group->below_min;
+  policy.degrade = rule == control::TooFewCopies::kDegrade || planted(PlantedBug::kBlockIgnored);
+  policy.timeout = group->timeout;
+  if (held.lag_limit) policy.promised_lag = counted(state, *held.lag_limit);
+  return policy;
 }
 
 }  // namespace
@@ -152,10 +138,13 @@ void LedGroup::refresh(kafka::Broker& broker) {
   term.open = held.open;
   term.sync = nodes_of(state, held.sync);
   if (held.joining) term.joining = counted_as(state, *held.joining);
-  term.members = followers(state, term_.group, term_.leader.node, /*leaving=*/false);
-  term.leaving = followers(state, term_.group, term_.leader.node, /*leaving=*/true);
+  term.members = control::followers(state, term_.group, term_.leader.node, /*leaving=*/false);
+  term.leaving = control::followers(state, term_.group, term_.leader.node, /*leaving=*/true);
   members_ = term.members;
-  leader_.set_term(broker.now.instant, term, sync_policy(state, held, term_.group),
+  replication::SyncPolicy policy = sync_policy(state, held, term_.group);
+  lag_limit_ = control::wanted_lag_limit(state, term_.group, held);
+  if (lag_limit_) policy.max_lag = counted(state, *lag_limit_);
+  leader_.set_term(broker.now.instant, term, policy,
                    Partitions(state, broker.partitions, routes_, links_));
   look(broker);
 }
@@ -207,10 +196,19 @@ void LedGroup::look(kafka::Broker& broker) {
   }
   if (wish) return carry_out(broker, *wish);
   if (unnoted_) {
-    propose(broker, [term = term_, now = broker.now.wall](const State& state) {
+    return propose(broker, [term = term_, now = broker.now.wall](const State& state) {
       return control::decide_note_state(state, term, now);
     });
   }
+  promise_lag(broker, held);
+}
+
+// The limit that was looked at, and not the one of the state in which the proposal is decided.
+void LedGroup::promise_lag(kafka::Broker& broker, const Leadership& held) {
+  if (!held.open || held.lag_limit == lag_limit_ || !leader_.keeps_max_lag()) return;
+  propose(broker, [term = term_, limit = lag_limit_](const State& state) {
+    return control::decide_promise_lag(state, term, limit);
+  });
 }
 
 void LedGroup::stop_writes(kafka::Broker& broker, bool stopped) {

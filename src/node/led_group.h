@@ -83,6 +83,7 @@ class LedGroup {
   void carry_out(kafka::Broker& broker, const replication::Wish& wish);
   void require(kafka::Broker& broker, std::vector<NodeId> members);
   void finish_draining(kafka::Broker& broker, const control::Leadership& held);
+  void promise_lag(kafka::Broker& broker, const control::Leadership& held);
   void set_blocked(kafka::Broker& broker, bool blocked);
   void reserve(kafka::Broker& broker);
   control::Members members_of(const control::State& state, const std::vector<NodeId>& nodes) const;
@@ -103,6 +104,7 @@ class LedGroup {
   std::vector<NodeId> required_;  // as last told to every partition
   bool opened_ = false;           // required_ was told
   bool unnoted_ = false;          // the cluster state does not say that copies lack, or do not
+  std::optional<control::LagLimit> lag_limit_;  // as the policy asks for it
   bool blocked_ = false;
   bool stopped_writes_ = false;
   bool tombstones_may_go_ = false;

@@ -138,6 +138,7 @@ wire::LinkInspectAnswer Votes::answer(const kafka::Broker& broker,
     part.durable_end = copy.durable_end().value;
     part.last_epoch = copy.epochs().latest().value;
     part.high_watermark = copy.high_watermark().value;
+    part.caught_up = copy.has_caught_up() && copy.leader_epoch() == led.epoch;
     answer.group_bytes += static_cast<int64_t>(copy.size_bytes());
   }
   return answer;

@@ -437,7 +437,7 @@ void Partition::on(const Now& now, engine::Failed& event, Output& out) {
   next_upkeep_ = next_compaction_ = Instant::never();
   refuse_waiting(Refusal::kStorage, out);
   if (news) out.events.emplace_back(StorageFailed{std::move(event.error)});
-  if (role_ == Role::kFollower) is_reconciled_ = false;
+  if (role_ == Role::kFollower) part_from_leader();
   const bool goes_on = planted(PlantedBug::kSpentEpochGoesOn);
   if (role_ == Role::kLeader && replicated_ && !goes_on && !std::exchange(spent_, true)) {
     out.events.emplace_back(EpochSpent{});

@@ -178,6 +178,11 @@ class Partition {
   // high watermark here is committed for the present leader too.
   bool is_reconciled() const { return is_reconciled_; }
 
+  // Since reconciled() it has held durably, at some moment, all that the present leader had then
+  // acknowledged, in this term and those before. Not kept over a restart: whoever was emptied
+  // meanwhile must not say it.
+  bool has_caught_up() const { return has_caught_up_; }
+
   // Appends one batch as the leader stored it. Error: it does not follow, or is damaged; then
   // nothing was done, and the log has to be compared again.
   Status append_copied(const Now& now, Buffer batch, Output& out);
@@ -244,6 +249,7 @@ class Partition {
   bool is_writable() const { return state_ == PartitionState::kOnline && !cutting_; }
   void set_role(Role role, LeaderEpoch epoch, Output& out);
   void recommit(Output& out);
+  void part_from_leader();
   void note_start(Output& out);
   void note_damage(const Status& status, Output& out);
   void remember_loss(const Now& now, LeaderEpoch epoch, Output& out);
@@ -316,6 +322,9 @@ class Partition {
   Offset leader_log_start_;
   Offset trimmed_everywhere_;  // as it was said last
   bool is_reconciled_ = false;
+  Offset leader_term_start_;    // below it lies what was acknowledged in earlier terms
+  bool heard_leader_ = false;   // where its high watermark is, since then
+  bool has_caught_up_ = false;  // since then
   bool cutting_ = false;
   bool beginning_anew_ = false;                   // and cutting_
   std::vector<EpochCache::Entry> leader_epochs_;  // those not yet reached

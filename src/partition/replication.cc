@@ -18,7 +18,7 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
   replicated_ = role == Role::kLeader;
   spent_ = blocked_ = held_ = false;
   ceiling_ = Offset{INT64_MAX};
-  is_reconciled_ = false;
+  part_from_leader();
   leader_epochs_.clear();
   leader_high_watermark_ = high_watermark_;
   leader_log_start_ = trimmed_everywhere_ = Offset{};
@@ -106,6 +106,8 @@ void Partition::recommit(Output& out) {
   if (role_ == Role::kLeader && !held_) advance(commitment_.end(durable_end_), out);
   if (role_ == Role::kFollower && is_reconciled_) {
     advance(std::min(leader_high_watermark_, durable_end_), out);
+    const bool knows_its_end = heard_leader_ && leader_high_watermark_ >= leader_term_start_;
+    if (knows_its_end && durable_end_ >= leader_high_watermark_) has_caught_up_ = true;
   }
 }
 
@@ -127,9 +129,14 @@ CopyState Partition::copy_state() const {
   return {epochs_.entries(), log_start(), log_end()};
 }
 
+// What it held in the leader's eyes may go; it counts again when the logs were compared.
+void Partition::part_from_leader() {
+  is_reconciled_ = heard_leader_ = has_caught_up_ = false;
+}
+
 void Partition::cut(const Now& now, Offset end, Output& out) {
   CHECK(role_ == Role::kFollower && is_writable() && end <= log_end());
-  is_reconciled_ = false;
+  part_from_leader();
   cutting_ = true;
   std::vector<engine::Event> events;
   engine::Output engine_out{out.effects, events};
@@ -139,7 +146,7 @@ void Partition::cut(const Now& now, Offset end, Output& out) {
 
 void Partition::begin_anew(const Now& now, Offset at, Output& out) {
   CHECK(role_ == Role::kFollower && is_writable());
-  is_reconciled_ = false;
+  part_from_leader();
   cutting_ = beginning_anew_ = true;
   std::vector<engine::Event> events;
   engine::Output engine_out{out.effects, events};
@@ -173,6 +180,9 @@ void Partition::reconciled(const Now& now, LeaderLog leader, Output& out) {
   CHECK(role_ == Role::kFollower);
   is_reconciled_ = true;
   leader_epochs_ = std::move(leader.epochs);
+  // It names the epoch that it leads in also before it has written in it.
+  const bool named = !leader_epochs_.empty() && leader_epochs_.back().epoch == epoch_;
+  leader_term_start_ = named ? leader_epochs_.back().start : Offset{INT64_MAX};
   remember_loss(now, leader.last_loss, out);
   if (!is_writable() || engine_->expects_gaps() || !(leader.may_have_gaps || config_.compact)) {
     return;
@@ -223,6 +233,7 @@ Status Partition::append_copied(const Now& now, Buffer batch, Output& out) {
 
 void Partition::learn(const Now& now, Offset high_watermark, Offset log_start, Output& out) {
   if (role_ != Role::kFollower || !is_reconciled_) return;
+  heard_leader_ = true;
   leader_high_watermark_ = std::max(leader_high_watermark_, high_watermark);
   leader_log_start_ = std::max(leader_log_start_, log_start);
   recommit(out);
@@ -231,7 +242,7 @@ void Partition::learn(const Now& now, Offset high_watermark, Offset log_start, O
 
 // As far as the high watermark here allows; the rest follows when it moves.
 void Partition::trim_as_told(const Now& now, Output& out) {
-  if (role_ != Role::kFollower || !is_reconciled_) return;
+  if (role_ != Role::kFollower || !is_reconciled_ || !is_readable()) return;
   const Offset start = std::min(leader_log_start_, high_watermark_);
   const bool asked = !trims_.empty() && trims_.back() >= start;
   if (start > log_start() && !asked) trim(now, start, out);

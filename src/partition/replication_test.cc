@@ -165,6 +165,72 @@ TEST(Replication, AFollowersLogBeginsWhereItsLeadersDoes) {
   EXPECT_EQ(sh.partition().log_start(), Offset{2});
 }
 
+TEST(Replication, AFollowerHasCaughtUpWhenItHeldWhatTheLeaderHadAcknowledged) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {});
+  bj.append(1, batch_of(3));
+  sh.follow(bj, 0);
+  EXPECT_FALSE(sh.partition().has_caught_up()) << "it holds nothing yet";
+  sh.hold();
+  sh.copy_from(bj);
+  EXPECT_FALSE(sh.partition().has_caught_up()) << "not durably";
+  sh.settle();
+  EXPECT_TRUE(sh.partition().has_caught_up());
+  bj.append(2, batch_of(3));
+  sh.partition().learn(sh.now(), Offset{6}, Offset{0}, sh.out());
+  EXPECT_TRUE(sh.partition().has_caught_up()) << "it did once";
+}
+
+// Its high watermark says nothing of what was acknowledged before, as after a restart.
+TEST(Replication, NobodyHasCaughtUpWithALeaderThatDoesNotKnowItsEnd) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {sh.id()});
+  bj.append(1, batch_of(3));
+  sh.partition().follow(sh.now(), LeaderEpoch{5}, sh.out());
+  const LeaderLog leader{{{LeaderEpoch{4}, Offset{0}}, {LeaderEpoch{5}, Offset{3}}}};
+  sh.partition().reconciled(sh.now(), leader, sh.out());
+  sh.partition().learn(sh.now(), Offset{0}, Offset{0}, sh.out());
+  EXPECT_FALSE(sh.partition().has_caught_up());
+  sh.copy_from(bj);
+  EXPECT_FALSE(sh.partition().has_caught_up());
+  sh.partition().learn(sh.now(), Offset{3}, Offset{0}, sh.out());
+  EXPECT_TRUE(sh.partition().has_caught_up());
+}
+
+TEST(Replication, WhoeverMayHaveLostSomethingHasNotCaughtUp) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {});
+  bj.append(1, batch_of(3));
+  const auto catch_up = [&] {
+    sh.follow(bj);
+    sh.settle();
+    ASSERT_TRUE(sh.partition().has_caught_up());
+  };
+  catch_up();
+  sh.open();
+  EXPECT_FALSE(sh.partition().has_caught_up()) << "a restart does not know what was before";
+  catch_up();
+  sh.partition().begin_anew(sh.now(), Offset{3}, sh.out());
+  EXPECT_FALSE(sh.partition().has_caught_up());
+  catch_up();
+  sh.fail_writes();
+  sh.reopen();
+  EXPECT_FALSE(sh.partition().has_caught_up());
+  catch_up();
+  sh.partition().cut(sh.now(), Offset{3}, sh.out());
+  EXPECT_FALSE(sh.partition().has_caught_up());
+  sh.partition().reconciled(sh.now(), {}, sh.out());
+  EXPECT_FALSE(sh.partition().has_caught_up()) << "the leader has not said how far it is";
+  catch_up();
+  bj.partition().follow(bj.now(), LeaderEpoch{6}, bj.out());
+  bj.lead(7, {});
+  sh.partition().follow(sh.now(), LeaderEpoch{7}, sh.out());
+  EXPECT_FALSE(sh.partition().has_caught_up()) << "with another leader";
+}
+
 TEST(Replication, RecordsAreGoneWhenEveryMemberHasDroppedThem) {
   Copy bj(1);
   Copy sh(2);

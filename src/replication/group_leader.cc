@@ -57,9 +57,10 @@ std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitio
     for (size_t i = 0; i < ends.size(); ++i) positions[i] = partitions.position(i, member);
     progress_[member].look(now, ends, positions);
   }
-  // While nobody has caught up, records of earlier terms may be here only, and their age is not
-  // known.
-  const bool may_lose_too_much = policy_.max_lag && exposure_ > *policy_.max_lag;
+  keeps_max_lag_ = !policy_.max_lag || is_within(now, *policy_.max_lag);
+  const bool nobody_counts = policy_.max_lag && policy_.max_lag->among.empty();
+  const bool keeps_promise = !policy_.promised_lag || is_within(now, *policy_.promised_lag);
+  const bool may_lose_too_much = !keeps_promise || (!keeps_max_lag_ && !nobody_counts);
   exposure_ = std::min(exposure_, now - since_);
   blocked_ = false;
   // Partitions came or went: the ends remembered are those of others now. Today's ask for more.
@@ -99,6 +100,16 @@ std::optional<Wish> GroupLeader::open(Instant now, const LedPartitions& partitio
 
 bool GroupLeader::is_required(NodeId member) const {
   return contains(term_.sync, member);
+}
+
+// While nobody has caught up, records of earlier terms may be here only, and their age is not
+// known.
+bool GroupLeader::is_within(Instant now, const MaxLag& limit) const {
+  return std::any_of(term_.members.begin(), term_.members.end(), [&](NodeId member) {
+    const auto progress = progress_.find(member);
+    return contains(limit.among, member) && progress != progress_.end() &&
+           progress->second.exposed(now) <= limit.time;
+  });
 }
 
 bool GroupLeader::keeps_up(NodeId member, Instant now) const {

@@ -36,13 +36,21 @@
 
 namespace magpie::replication {
 
+struct MaxLag {
+  Duration time;
+  std::vector<NodeId> among;
+};
+
 struct SyncPolicy {
   int32_t copies = 1;  // wanted members of the sync set
   int32_t min = 1;     // with fewer, writes are blocked, unless it degrades
   bool degrade = false;
   Duration timeout = Duration::seconds(5);
-  // Without required copies: how long what is acknowledged may exist here only. Nothing: any time.
-  std::optional<Duration> max_lag;
+  // Without required copies: how long what is acknowledged may exist here only, and whose copies
+  // count. Nothing, or nobody: any time.
+  std::optional<MaxLag> max_lag = std::nullopt;
+  // As the term promises it to whoever fails over, perhaps by an earlier policy.
+  std::optional<MaxLag> promised_lag = std::nullopt;
 };
 
 // The group's leadership as committed.
@@ -114,6 +122,9 @@ class GroupLeader {
 
   // As of the last look: new writes could not be committed, or not within max_lag.
   bool blocked() const { return blocked_; }
+  // As of the last look: one of those whose copies count holds everything older than max_lag, so
+  // that it can be promised; what was promised before is kept meanwhile.
+  bool keeps_max_lag() const { return keeps_max_lag_; }
   // How old the oldest record may be that no other member holds; at most the age of this term,
   // because what was here before is not known until a member has caught up.
   Duration exposure() const { return exposure_; }
@@ -130,6 +141,7 @@ class GroupLeader {
   std::optional<NodeId> candidate(Instant now) const;
   bool keeps_up(NodeId member, Instant now) const;
   bool is_required(NodeId member) const;
+  bool is_within(Instant now, const MaxLag& limit) const;
 
   Term term_;
   SyncPolicy policy_;
@@ -137,6 +149,7 @@ class GroupLeader {
   std::vector<Offset> opening_ends_;  // ends of the logs when the term began
   std::map<NodeId, MemberProgress> progress_;
   bool blocked_ = false;
+  bool keeps_max_lag_ = false;
   bool all_caught_up_ = false;
   Duration exposure_;
 };

@@ -181,7 +181,8 @@ TEST_F(GroupLeaderTest, MoreMembersThanWantedLeaveOneByOne) {
 }
 
 TEST_F(GroupLeaderTest, TheLossThatIsPossibleIsBounded) {
-  begin({.open = true}, {.copies = 0, .min = 0, .max_lag = Duration::seconds(2)});
+  begin({.open = true},
+        {.copies = 0, .min = 0, .max_lag = MaxLag{Duration::seconds(2), {kGz, kSh}}});
   logs.hold_all(kGz);
   look();
   logs.grow();
@@ -196,8 +197,43 @@ TEST_F(GroupLeaderTest, TheLossThatIsPossibleIsBounded) {
   EXPECT_EQ(leader.exposure(), Duration{});
 }
 
+TEST_F(GroupLeaderTest, OnlyThoseWhoCountBoundALoss) {
+  begin({.open = true}, {.copies = 0, .min = 0, .max_lag = MaxLag{Duration::seconds(2), {kSh}}});
+  logs.hold_all(kGz);
+  look();
+  look(Duration::seconds(3));
+  EXPECT_EQ(leader.exposure(), Duration{});
+  EXPECT_TRUE(leader.blocked());
+  EXPECT_FALSE(leader.keeps_max_lag());
+  logs.hold_all(kSh);
+  look();
+  EXPECT_FALSE(leader.blocked());
+  EXPECT_TRUE(leader.keeps_max_lag());
+}
+
+// A policy that asks for less, or for nothing, does not end a promise.
+TEST_F(GroupLeaderTest, WhatWasPromisedIsKeptUntilTheTermSaysSomethingElse) {
+  const MaxLag promised{Duration::seconds(2), {kGz}};
+  for (const auto& wanted : {std::optional<MaxLag>(), std::optional(MaxLag{kLong, {kGz}}),
+                             std::optional(MaxLag{kLong, {}})}) {
+    begin({.open = true}, {.copies = 0, .min = 0, .max_lag = wanted, .promised_lag = promised});
+    logs.hold_all(kGz);
+    look();
+    EXPECT_FALSE(leader.blocked());
+    logs.grow();
+    look();
+    look(Duration::seconds(3));
+    EXPECT_TRUE(leader.blocked());
+  }
+  // Nor does a group in which nobody follows any more.
+  begin({.open = true, .members = {}}, {.copies = 0, .min = 0, .promised_lag = promised});
+  look();
+  EXPECT_TRUE(leader.blocked());
+}
+
 TEST_F(GroupLeaderTest, UntilSomebodyHasCaughtUpAnythingMayBeLost) {
-  begin({.open = true}, {.copies = 0, .min = 0, .max_lag = Duration::seconds(2)});
+  begin({.open = true},
+        {.copies = 0, .min = 0, .max_lag = MaxLag{Duration::seconds(2), {kGz, kSh}}});
   look();
   EXPECT_TRUE(leader.blocked());
   EXPECT_EQ(leader.exposure(), Duration{});
