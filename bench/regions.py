@@ -2,7 +2,7 @@
 """Measures Magpie between regions, beside Kafka's MirrorMaker 2: `make bench-regions`.
 
     bench/regions.py                 everything, at most 25 minutes
-    bench/regions.py --quick         a sanity run, about 3 minutes; writes no documents
+    bench/regions.py --quick         a sanity run, about 4 minutes; writes no documents
     bench/regions.py --render FILE   writes docs/benchmarks-regions.md again from a result
 
 Real processes on loopback: clusters of three regions by `magpie dev`, pairs of Kafka brokers, the
@@ -26,7 +26,7 @@ from regional import experiment, mirror_maker, page, plan, shared  # noqa: E402
 
 def _arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a sanity run, about 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="a sanity run, about 4 minutes")
     parser.add_argument("--only", default=",".join(experiment.SECTIONS),
                         help="which sections, with commas between")
     parser.add_argument("--rounds", type=int)

@@ -10,6 +10,8 @@ from regional.shared import Trouble
 _TWO = (plan.SOURCE, plan.TARGET)
 _PARTITIONS = 8
 _SETTLE_SECONDS = 1.0
+# A link believes that its line has become longer after ten to twenty seconds and a moment.
+_LONGER_SECONDS = 21.0
 
 
 def run(lab):
@@ -68,7 +70,10 @@ def lags(lab, magpie):
     """From the append at the leader until a consumer in the other region has the record."""
     link = lab.plan.lag_link
     for rtt in lab.plan.rtts:
+        if lab.clock.over():
+            return
         magpie.tell(f"wan all rtt={rtt}ms rate={link}B")
+        time.sleep(_LONGER_SECONDS)
         for copies in ("0", "1"):
             if lab.clock.over():
                 return

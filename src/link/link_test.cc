@@ -246,7 +246,7 @@ TEST(Link, CreditGrowsWithWhatTheLineCarries) {
     world.advance(Duration::milliseconds(50));
     world.settle();
   }
-  EXPECT_EQ(world.two.session->shortest_round_trip(), Duration::milliseconds(50));
+  EXPECT_EQ(world.two.session->line_round_trip().shortest(), Duration::milliseconds(50));
   for (uint64_t ticket = 200; ticket < 260; ++ticket) world.one.append(1, ticket, kPartitionBytes);
   world.turn();
   EXPECT_GT(world.one.sender->outstanding_bytes(), 3 * kCreditBytesMin / 2);

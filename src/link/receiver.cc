@@ -16,6 +16,8 @@ using wire::ErrorCode;
 
 // Taken bytes are reported at the latest when they are this part of the credit.
 constexpr int64_t kReportShare = 16;
+// Twice what the line holds is granted, so that this leaves half of it empty.
+constexpr int64_t kQuietShare = 4;
 
 // Bytes of the batch at `at`; all that is left if they do not look like one.
 size_t batch_size_at(const Buffer& piece, size_t at) {
@@ -240,7 +242,7 @@ void Receiver::begin(const Now& now, port::Effects& effects) {
     const Partition& partition = *copies_.at(route);
     wire::LinkBegin& message = messages[copy.wanted.epoch];
     message.epoch = copy.wanted.epoch.value;
-    message.credit_bytes = credit_.grant();
+    message.credit_bytes = grant();
     message.partitions.push_back(
         {static_cast<int32_t>(route), partition.log_end().value, partition.durable_end().value});
     copy.reported = partition.durable_end();
@@ -257,7 +259,9 @@ void Receiver::begin(const Now& now, port::Effects& effects) {
 void Receiver::on(const Now& now, wire::LinkBatches& message, port::Effects& effects) {
   uint64_t bytes = 0;
   for (const auto& part : message.partitions) bytes += part.batches ? size_of(*part.batches) : 0;
-  if (bytes > 0) credit_.arrived(now.instant, bytes, session_->shortest_round_trip());
+  const LineRoundTrip& line = session_->line_round_trip();
+  // What the line carries is not to be seen while it is quiet.
+  if (bytes > 0 && !line.wants_quiet()) credit_.arrived(now.instant, bytes, line.shortest());
   taken_bytes_ += bytes;
   for (auto& part : message.partitions) {
     Copy* const copy = find(part.handle);
@@ -329,6 +333,11 @@ void Receiver::moved(Route route) {
   if (found != followed_.end() && found->second.step == Step::kFollowing) to_report_.insert(route);
 }
 
+int64_t Receiver::grant() const {
+  return session_->line_round_trip().wants_quiet() ? credit_.grant() / kQuietShare
+                                                   : credit_.grant();
+}
+
 void Receiver::report(port::Effects& effects) {
   std::map<LeaderEpoch, wire::LinkProgress> messages;
   for (const Route route : std::exchange(to_report_, {})) {
@@ -346,11 +355,11 @@ void Receiver::report(port::Effects& effects) {
         {static_cast<int32_t>(route), copy.reported.value, copy.reported_start.value});
   }
   const auto unreported = static_cast<int64_t>(taken_bytes_ - reported_bytes_);
-  if (messages.empty() && unreported >= credit_.grant() / kReportShare) messages[{}] = {};
+  if (messages.empty() && unreported >= grant() / kReportShare) messages[{}] = {};
   for (auto& [epoch, message] : messages) {
     message.epoch = epoch.value;
     message.taken_bytes = static_cast<int64_t>(taken_bytes_);
-    message.credit_bytes = credit_.grant();
+    message.credit_bytes = grant();
     session_->send(message, effects);
     reported_bytes_ = taken_bytes_;
   }

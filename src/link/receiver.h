@@ -141,6 +141,7 @@ class Receiver {
   bool begins_in_batch(const Copy& copy, const record::BatchHeader& header) const;
   void begin(const Now& now, port::Effects& effects);
   void report(port::Effects& effects);
+  int64_t grant() const;
 
   Copies& copies_;
   const Session* session_ = nullptr;

@@ -129,9 +129,15 @@ void Session::on_ping(const Now& now, const wire::LinkPing& ping, port::Effects&
     answer.answer = true;
     return send(answer, effects);
   }
-  if (ping.number != last_ping_) return;
-  round_trip_ = now.instant - Instant{ping.sent_at};
-  shortest_round_trip_ = std::min(shortest_round_trip_.value_or(*round_trip_), *round_trip_);
+  // On a long way others were sent meanwhile.
+  const Duration round_trip = now.instant - Instant{ping.sent_at};
+  const bool expected = ping.number > last_answer_ && ping.number <= last_ping_;
+  if (!expected || round_trip < Duration{} || round_trip > kSilenceMax) return;
+  last_answer_ = ping.number;
+  round_trip_ = round_trip;
+  const bool was_quiet = line_round_trip_.wants_quiet();
+  line_round_trip_.measured(now.instant, round_trip);
+  if (line_round_trip_.wants_quiet() && !was_quiet) next_ping_ = now.instant;
 }
 
 void Session::send(const Message& message, port::Effects& effects) const {
@@ -149,7 +155,8 @@ Status Session::tick(const Now& now, port::Effects& effects) {
                             (now.instant - last_heard_).nanos / Duration::seconds(1).nanos));
   }
   if (next_ping_ <= now.instant) {
-    next_ping_ = now.instant + kPingInterval;
+    const bool quiet = line_round_trip_.wants_quiet();
+    next_ping_ = now.instant + (quiet ? kQuietPingInterval : kPingInterval);
     wire::LinkPing ping;
     ping.number = ++last_ping_;
     ping.sent_at = now.instant.nanos;

@@ -17,12 +17,15 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/uuid.h"
+#include "link/line_round_trip.h"
 #include "link/message.h"
 #include "port/effect.h"
 
 namespace magpie::link {
 
 inline constexpr Duration kPingInterval = Duration::milliseconds(500);
+// While the line is measured.
+inline constexpr Duration kQuietPingInterval = Duration::milliseconds(100);
 inline constexpr Duration kSilenceMax = Duration::seconds(4);
 // No message is longer; a peer that sends one is not believed.
 inline constexpr size_t kLongestMessageBytes = 256 * 1024 * 1024;
@@ -72,8 +75,8 @@ class Session {
   const LinkIdentity& peer() const { return *peer_; }
   // Way there and back as last measured; nothing before the first answer.
   std::optional<Duration> round_trip() const { return round_trip_; }
-  // The shortest since the session began: the line itself, without what waits on it.
-  std::optional<Duration> shortest_round_trip() const { return shortest_round_trip_; }
+  // The line itself, and whether little should be on its way so that it can be measured.
+  const LineRoundTrip& line_round_trip() const { return line_round_trip_; }
 
  private:
   Result<std::optional<Message>> take(const Now& now, Message message, port::Effects& effects);
@@ -92,8 +95,9 @@ class Session {
   int16_t version_ = kHighestVersion;
   bool compresses_ = false;
   int64_t last_ping_ = 0;
+  int64_t last_answer_ = 0;
   std::optional<Duration> round_trip_;
-  std::optional<Duration> shortest_round_trip_;
+  LineRoundTrip line_round_trip_;
   BufferChain pieces_;  // of a message that is not complete
   Instant next_ping_ = Instant::never();
   Instant last_heard_;

@@ -188,7 +188,25 @@ TEST(Session, TheShortestWayIsRemembered) {
     pair.exchange();
   }
   EXPECT_EQ(pair.caller.round_trip(), Duration::milliseconds(60));
-  EXPECT_EQ(pair.caller.shortest_round_trip(), Duration::milliseconds(40));
+  EXPECT_EQ(pair.caller.line_round_trip().shortest(), Duration::milliseconds(40));
+}
+
+// Longer than pings are apart.
+TEST(Session, ALongWayIsMeasuredToo) {
+  Pair pair(identity(1), identity(2));
+  std::deque<std::pair<Instant, port::Effect>> way;
+  for (int i = 0; i < 40; ++i) {
+    pair.now.instant = pair.now.instant + Duration::milliseconds(100);
+    ASSERT_TRUE(pair.caller.tick(pair.now, pair.from_caller));
+    for (port::Effect& effect : std::exchange(pair.from_caller.list(), {})) {
+      way.emplace_back(pair.now.instant + Duration::milliseconds(1'400), std::move(effect));
+    }
+    for (; !way.empty() && way.front().first <= pair.now.instant; way.pop_front()) {
+      pair.from_caller.add(std::move(way.front().second));
+    }
+    pair.exchange();
+  }
+  EXPECT_EQ(pair.caller.round_trip(), Duration::milliseconds(1'400));
 }
 
 TEST(Session, MessagesComeThroughAndGarbageDoesNot) {
