@@ -115,26 +115,35 @@ TEST(JournalFormat, ACutHeaderIsDamage) {
   }
 }
 
-// Whole sectors of an unsynced write can be missing while later ones are there.
+// Whole sectors of an unsynced write can be missing while later ones are there. Wherever the record
+// begins in its first one: also where that ends within the magic.
 TEST(JournalFormat, AMissingSectorOfTheLastRecordIsATornEnd) {
-  const auto history = random_history(4, 40).second;
-  Written written = write_journal(history);
-  const std::string value = R"({"v":1,"x":")" + std::string(3'000, 'y') + "\"}";
-  const size_t start = written.bytes.size();
-  written.bytes +=
-      encode_journal_record(static_cast<Revision>(history.size()) + 1, {{"future/key", value}})
-          .text();
-  ASSERT_TRUE(recover(written.bytes));
-  for (size_t sector = start / 512; sector * 512 < written.bytes.size(); ++sector) {
-    std::string torn = written.bytes;
-    for (size_t at = std::max(start, sector * 512); at < torn.size() && at < (sector + 1) * 512;
-         ++at)
-      torn[at] = 0;
-    const auto recovered = recover(torn);
-    ASSERT_TRUE(recovered) << sector << ": " << recovered.error().message;
-    EXPECT_EQ(recovered->state, written.states.back());
-    EXPECT_EQ(recovered->valid_bytes, start);
+  const auto history = random_history(4, 10).second;
+  const auto padded = [](char with, size_t bytes) {
+    return R"({"v":1,"x":")" + std::string(bytes, with) + "\"}";
+  };
+  std::set<size_t> places;
+  for (size_t padding = 0; padding < 512; ++padding) {
+    Written written = write_journal(history);
+    const auto revision = static_cast<Revision>(history.size()) + 1;
+    const std::vector<Change> before = {{"future/padding", padded('p', 200 + padding)}};
+    written.bytes += encode_journal_record(revision, before).text();
+    const size_t start = written.bytes.size();
+    written.bytes +=
+        encode_journal_record(revision + 1, {{"future/key", padded('y', 1'500)}}).text();
+    ASSERT_TRUE(recover(written.bytes));
+    places.insert(start % 512);
+    for (size_t sector = start / 512; sector * 512 < written.bytes.size(); ++sector) {
+      std::string torn = written.bytes;
+      const size_t end = std::min(torn.size(), (sector + 1) * 512);
+      for (size_t at = std::max(start, sector * 512); at < end; ++at) torn[at] = 0;
+      const auto recovered = recover(torn);
+      ASSERT_TRUE(recovered) << start << ", " << sector << ": " << recovered.error().message;
+      EXPECT_EQ(recovered->state.revision(), revision);
+      EXPECT_EQ(recovered->valid_bytes, start);
+    }
   }
+  EXPECT_EQ(places.size(), 512u);
 }
 
 // No single flipped bit opens, wherever it is: not even in the last record, because a torn write

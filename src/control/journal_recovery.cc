@@ -158,8 +158,13 @@ bool is_torn(const Buffer& bytes, size_t position) {
   const std::optional<Frame> frame = frame_at(bytes, position);
   if (frame && frame->size() > held) return true;
   const size_t first_sector_end = (position / kSectorBytes + 1) * kSectorBytes;
-  const size_t end = frame ? position + frame->size() : std::min(bytes.size(), first_sector_end);
-  return misses_a_sector(bytes, position, end);
+  if (frame) return misses_a_sector(bytes, position, position + frame->size());
+  // The sector ends within the magic: what is missing of it is in the next one.
+  const size_t in_sector = first_sector_end - position;
+  const bool begins = in_sector < kRecordMagic.size() &&
+                      bytes.text().substr(position, in_sector) == kRecordMagic.substr(0, in_sector);
+  const size_t end = begins ? position + kRecordFrameBytes : first_sector_end;
+  return misses_a_sector(bytes, position, std::min(bytes.size(), end));
 }
 
 std::optional<std::vector<Change>> decode_changes(ByteReader& reader) {
