@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Magpie between regions, beside Kafka's MirrorMaker 2: `make bench-regions`.
 
-    bench/regions.py                 everything, at most 25 minutes
+    bench/regions.py                 everything, at most 30 minutes
     bench/regions.py --quick         a sanity run, about 4 minutes; writes no documents
     bench/regions.py --render FILE   writes docs/benchmarks-regions.md again from a result
 

@@ -91,10 +91,6 @@ std::optional<int64_t> unseen_records(const Holdings& holdings) {
   return most;
 }
 
-}  // namespace
-
-namespace {
-
 bool has_caught_up(const control::State& state, const std::string& group,
                    const wire::LinkInspectAnswer& answer) {
   if (LeaderEpoch{answer.epoch} != state.leadership(group).epoch) return false;

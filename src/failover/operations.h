@@ -54,8 +54,8 @@ struct Config {
   // How long nodes are asked what they hold before the choice is made among those that answered,
   // and how long when nothing is chosen by it any more. Who is known to be gone is not waited for.
   Duration inspect_patience = Duration::seconds(3);
-  // What they said is asked again after this long: a leader may have been back meanwhile, and a
-  // lease does not come and go unseen in less.
+  // What they said is asked again after this long: a leader may have been back and be lost again
+  // while this node could not see it, which takes as long as a lease.
   Duration answers_last = Duration::seconds(10);
   Duration verify_patience = Duration::seconds(1);
   Duration question_timeout = Duration::seconds(3);

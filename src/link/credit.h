@@ -3,11 +3,12 @@
 // The problem: too little credit leaves a long line empty, and too much of it stands in queues in
 // front of whatever is urgent. The idea: grant twice what the line carries during one way there and
 // back: one part is on the line, the other waits right before it. What it carries is measured from
-// what arrives; the way is the shortest one ever measured, because any longer one has that queue in
-// it.
+// what arrives; the way is the shortest one of late (line_round_trip.h), because any longer one has
+// that queue in it.
 //
 // The rate is the best of the last windows, so that a pause does not take the credit away. A new
-// link begins with the least; while credit is what limits the rate, each window doubles it.
+// link begins with the least; while credit is what limits the rate, each window raises it: to twice
+// as much where all of it is used, and by a third where a quarter is kept for what is more urgent.
 #pragma once
 
 #include <array>

@@ -13,24 +13,9 @@ namespace {
 using nlohmann::json;
 using wire::ErrorCode;
 
-// Node 1 leads topic `t` in a group without copies whose max_lag is two seconds.
 class BoundedLossTest : public RegionsTest {
  protected:
-  void begin() {
-    start();
-    ask(0, "POST", "/v1/failover-groups",
-        json{{"name", "bulk"},
-             {"preset", "bulk"},
-             {"regions", {"a", "b", "c"}},
-             {"max_lag_ms", 2'000}}
-            .dump());
-    ASSERT_TRUE(world_.run_until([&] { return is_open("bulk"); }));
-    create(0, "t", "bulk");
-    world_.run_for(Duration::seconds(3));
-    ASSERT_EQ(leader("bulk"), 1);
-    ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
-    world_.run_for(Duration::seconds(1));
-  }
+  void begin() { start_bulk({{"max_lag_ms", 2'000}}); }
   void cut_off_the_leader() {
     world_.cut(0, 1);
     world_.cut(0, 2);

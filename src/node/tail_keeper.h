@@ -1,9 +1,9 @@
 // Brings records to safety before they are cut (G10).
 //
 // When a follower's log differs from its leader's, what differs is read from the log and handed to
-// an export (salvage/tail_export.h), one per partition at a time; only when that is done is the
-// receiver told that it may cut. If the disk refuses, it is tried again every second, and nothing
-// is cut meanwhile.
+// an export (salvage/tail_export.h), one per partition at a time, once all of it is written; only
+// when that is done is the receiver told that it may cut. If the disk refuses, it is tried again
+// every second, and nothing is cut meanwhile.
 #pragma once
 
 #include <cstdint>

@@ -14,17 +14,10 @@ using wire::ErrorCode;
 
 class TailKeeperTest : public RegionsTest {
  protected:
-  // Node 1 leads topic `t` in a group without copies, and was lost when it had written "two", which
-  // only the disk of node 2 does not have yet. Node 3 leads without it.
+  // Node 1 was lost when it had written "two", which node 2 has, but not on its disk yet. Node 3
+  // leads without it.
   void lose_the_leader() {
-    start();
-    ask(0, "POST", "/v1/failover-groups", json{{"name", "bulk"}, {"preset", "bulk"}}.dump());
-    ASSERT_TRUE(world_.run_until([&] { return is_open("bulk"); }));
-    create(0, "t", "bulk");
-    world_.run_for(Duration::seconds(3));
-    ASSERT_EQ(leader("bulk"), 1);
-    ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
-    world_.run_for(Duration::seconds(1));
+    start_bulk();
     world_.cut(0, 2);
     world_.node(1).disk.hold_below("topics/t-0");
     ASSERT_EQ(produce_at(0, "two"), ErrorCode::kNone);

@@ -58,9 +58,8 @@ std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitio
     progress_[member].look(now, ends, positions);
   }
   keeps_max_lag_ = !policy_.max_lag || is_within(now, *policy_.max_lag);
-  const bool nobody_counts = policy_.max_lag && policy_.max_lag->among.empty();
   const bool keeps_promise = !policy_.promised_lag || is_within(now, *policy_.promised_lag);
-  const bool may_lose_too_much = !keeps_promise || (!keeps_max_lag_ && !nobody_counts);
+  const bool may_lose_too_much = !keeps_promise || !keeps_max_lag_;
   exposure_ = std::min(exposure_, now - since_);
   blocked_ = false;
   // Partitions came or went: the ends remembered are those of others now. Today's ask for more.

@@ -47,7 +47,7 @@ struct SyncPolicy {
   bool degrade = false;
   Duration timeout = Duration::seconds(5);
   // Without required copies: how long what is acknowledged may exist here only, and whose copies
-  // count. Nothing, or nobody: any time.
+  // count. Nothing: any time.
   std::optional<MaxLag> max_lag = std::nullopt;
   // As the term promises it to whoever fails over, perhaps by an earlier policy.
   std::optional<MaxLag> promised_lag = std::nullopt;

@@ -68,6 +68,20 @@ class RegionsTest : public ::testing::Test {
     ASSERT_EQ(answer->topics.at(0).error_code, wire::ErrorCode::kNone);
   }
 
+  // Node 1 leads topic `t` in a group `bulk` without copies, with what else the policy says, and
+  // has written "one", which all hold.
+  void start_bulk(nlohmann::json policy = nlohmann::json::object()) {
+    start();
+    policy["name"] = policy["preset"] = "bulk";
+    ask(0, "POST", "/v1/failover-groups", policy.dump());
+    ASSERT_TRUE(world_.run_until([&] { return is_open("bulk"); }));
+    create(0, "t", "bulk");
+    world_.run_for(Duration::seconds(3));
+    ASSERT_EQ(leader("bulk"), 1);
+    ASSERT_EQ(produce_at(0, "one"), wire::ErrorCode::kNone);
+    world_.run_for(Duration::seconds(1));
+  }
+
   // Begins an operation at a node, and waits until it is over. Returns its record.
   nlohmann::json operate(size_t index, const nlohmann::json& request,
                          Duration limit = Duration::seconds(60)) {
