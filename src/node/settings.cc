@@ -120,6 +120,9 @@ partition::PartitionConfig partition_config(const NodeConfig& config,
   partition.upkeep_interval = config.retention_check_interval;
   partition.compaction_interval = config.compaction_interval;
   partition.producers_max = static_cast<size_t>(config.limits.producers);
+  if (config.cluster) {
+    partition.break_patience = Duration::seconds(config.cluster->lease_seconds);
+  }
   return partition;
 }
 

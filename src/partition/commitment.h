@@ -24,6 +24,7 @@ class Commitment {
   // Who must hold a record besides the leader. Opens it.
   void require(const std::vector<NodeId>& members);
   bool is_open() const { return open_; }
+  bool requires_members() const { return !required_.empty(); }
   bool requires_member(NodeId member) const { return required_.contains(member); }
 
   // The member's log agrees with the leader's below `durable`, all of which it holds.

@@ -11,6 +11,11 @@
 //
 // It costs a producer one more round trip in the term after a loss. What is remembered ends with
 // the term; it is bounded, and when it is full every producer is asked once more.
+//
+// A break in a sequence that no loss explains is remembered here, too, where members take part in
+// every commit. They may have turned to another leader, and what is missing here may be there; this
+// one hears of it last, but before its lease is over. An error about sequences ends what a producer
+// may go on with, so it is given once the break was offered for that long.
 #pragma once
 
 #include <cstddef>
@@ -29,10 +34,11 @@ class JumpOffers {
 
   explicit JumpOffers(size_t capacity) : capacity_(capacity) {}
 
-  // True if the producer offered this very jump before, and none to an earlier sequence number
-  // since. Otherwise the offer is remembered, and the batch is to be refused so that it comes
-  // again.
-  bool repeats(Instant now, ProducerId producer, ProducerEpoch epoch, int32_t sequence);
+  // True if the producer offered this very sequence number before, `apart` ago or longer, and none
+  // to an earlier one since. Otherwise the offer is remembered, and the batch is to be refused so
+  // that it comes again.
+  bool repeats(Instant now, ProducerId producer, ProducerEpoch epoch, int32_t sequence,
+               Duration apart = {});
 
   void clear() { offers_.clear(); }
   size_t size() const { return offers_.size(); }
@@ -41,6 +47,7 @@ class JumpOffers {
   struct Offer {
     ProducerEpoch epoch;
     int32_t sequence = -1;  // the lowest one
+    Instant first_seen;
     Instant last_seen;
   };
 

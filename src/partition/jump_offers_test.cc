@@ -42,6 +42,23 @@ TEST(JumpOffers, ABatchThatItsClientGaveUpHoldsNobodyBackForLong) {
   EXPECT_TRUE(offers.repeats(later, kProducer, kEpoch, 6));
 }
 
+TEST(JumpOffers, ABreakIsOneOnceItWasOfferedForLongEnough) {
+  constexpr Duration kApart = Duration::seconds(40);
+  JumpOffers offers(10);
+  Instant now;
+  const auto repeats = [&](int32_t sequence) {
+    return offers.repeats(now, kProducer, kEpoch, sequence, kApart);
+  };
+  for (; now < Instant{} + kApart; now = now + Duration::seconds(10)) {
+    EXPECT_FALSE(repeats(5)) << now.nanos;
+    EXPECT_FALSE(repeats(6)) << "behind it";
+  }
+  EXPECT_TRUE(repeats(5));
+  EXPECT_FALSE(repeats(4)) << "this one only just came";
+  now = now + Duration::seconds(10);
+  EXPECT_FALSE(repeats(4));
+}
+
 TEST(JumpOffers, AnotherEpochOffersAnew) {
   JumpOffers offers(10);
   EXPECT_FALSE(offers.repeats(Instant{}, kProducer, kEpoch, 4));

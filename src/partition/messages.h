@@ -31,6 +31,9 @@ struct PartitionConfig {
   Duration upkeep_interval = Duration::seconds(300);     // how often retention looks
   Duration compaction_interval = Duration::seconds(15);  // and compaction (log.cleaner.backoff.ms)
   size_t producers_max = 100'000;
+  // Where members take part in commits: for how long a producer is asked again before a break in
+  // its sequence is called one. As long as a leader's lease (jump_offers.h).
+  Duration break_patience{};
 };
 
 // Why a batch was not stored. Mapped to Kafka's error codes in `kafka`.
@@ -39,8 +42,8 @@ enum class Refusal {
   kNotOpen,    // still recovering, failed to open, or closing
   kNotLeader,  // this copy follows, or its leadership has ended; the outcome is unknown if the
                // batch was already taken over
-  kBlocked,    // not now, but when it comes again: too few copies, no offsets reserved, or a jump
-               // behind records that a loss may have taken, offered for the first time
+  kBlocked,    // not now, but when it comes again: too few copies, no offsets reserved, or a
+               // sequence that another leader may know more of (jump_offers.h)
   kStorage,    // the disk refuses writes
   kCorrupt,    // bad checksum or malformed
   kUnsupportedCodec,

@@ -153,17 +153,24 @@ bool Partition::settle_known(const Now& now, uint64_t ticket, const record::Batc
       release(out);
       return true;
     case SequenceVerdict::kOutOfOrder:
-      settled.refusal = Refusal::kOutOfOrderSequence;
+      settled.refusal = is_certain(now, header) ? Refusal::kOutOfOrderSequence : Refusal::kBlocked;
       break;
     case SequenceVerdict::kFenced:
       settled.refusal = Refusal::kProducerFenced;
       break;
     case SequenceVerdict::kUnknownProducer:
-      settled.refusal = Refusal::kUnknownProducer;
+      settled.refusal = is_certain(now, header) ? Refusal::kUnknownProducer : Refusal::kBlocked;
       break;
   }
   out.events.emplace_back(std::move(settled));
   return true;
+}
+
+// That a sequence is broken: alone this copy knows all of it; members may know another leader.
+bool Partition::is_certain(const Now& now, const record::BatchHeader& header) {
+  if (!blocked_ && !commitment_.requires_members()) return true;
+  return jumps_.repeats(now.instant, header.producer_id, header.producer_epoch,
+                        header.base_sequence, config_.break_patience);
 }
 
 void Partition::wait_for(Waiting waiting) {

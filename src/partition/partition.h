@@ -260,6 +260,7 @@ class Partition {
                                 bool internal) const;
   bool settle_known(const Now& now, uint64_t ticket, const record::BatchHeader& header,
                     Output& out);
+  bool is_certain(const Now& now, const record::BatchHeader& header);
   void wait_for(Waiting waiting);
   void advance(Offset end, Output& out);
   void release(Output& out);

@@ -360,6 +360,46 @@ TEST(Replication, BlockedOrWithoutReservedOffsetsNothingNewIsTaken) {
             (Answers{{1, Refusal::kBlocked}, {2, Refusal::kNone}, {3, Refusal::kBlocked}}));
 }
 
+// Seed 97581. A leader whose members turned to another one does not hear of it at once, and what
+// that one has taken is not a gap. Errors about sequences end what a producer may go on with.
+TEST(Replication, ALeaderWithMembersDoesNotCallASequenceBrokenAtOnce) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.set_break_patience(Duration::seconds(10));
+  bj.lead(5, {sh.id()});
+  sh.follow(bj);
+  bj.append(1, batch_of(2, 0));
+  sh.follow(bj);
+  bj.append(2, batch_of(1, 5));
+  bj.append(3, batch_of(1, 5, ProducerId{8}));
+  bj.append(4, batch_of(2, 0));
+  EXPECT_EQ(bj.answers(), (Answers{{1, Refusal::kNone},
+                                   {2, Refusal::kBlocked},
+                                   {3, Refusal::kBlocked},
+                                   {4, Refusal::kNone}}));
+  bj.pass(Duration::seconds(10));
+  bj.append(5, batch_of(1, 5));
+  bj.append(6, batch_of(1, 5, ProducerId{8}));
+  EXPECT_EQ(bj.answers().at(5), Refusal::kOutOfOrderSequence);
+  EXPECT_EQ(bj.answers().at(6), Refusal::kUnknownProducer);
+}
+
+// The leader that nobody else takes part with is the one while its lease lasts, unless it has been
+// drained: then the next one may be on.
+TEST(Replication, ABlockedLeaderDoesNotCallASequenceBrokenAtOnce) {
+  Copy bj(1);
+  bj.set_break_patience(Duration::seconds(10));
+  bj.lead(5, {});
+  bj.append(1, batch_of(2, 0));
+  bj.partition().set_blocked(true);
+  bj.append(2, batch_of(1, 5));
+  bj.partition().set_blocked(false);
+  bj.append(3, batch_of(1, 5));
+  EXPECT_EQ(
+      bj.answers(),
+      (Answers{{1, Refusal::kNone}, {2, Refusal::kBlocked}, {3, Refusal::kOutOfOrderSequence}}));
+}
+
 // Random lives of three copies with one required member: whatever was acknowledged is held by every
 // copy that may be promoted without loss, at its offset.
 class Lives {

@@ -16,9 +16,10 @@
 
 namespace magpie::partition {
 
-inline Buffer batch_of(int records, std::optional<int32_t> sequence = std::nullopt) {
+inline Buffer batch_of(int records, std::optional<int32_t> sequence = std::nullopt,
+                       ProducerId producer = ProducerId{7}) {
   record::BatchBuilder builder;
-  if (sequence) builder.set_producer(ProducerId{7}, ProducerEpoch{0}, *sequence);
+  if (sequence) builder.set_producer(producer, ProducerEpoch{0}, *sequence);
   for (int i = 0; i < records; ++i) builder.add({.timestamp = 1, .key = "k", .value = "v"});
   return builder.build();
 }
@@ -57,6 +58,12 @@ class Copy {
   void compact() { engine_->compact(now_, partition_->high_watermark(), Duration{}, engine_out_); }
   void fail_writes() {
     partition_->step(now_, {.status = fail(ErrorKind::kNoSpace, "full")}, out_);
+  }
+  void pass(Duration time) { now_.instant = now_.instant + time; }
+  void set_break_patience(Duration patience) {
+    PartitionConfig config;
+    config.break_patience = patience;
+    partition_->configure(now_, config);
   }
   void reopen() {
     now_.instant = now_.instant + Duration::seconds(2);
