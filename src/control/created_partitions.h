@@ -8,6 +8,7 @@
 // At a start, partitions for which State::is_created() are opened as known ones; the others are
 // created, after removing what an interrupted attempt left behind: nothing was ever acknowledged
 // there. Those that belong to other nodes are recorded as absent: one of them may move here later.
+// The fact is one of a data directory: a node that begins with an empty one has created nothing.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +25,13 @@ struct PartitionsMarked {
   int32_t partitions = 0;
 };
 
-// Records that the first `partitions` partitions of the topic exist on `node`, without those in
-// `absent`, which is in ascending order. Refused with kUnknownTopicId if the topic is gone. What
-// exists once stays so. REQUIRES: 1 <= partitions <= those of the topic.
-Decided<PartitionsMarked> decide_mark_created(const State& state, NodeId node, const Uuid& topic,
-                                              int32_t partitions,
+// Records that the first `partitions` partitions of the topic exist on `disk`, without those in
+// `absent`, which is in ascending order. Refused with kUnknownTopicId if the topic is gone, and
+// with kUnavailable unless that directory is the one its node is registered with: while a region is
+// removed none of its is. What exists once stays so. REQUIRES: 1 <= partitions <= those of the
+// topic.
+Decided<PartitionsMarked> decide_mark_created(const State& state, const DataDirectory& disk,
+                                              const Uuid& topic, int32_t partitions,
                                               const std::vector<int32_t>& absent = {});
 
 }  // namespace magpie::control

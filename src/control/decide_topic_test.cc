@@ -193,7 +193,7 @@ TEST_F(DecideTopic, DeletesByNameAndByIdWithEverythingThatBelongsToTheTopic) {
   request.configs = {{"retention.ms", "1"}};
   const auto created = decide(request);
   commit(created->transaction);
-  commit(decide_mark_created(state_, NodeId{1}, created->answer.id, 1)->transaction);
+  commit(decide_mark_created(state_, {NodeId{1}}, created->answer.id, 1)->transaction);
   EXPECT_EQ(state_.entries().size(), 3u);
   const auto by_id = decide_delete_topic(state_, {"", created->answer.id});
   ASSERT_TRUE(by_id);
@@ -264,23 +264,23 @@ TEST_F(DecideTopic, LosesARaceInsteadOfOverwriting) {
 TEST_F(DecideTopic, MarksPartitionsThatExistOnDisk) {
   create("a", 3);
   const Uuid id = state_.find_topic("a")->id;
-  EXPECT_EQ(state_.created_partitions(NodeId{1}, id), 0);
-  commit(decide_mark_created(state_, NodeId{1}, id, 2)->transaction);
-  EXPECT_EQ(state_.created_partitions(NodeId{1}, id), 2);
-  EXPECT_EQ(state_.created_partitions(NodeId{2}, id), 0);
-  EXPECT_TRUE(decide_mark_created(state_, NodeId{1}, id, 1)->transaction.empty());
-  EXPECT_EQ(decide_mark_created(state_, NodeId{1}, Uuid{}, 1).error().code,
+  EXPECT_EQ(state_.created_partitions({NodeId{1}}, id), 0);
+  commit(decide_mark_created(state_, {NodeId{1}}, id, 2)->transaction);
+  EXPECT_EQ(state_.created_partitions({NodeId{1}}, id), 2);
+  EXPECT_EQ(state_.created_partitions({NodeId{2}}, id), 0);
+  EXPECT_TRUE(decide_mark_created(state_, {NodeId{1}}, id, 1)->transaction.empty());
+  EXPECT_EQ(decide_mark_created(state_, {NodeId{1}}, Uuid{}, 1).error().code,
             RefusalCode::kUnknownTopicId);
   // Those of other nodes do not exist here before they come; what exists stays so.
-  commit(decide_mark_created(state_, NodeId{3}, id, 3, {0, 2})->transaction);
-  EXPECT_FALSE(state_.is_created(NodeId{3}, id, 0));
-  EXPECT_TRUE(state_.is_created(NodeId{3}, id, 1));
-  EXPECT_TRUE(decide_mark_created(state_, NodeId{3}, id, 3, {0, 2})->transaction.empty());
-  commit(decide_mark_created(state_, NodeId{3}, id, 3, {1, 2})->transaction);
-  EXPECT_TRUE(state_.is_created(NodeId{3}, id, 0));
-  EXPECT_TRUE(state_.is_created(NodeId{3}, id, 1));
-  EXPECT_FALSE(state_.is_created(NodeId{3}, id, 2));
-  const auto late = decide_mark_created(state_, NodeId{1}, id, 3);
+  commit(decide_mark_created(state_, {NodeId{3}}, id, 3, {0, 2})->transaction);
+  EXPECT_FALSE(state_.is_created({NodeId{3}}, id, 0));
+  EXPECT_TRUE(state_.is_created({NodeId{3}}, id, 1));
+  EXPECT_TRUE(decide_mark_created(state_, {NodeId{3}}, id, 3, {0, 2})->transaction.empty());
+  commit(decide_mark_created(state_, {NodeId{3}}, id, 3, {1, 2})->transaction);
+  EXPECT_TRUE(state_.is_created({NodeId{3}}, id, 0));
+  EXPECT_TRUE(state_.is_created({NodeId{3}}, id, 1));
+  EXPECT_FALSE(state_.is_created({NodeId{3}}, id, 2));
+  const auto late = decide_mark_created(state_, {NodeId{1}}, id, 3);
   commit(decide_delete_topic(state_, {"a", std::nullopt})->transaction);
   EXPECT_FALSE(state_.allows(late->transaction)) << "the topic is gone";
 }

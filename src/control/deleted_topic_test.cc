@@ -29,7 +29,7 @@ class DeletedTopics : public ::testing::Test {
     request.configs = std::move(configs);
     commit(decide_create_topic(state_, policy_, request, random_));
     const Uuid id = state_.find_topic(name)->id;
-    commit(decide_mark_created(state_, NodeId{1}, id, 2));
+    commit(decide_mark_created(state_, {NodeId{1}}, id, 2));
     return id;
   }
   void remove(const std::string& name, int64_t at = 1'000) {
@@ -62,7 +62,7 @@ TEST_F(DeletedTopics, ATopicComesBackAsItWas) {
   commit(decide_restore_topic(state_, policy_, "a"));
   EXPECT_EQ(state_.find_topic("a")->id, id);
   EXPECT_EQ(state_.topic_configs("a").at("retention.ms"), "1000");
-  EXPECT_TRUE(state_.is_created(NodeId{1}, id, 1)) << "its partitions are opened, not created";
+  EXPECT_TRUE(state_.is_created({NodeId{1}}, id, 1)) << "its partitions are opened, not created";
   EXPECT_FALSE(is_kept(state_, id));
   EXPECT_TRUE(says(why_not("a"), "no deleted topic"));
 }
@@ -71,7 +71,7 @@ TEST_F(DeletedTopics, WithoutATimeATopicGoesAtOnce) {
   const Uuid id = create("a");
   commit(decide_delete_topic(state_, {"a", std::nullopt}));
   EXPECT_FALSE(is_kept(state_, id));
-  EXPECT_FALSE(state_.is_created(NodeId{1}, id, 0));
+  EXPECT_FALSE(state_.is_created({NodeId{1}}, id, 0));
 }
 
 TEST_F(DeletedTopics, PurgedNothingIsLeft) {
@@ -112,7 +112,7 @@ TEST_F(DeletedTopics, OfTooManyTheOldestGoes) {
   remove("last", 3'000);
   EXPECT_EQ(deleted_topics(state_).size(), kDeletedTopicsMax);
   EXPECT_FALSE(is_kept(state_, first));
-  EXPECT_FALSE(state_.is_created(NodeId{1}, first, 0));
+  EXPECT_FALSE(state_.is_created({NodeId{1}}, first, 0));
   EXPECT_TRUE(is_kept(state_, last));
 }
 

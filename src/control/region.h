@@ -38,6 +38,13 @@ struct KafkaListener {
   bool operator==(const KafkaListener&) const = default;
 };
 
+// A node's disk, named by the first incarnation that its data directory had (identity.h). None: of
+// a node that is alone, whose cluster state lies in the same directory.
+struct DataDirectory {
+  NodeId node{-1};
+  std::optional<Uuid> incarnation = std::nullopt;
+};
+
 struct Node {
   NodeId id{-1};
   std::string region;

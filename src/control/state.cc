@@ -227,18 +227,18 @@ const ConfigValues& State::topic_configs(std::string_view topic) const {
   return found == topic_configs_.end() ? no_configs_ : found->second;
 }
 
-int32_t State::created_partitions(NodeId node, const Uuid& topic) const {
-  const auto found = created_partitions_.find(created_key(node, topic));
+// Not by what is registered: of a removed region's node nothing is.
+int32_t State::created_partitions(const DataDirectory& disk, const Uuid& topic) const {
+  const auto found = created_partitions_.find(created_key(disk.node, topic));
   if (found == created_partitions_.end()) return 0;
-  const Node* known = find_node(node);
   const auto& in = found->second.incarnation;
-  const bool other = known != nullptr && in && *in != known->first_incarnation();
+  const bool other = in && disk.incarnation && *in != *disk.incarnation;
   return other ? 0 : found->second.partitions;
 }
 
-bool State::is_created(NodeId node, const Uuid& topic, int32_t index) const {
-  if (index >= created_partitions(node, topic)) return false;
-  const std::vector<int32_t>& absent = created_partitions_.at(created_key(node, topic)).absent;
+bool State::is_created(const DataDirectory& disk, const Uuid& topic, int32_t index) const {
+  if (index >= created_partitions(disk, topic)) return false;
+  const std::vector<int32_t>& absent = created_partitions_.at(created_key(disk.node, topic)).absent;
   return !std::binary_search(absent.begin(), absent.end(), index);
 }
 

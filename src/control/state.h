@@ -154,10 +154,10 @@ class State {
   int64_t partition_count(NodeId node) const;
 
   // How many of a topic's partitions, from the first on, were looked at when it was recorded which
-  // exist on a node's disk (created_partitions.h); and whether one of them does. None does in
-  // another directory than the node has now.
-  int32_t created_partitions(NodeId node, const Uuid& topic) const;
-  bool is_created(NodeId node, const Uuid& topic, int32_t index) const;
+  // exist on a node's disk (created_partitions.h); and whether one of them does. What a former
+  // directory of the node held does not.
+  int32_t created_partitions(const DataDirectory& disk, const Uuid& topic) const;
+  bool is_created(const DataDirectory& disk, const Uuid& topic, int32_t index) const;
 
   // Regions, nodes and failover groups by name. The groups `default` and `system` are always there.
   const Regions& regions() const { return regions_; }

@@ -82,7 +82,7 @@ inline Transaction random_transaction(const State& state, const Policy& policy, 
       const Topic* found = state.find_topic(name);
       if (found == nullptr) return {};
       return transaction_of(
-          decide_mark_created(state, NodeId{1}, found->id, found->partition_count()));
+          decide_mark_created(state, {NodeId{1}}, found->id, found->partition_count()));
     }
   }
 }

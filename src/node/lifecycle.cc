@@ -204,7 +204,9 @@ void Node::Machines::open(kafka::Broker& broker, const control::Ready& ready) {
     broker.effects.add(port::RemoveFile{clean_mark_, {kLifecycleOwner, kCleanMarkRemoved, 0}});
   }
   const LeaderEpoch alone = regions_ == nullptr ? ready.leadership.epoch : kNoLeaderEpoch;
-  storage_.start(broker, controller_.state(), alone);
+  control::DataDirectory disk{config_.node_id};
+  if (regions_ != nullptr) disk.incarnation = ready.identity.first();
+  storage_.start(broker, controller_.state(), alone, disk);
   if (regions_ != nullptr) regions_->start(broker, ready.identity);
 }
 

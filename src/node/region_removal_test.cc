@@ -86,5 +86,52 @@ TEST_F(RegionsTest, ANodeOfARemovedRegionDoesNotStart) {
   EXPECT_EQ(leader(), 1);
 }
 
+// Seed 96869. A node begins empty, and its region is removed before it has opened anything: what
+// its former directory held must not count as created in this one, or the next start would take
+// what it copies from now on for the rest of an interrupted creation.
+TEST_F(RegionsTest, ANodeThatBeginsEmptyWhileItsRegionGoesHasCreatedNothing) {
+  start();
+  create(0);
+  world_.run_for(Duration::seconds(2));
+  ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
+  ASSERT_TRUE(world_.run_until([&] { return is_open("system") && !sync_set("system").empty(); }));
+  const int out = sync_set().at(0);
+  const auto index = static_cast<size_t>(out - 1);
+  NodeHarness& gone = world_.node(index);
+  world_.run_for(Duration::seconds(60));
+  const auto registered = [&] {
+    const std::string value = world_.stored("nodes/" + std::to_string(out));
+    return value.empty() ? "" : json::parse(value)["incarnation"].get<std::string>();
+  };
+  const std::string topic = json::parse(world_.stored("topics/t"))["id"].get<std::string>();
+  const std::string mark = "created/" + std::to_string(out) + "/" + topic;
+  const auto marked = [&] { return world_.stored(mark); };
+  const std::string before = registered();
+  ASSERT_NE(marked().find(before), std::string::npos) << marked();
+  world_.crash(index);
+  gone.disk.files().clear();
+  gone.disk.hold_below("topics/");
+  world_.boot(index);
+  ASSERT_TRUE(world_.run_until([&] { return !registered().empty() && registered() != before; },
+                               Duration::seconds(30)));
+  const std::string path = std::string("/v1/regions/") + "abc"[index] + "/";
+  json answer = json::object();
+  for (int i = 0; i < 100 && answer.value("state", "") != "removed"; ++i) {
+    answer = ask(0, "POST", path + "remove", "");
+    world_.run_for(Duration::milliseconds(300));
+  }
+  ASSERT_EQ(answer["state"], "removed") << answer.dump();
+  ASSERT_TRUE(world_.run_until([&] { return gone.has_logged("region_removed"); }));
+  gone.disk.hold(false);
+  world_.run_for(Duration::seconds(2));
+  EXPECT_NE(marked().find(before), std::string::npos) << "nobody is registered: " << marked();
+  ASSERT_EQ(ask(0, "POST", path + "readmit", "")["state"], "member");
+  ASSERT_TRUE(world_.run_until(
+      [&] { return !registered().empty() && marked().find(registered()) != std::string::npos; },
+      Duration::seconds(20)))
+      << marked();
+  EXPECT_TRUE(world_.run_until([&] { return files_at(index, "topics/t-0/") > 0; }));
+}
+
 }  // namespace
 }  // namespace magpie::node::testing

@@ -44,9 +44,11 @@ TopicStorage::TopicStorage(const NodeConfig& config, kafka::PartitionTable& part
       factory_(std::move(factory)),
       compaction_slot_(slot) {}
 
-void TopicStorage::start(kafka::Broker& broker, const control::State& state, LeaderEpoch epoch) {
-  CHECK(state_ == nullptr);
+void TopicStorage::start(kafka::Broker& broker, const control::State& state, LeaderEpoch epoch,
+                         const control::DataDirectory& disk) {
+  CHECK(state_ == nullptr && disk.node == config_.node_id);
   state_ = &state;
+  disk_ = disk;
   epoch_ = epoch;
   ++folder_effects_;
   broker.effects.add(port::ListFolder{kDeletedFolder, {kTopicStorageOwner, kDeletedListed, 0}});
@@ -156,7 +158,7 @@ bool TopicStorage::settled(const std::string& topic) const {
 // False for a partition in which nobody may have written yet: the state does not know that it
 // exists, and the next start would create it anew.
 bool TopicStorage::is_created(const Uuid& topic, int32_t index) const {
-  return state_->is_created(config_.node_id, topic, index);
+  return state_->is_created(disk_, topic, index);
 }
 
 kafka::HostedPartition TopicStorage::make_partition(const std::string& topic, const Uuid& id,
@@ -345,9 +347,8 @@ void TopicStorage::mark_created(kafka::Broker& broker, TopicEntry entry) {
   const int32_t count = found.partition_count();
   kafka::propose<control::PartitionsMarked>(
       broker,
-      [node = config_.node_id, id, count,
-       absent = absent_partitions(found)](const control::State& state) {
-        return control::decide_mark_created(state, node, id, count, absent);
+      [disk = disk_, id, count, absent = absent_partitions(found)](const control::State& state) {
+        return control::decide_mark_created(state, disk, id, count, absent);
       },
       [this, topic = entry->first, id](
           kafka::Broker& late,

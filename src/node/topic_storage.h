@@ -54,9 +54,10 @@ class TopicStorage {
                partition::CompactionSlot& slot, EngineFactory factory);
 
   // Brings up everything that `state` places on this node; this node leads it all in `epoch` or,
-  // with kNoLeaderEpoch, has no role until somebody gives it one. Finished when idle(). `state`
-  // must outlive this object.
-  void start(kafka::Broker& broker, const control::State& state, LeaderEpoch epoch);
+  // with kNoLeaderEpoch, has no role until somebody gives it one. `disk` is this node's. Finished
+  // when idle(). `state` must outlive this object.
+  void start(kafka::Broker& broker, const control::State& state, LeaderEpoch epoch,
+             const control::DataDirectory& disk);
 
   // Follows one committed change.
   void apply(kafka::Broker& broker, const control::Difference& difference);
@@ -192,6 +193,7 @@ class TopicStorage {
   std::optional<Uuid> gave_way_;  // the last that was to make room
   std::vector<std::string> published_;
   const control::State* state_ = nullptr;
+  control::DataDirectory disk_;
 };
 
 }  // namespace magpie::node
