@@ -106,14 +106,14 @@ const Field kFields[] = {
     {"copies", "a number or \"all\"", read_copies},
     {"min", "a number",
      [](const json& value, FailoverGroup& group) { return read_int(value, group.min); }},
-    {"timeout_ms", "milliseconds", read_timeout},
+    {"timeout_ms", "at least 1 (milliseconds)", read_timeout},
     {"below_min", "block or degrade",
      [](const json& value, FailoverGroup& group) {
        return read_word(value, control::TooFewCopies::kDegrade, group.below_min);
      }},
     {"after_failover", "block, degrade or null", read_after_failover},
-    {"max_lag_ms", "milliseconds or null", read_max_lag_time},
-    {"max_lag_records", "a number or null", read_max_lag_records},
+    {"max_lag_ms", "at least 1 (milliseconds), or null", read_max_lag_time},
+    {"max_lag_records", "at least 1, or null", read_max_lag_records},
     {"failover", "manual, semi-automatic or automatic",
      [](const json& value, FailoverGroup& group) {
        return read_word(value, control::FailoverBy::kAutomatic, group.failover);
