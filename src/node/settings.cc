@@ -12,6 +12,10 @@
 namespace magpie::node {
 namespace {
 
+// For so long after its lease was renewed a leader may not notice that it hears nothing of changes:
+// until the store is probed and what it holds has not come (store/state_follower.h).
+constexpr Duration kUnheardOf = Duration::seconds(10);
+
 using Described = std::map<std::string, std::string, std::less<>>;
 
 std::string millis(Duration duration) {
@@ -121,7 +125,7 @@ partition::PartitionConfig partition_config(const NodeConfig& config,
   partition.compaction_interval = config.compaction_interval;
   partition.producers_max = static_cast<size_t>(config.limits.producers);
   if (config.cluster) {
-    partition.break_patience = Duration::seconds(config.cluster->lease_seconds);
+    partition.break_patience = Duration::seconds(config.cluster->lease_seconds) + kUnheardOf;
   }
   return partition;
 }

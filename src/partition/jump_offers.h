@@ -14,8 +14,8 @@
 //
 // A break in a sequence that no loss explains is remembered here, too, where members take part in
 // every commit. They may have turned to another leader, and what is missing here may be there; this
-// one hears of it last, but before its lease is over. An error about sequences ends what a producer
-// may go on with, so it is given once the break was offered for that long.
+// one hears of it last, but while its lease lasts and a little longer. An error about sequences
+// ends what a producer may go on with, so it is given once the break was offered for that long.
 #pragma once
 
 #include <cstddef>

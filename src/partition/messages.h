@@ -32,7 +32,7 @@ struct PartitionConfig {
   Duration compaction_interval = Duration::seconds(15);  // and compaction (log.cleaner.backoff.ms)
   size_t producers_max = 100'000;
   // Where members take part in commits: for how long a producer is asked again before a break in
-  // its sequence is called one. As long as a leader's lease (jump_offers.h).
+  // its sequence is called one. Longer than a leader's lease (jump_offers.h).
   Duration break_patience{};
 };
 

@@ -166,9 +166,10 @@ bool Partition::settle_known(const Now& now, uint64_t ticket, const record::Batc
   return true;
 }
 
-// That a sequence is broken: alone this copy knows all of it; members may know another leader.
+// That a sequence is broken: alone this copy knows all of it; members may know another leader, and
+// until the epoch is open it is not known who they are.
 bool Partition::is_certain(const Now& now, const record::BatchHeader& header) {
-  if (!blocked_ && !commitment_.requires_members()) return true;
+  if (!blocked_ && commitment_.is_open() && !commitment_.requires_members()) return true;
   return jumps_.repeats(now.instant, header.producer_id, header.producer_epoch,
                         header.base_sequence, config_.break_patience);
 }
