@@ -11,9 +11,6 @@
 namespace magpie::sim {
 
 void LeadershipWatch::changed(const store::ImageChanges& changes) {
-  // A node whose copy is of the real store may write to an older one before it hears whose it is.
-  // Nobody believes that answer, and the real one comes back without it.
-  if (cluster_.store().is_rolled_back()) return;
   const std::string prefix = std::string("magpie/") + Cluster::kId + "/state/";
   for (const store::ImageChange& change : changes) {
     const auto* put = std::get_if<store::KeyPut>(&change);

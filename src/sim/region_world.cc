@@ -129,6 +129,9 @@ void RegionWorld::watch_everything() {
   faults_.set_disk_lost([this](NodeId node) { logs_.disk_lost(node); });
   faults_.set_end_lost([this] { logs_.end_lost(); });
   cluster_.store().set_observer([this](const store::ImageChanges& changes) {
+    // A node whose copy is of the real store may write to an older one before it hears whose it is.
+    // Nobody believes that answer, and the real one comes back without it.
+    if (cluster_.store().is_rolled_back()) return;
     leaderships_.changed(changes);
     statements_.changed(fmt::format("magpie/{}/state/", Cluster::kId), changes);
   });
