@@ -73,6 +73,8 @@ class ClusterController {
   virtual Instant next_deadline() const = 0;
 
   virtual const State& state() const = 0;
+  // False while state() is from a copy that may be behind what this node has done itself.
+  virtual bool is_current() const { return true; }
   // Why the disk refused last; nothing once a write has succeeded again.
   virtual const std::optional<Error>& storage_error() const = 0;
   virtual size_t waiting() const = 0;

@@ -8,7 +8,8 @@
 // At a start, partitions for which State::is_created() are opened as known ones; the others are
 // created, after removing what an interrupted attempt left behind: nothing was ever acknowledged
 // there. Those that belong to other nodes are recorded as absent: one of them may move here later.
-// The fact is one of a data directory: a node that begins with an empty one has created nothing.
+// The fact is one of a data directory. A node that begins with an empty one has created nothing,
+// and if its former one comes back, as a volume does that was not mounted, it holds what it held.
 #pragma once
 
 #include <cstdint>

@@ -305,7 +305,13 @@ void forget_topic(const State& state, const Topic& topic, Transaction& transacti
   erase_key(state, deleted_topic_key(topic.id), transaction);
   std::set<NodeId> nodes(topic.placement.begin(), topic.placement.end());
   for (const auto& [id, node] : state.nodes()) nodes.insert(id);
-  for (const NodeId node : nodes) erase_key(state, created_key(node, topic.id), transaction);
+  for (const NodeId node : nodes) {
+    const std::string prefix = created_key(node, topic.id);
+    auto at = state.entries().lower_bound(prefix);
+    for (; at != state.entries().end() && at->first.starts_with(prefix); ++at) {
+      erase_key(state, at->first, transaction);
+    }
+  }
 }
 
 void keep_topic(const State& state, const Topic& topic, const Keep& keep,

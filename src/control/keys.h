@@ -83,10 +83,14 @@ inline std::string topic_configs_key(std::string_view topic) {
   return std::string(kTopicConfigsPrefix).append(topic);
 }
 
-// created/<node>/<topic id>: partitions of the topic that exist on the node's disk.
+// created/<node>/<topic id>/<data directory>: partitions of the topic that exist in that directory
+// of the node; without the last part, of a node that is alone.
 inline constexpr std::string_view kCreatedPrefix = "created/";
-inline std::string created_key(NodeId node, const Uuid& topic) {
-  return std::string(kCreatedPrefix) + std::to_string(node.value) + "/" + to_string(topic);
+inline std::string created_key(NodeId node, const Uuid& topic,
+                               const std::optional<Uuid>& directory = std::nullopt) {
+  std::string key(kCreatedPrefix);
+  key.append(std::to_string(node.value)).append("/").append(to_string(topic));
+  return directory ? key + "/" + to_string(*directory) : key;
 }
 
 // What follows `prefix` in `key`; nothing if the key does not begin with it.

@@ -227,19 +227,30 @@ const ConfigValues& State::topic_configs(std::string_view topic) const {
   return found == topic_configs_.end() ? no_configs_ : found->second;
 }
 
-// Not by what is registered: of a removed region's node nothing is.
-int32_t State::created_partitions(const DataDirectory& disk, const Uuid& topic) const {
+// Not by what is registered: of a removed region's node nothing is, and another directory of a node
+// can come back. Null if nothing is known.
+const State::Created* State::created(const DataDirectory& disk, const Uuid& topic) const {
+  if (disk.incarnation) {
+    const auto own = created_partitions_.find(created_key(disk.node, topic, disk.incarnation));
+    if (own != created_partitions_.end()) return &own->second;
+  }
+  // Written before each directory had a key.
   const auto found = created_partitions_.find(created_key(disk.node, topic));
-  if (found == created_partitions_.end()) return 0;
+  if (found == created_partitions_.end()) return nullptr;
   const auto& in = found->second.incarnation;
   const bool other = in && disk.incarnation && *in != *disk.incarnation;
-  return other ? 0 : found->second.partitions;
+  return other ? nullptr : &found->second;
+}
+
+int32_t State::created_partitions(const DataDirectory& disk, const Uuid& topic) const {
+  const Created* found = created(disk, topic);
+  return found == nullptr ? 0 : found->partitions;
 }
 
 bool State::is_created(const DataDirectory& disk, const Uuid& topic, int32_t index) const {
-  if (index >= created_partitions(disk, topic)) return false;
-  const std::vector<int32_t>& absent = created_partitions_.at(created_key(disk.node, topic)).absent;
-  return !std::binary_search(absent.begin(), absent.end(), index);
+  const Created* found = created(disk, topic);
+  if (found == nullptr || index >= found->partitions) return false;
+  return !std::binary_search(found->absent.begin(), found->absent.end(), index);
 }
 
 int64_t State::partition_count(NodeId node) const {

@@ -154,8 +154,8 @@ class State {
   int64_t partition_count(NodeId node) const;
 
   // How many of a topic's partitions, from the first on, were looked at when it was recorded which
-  // exist on a node's disk (created_partitions.h); and whether one of them does. What a former
-  // directory of the node held does not.
+  // exist in a node's data directory (created_partitions.h); and whether one of them does. What
+  // another directory of the node holds does not.
   int32_t created_partitions(const DataDirectory& disk, const Uuid& topic) const;
   bool is_created(const DataDirectory& disk, const Uuid& topic, int32_t index) const;
 
@@ -220,6 +220,7 @@ class State {
                                           const std::vector<Change>& changes) const;
   Status check_topic_ids(const std::vector<Change>& changes,
                          const std::vector<Meaning>& meanings) const;
+  const Created* created(const DataDirectory& disk, const Uuid& topic) const;
   Status check_not_going_back(const Change& change, const Meaning& meaning) const;
   void take_over(const Change& change, Meaning meaning, std::vector<Difference>& differences);
   void take_over_regional(const Change& change, Meaning meaning,

@@ -84,7 +84,7 @@ class StoreController final : public ClusterController {
   void step(const Now& now, const port::HttpCallDone& done, ControllerOutput& out);
 
   // The state was read from the store in this life. A leader acknowledges nothing before.
-  bool is_current() const { return loaded_ && !frozen_; }
+  bool is_current() const override { return loaded_ && !frozen_; }
   // Until when this node certainly holds its lease; nothing if it does not.
   std::optional<Instant> lease_valid_until() const;
   // Why changes are refused now; nothing if they are not.

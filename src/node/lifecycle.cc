@@ -206,7 +206,7 @@ void Node::Machines::open(kafka::Broker& broker, const control::Ready& ready) {
   const LeaderEpoch alone = regions_ == nullptr ? ready.leadership.epoch : kNoLeaderEpoch;
   control::DataDirectory disk{config_.node_id};
   if (regions_ != nullptr) disk.incarnation = ready.identity.first();
-  storage_.start(broker, controller_.state(), alone, disk);
+  storage_.start(broker, controller_, alone, disk);
   if (regions_ != nullptr) regions_->start(broker, ready.identity);
 }
 

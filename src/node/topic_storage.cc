@@ -44,10 +44,11 @@ TopicStorage::TopicStorage(const NodeConfig& config, kafka::PartitionTable& part
       factory_(std::move(factory)),
       compaction_slot_(slot) {}
 
-void TopicStorage::start(kafka::Broker& broker, const control::State& state, LeaderEpoch epoch,
-                         const control::DataDirectory& disk) {
+void TopicStorage::start(kafka::Broker& broker, const control::ClusterController& cluster,
+                         LeaderEpoch epoch, const control::DataDirectory& disk) {
   CHECK(state_ == nullptr && disk.node == config_.node_id);
-  state_ = &state;
+  cluster_ = &cluster;
+  state_ = &cluster.state();
   disk_ = disk;
   epoch_ = epoch;
   ++folder_effects_;
@@ -125,6 +126,7 @@ void TopicStorage::step(kafka::Broker& broker, const port::DiskDone& done) {
 // Whatever lies among the topics and belongs to none is somebody's data: kept, out of the way.
 void TopicStorage::quarantine_strangers(kafka::Broker& broker,
                                         const std::vector<port::FolderEntry>& folders) {
+  if (!cluster_->is_current()) return;  // the next start looks again
   std::set<std::string> expected;
   for (const auto& [name, topic] : state_->topics()) {
     for (int32_t i = 0; i < topic.partition_count(); ++i) expected.insert(folder_name(name, i));
@@ -218,7 +220,6 @@ void TopicStorage::add_topic(kafka::Broker& broker, const control::Topic& topic,
   up.topic_id = topic.id;
   for (int32_t index = first; index < topic.partition_count(); ++index) {
     if (!is_hosted(topic, index) || present.contains(index)) continue;
-    up.created |= !is_created(topic.id, index);
     ++up.opening;
     waiting_.push_back(
         partitions_.add(make_partition(topic.name, topic.id, index, settings)).route);
@@ -240,6 +241,12 @@ void TopicStorage::open_next(kafka::Broker& broker) {
     }
     if (way) {
       kept_out(broker, *hosted, *way);
+      continue;
+    }
+    if (!is_created(hosted->topic_id, hosted->index.value) && !cluster_->is_current()) {
+      kept_out(broker, *hosted,
+               "the control store was not read yet, and this node's copy of the cluster state does "
+               "not say whether the partition was in use");
       continue;
     }
     opening_.insert(next);
@@ -297,7 +304,8 @@ void TopicStorage::open_failed(kafka::Broker& broker, kafka::HostedPartition& ho
   one_opened(broker, hosted);
 }
 
-// Another topic's folder lies where this partition is to be, and cannot be moved.
+// Another topic's folder lies where this partition is to be and cannot be moved, or whether there
+// are files of its own is not known.
 void TopicStorage::kept_out(kafka::Broker& broker, kafka::HostedPartition& hosted,
                             const std::string& problem) {
   if (hosted.failure != problem) {
@@ -335,7 +343,7 @@ void TopicStorage::bring_on(kafka::Broker& broker, TopicEntry entry) {
   const bool all = topic == nullptr || std::all_of(here.begin(), here.end(), [&](auto* hosted) {
                      return is_created(up.topic_id, hosted->index.value);
                    });
-  if (up.created && !all) return mark_created(broker, entry);
+  if (!all) return mark_created(broker, entry);
   bringing_up_.erase(entry);
 }
 

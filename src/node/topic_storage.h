@@ -10,6 +10,9 @@
 // state forgets it (topic_storage_deleted.cc, deleted_folders.h). Folders that no topic claims are
 // moved aside to `quarantine`, never deleted.
 //
+// While the state is from a copy that may be behind, nothing is created or put into quarantine:
+// what the copy does not know of may hold records that were acknowledged.
+//
 // A partition that cannot be opened because the disk is full or fails is tried again every second
 // until it can; one whose bytes are damaged or gone stays closed. Nobody waits for either: topics
 // are served with the partitions that are there.
@@ -29,6 +32,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/cluster_controller.h"
 #include "control/deleted_topic.h"
 #include "control/state.h"
 #include "control/topic_settings.h"
@@ -53,10 +57,10 @@ class TopicStorage {
   TopicStorage(const NodeConfig& config, kafka::PartitionTable& partitions,
                partition::CompactionSlot& slot, EngineFactory factory);
 
-  // Brings up everything that `state` places on this node; this node leads it all in `epoch` or,
+  // Brings up everything that the state places on this node; this node leads it all in `epoch` or,
   // with kNoLeaderEpoch, has no role until somebody gives it one. `disk` is this node's. Finished
-  // when idle(). `state` must outlive this object.
-  void start(kafka::Broker& broker, const control::State& state, LeaderEpoch epoch,
+  // when idle(). `cluster` must outlive this object.
+  void start(kafka::Broker& broker, const control::ClusterController& cluster, LeaderEpoch epoch,
              const control::DataDirectory& disk);
 
   // Follows one committed change.
@@ -104,7 +108,6 @@ class TopicStorage {
     Uuid topic_id;
     size_t opening = 0;       // partitions that open or wait for their turn
     size_t retrying = 0;      // those that the disk refused, until the next try
-    bool created = false;     // at least one is new: the state must be told
     bool marking = false;     // the state is being told
     bool mark_again = false;  // telling it has failed
 
@@ -192,7 +195,8 @@ class TopicStorage {
   Instant make_room_at_ = Instant::never();
   std::optional<Uuid> gave_way_;  // the last that was to make room
   std::vector<std::string> published_;
-  const control::State* state_ = nullptr;
+  const control::ClusterController* cluster_ = nullptr;
+  const control::State* state_ = nullptr;  // its
   control::DataDirectory disk_;
 };
 

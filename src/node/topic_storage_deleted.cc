@@ -90,7 +90,7 @@ void TopicStorage::sort_deleted(kafka::Broker& broker, std::vector<port::FolderE
                topic != nullptr && is_created(found->topic, found->index)) {
       folders_.found(found->topic, found->index, topic->name);  // add_topic() brings it back
       restored.push_back(*found);
-    } else {
+    } else if (cluster_->is_current()) {
       quarantine(broker, fmt::format("{}/{}", kDeletedFolder, folder.name), folder.name);
     }
   }
