@@ -102,15 +102,15 @@ TEST_F(PutBackTest, ADirectoryThatComesBackAfterAnEmptyOneHoldsWhatItHeld) {
 // know nothing is emptied or moved before the store was read.
 class BehindTest : public PutBackTest {
  protected:
-  // The node's copy as it was once it held `from` and not yet `until`; then it starts without the
-  // store, and later it has it.
-  void start_behind(const std::string& from, const std::string& until) {
+  // The member's copy is put back to what it was once it held `from` and did not know yet that the
+  // partition exists; then it starts without the store, and later it has it.
+  void start_behind(const std::string& from) {
     start();
     ASSERT_TRUE(world_.run_until([&] { return is_open("system") && !sync_set("system").empty(); }));
     index_ = static_cast<size_t>(sync_set().at(0) - 1);
     auto& files = world_.node(index_).disk.files();
     std::string behind = files["control/journal"];
-    create_and_note(from, until, behind);
+    create_and_note(from, behind);
     ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
     world_.run_for(Duration::seconds(2));
     ASSERT_NE(log_of(index_).find("one"), std::string::npos);
@@ -139,13 +139,13 @@ class BehindTest : public PutBackTest {
   }
 
  private:
-  // `behind`: the newest copy seen with the one and without the other.
-  void create_and_note(const std::string& from, const std::string& until, std::string& behind) {
+  // `behind`: the newest such copy, or as it is.
+  void create_and_note(const std::string& from, std::string& behind) {
     wire::CreateTopicsRequest request;
     request.timeout_ms = 5'000;
     request.topics.push_back({.name = "t", .num_partitions = 1, .replication_factor = -1});
     world_.client(0).send(request, 5);
-    const std::string mark = until + std::to_string(index_ + 1) + "/";
+    const std::string mark = "created/" + std::to_string(index_ + 1) + "/";
     ASSERT_TRUE(world_.run_until([&] {
       const std::string copy = world_.node(index_).disk.files()["control/journal"];
       if (copy.find(mark) != std::string::npos) return true;
@@ -160,11 +160,11 @@ class BehindTest : public PutBackTest {
 };
 
 TEST_F(BehindTest, AnUnmarkedPartitionIsNotEmptied) {
-  start_behind("topics/t", "created/");
+  start_behind("topics/t");
 }
 
 TEST_F(BehindTest, AnUnknownTopicIsNotPutIntoQuarantine) {
-  start_behind("no such key", "created/");
+  start_behind("no such key");
 }
 
 }  // namespace

@@ -7,13 +7,22 @@ namespace {
 using nlohmann::json;
 using wire::ErrorCode;
 
-TEST_F(RegionsTest, ARegionIsTakenOutWhileItRunsAndInAgain) {
-  start();
-  create(0);
-  world_.run_for(Duration::seconds(2));
-  ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
-  ASSERT_TRUE(world_.run_until([&] { return is_open("system") && !sync_set("system").empty(); }));
-  const int out = sync_set().at(0);
+class RegionRemovalTest : public RegionsTest {
+ protected:
+  // All is open and has a first record; `member` is in the sync set.
+  void begin(int& member) {
+    start();
+    create(0);
+    world_.run_for(Duration::seconds(2));
+    ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
+    ASSERT_TRUE(world_.run_until([&] { return is_open("system") && !sync_set("system").empty(); }));
+    member = sync_set().at(0);
+  }
+};
+
+TEST_F(RegionRemovalTest, ARegionIsTakenOutWhileItRunsAndInAgain) {
+  int out = 0;
+  begin(out);
   const auto index = static_cast<size_t>(out - 1);
   const std::string path = std::string("/v1/regions/") + "abc"[index] + "/";
   EXPECT_EQ(ask(0, "POST", "/v1/regions/a/remove", "")["error"]["code"], "not_possible") << "leads";
@@ -63,7 +72,7 @@ TEST_F(RegionsTest, ARegionIsTakenOutWhileItRunsAndInAgain) {
   EXPECT_EQ(gone.http("GET", "/readyz").status, 200);
 }
 
-TEST_F(RegionsTest, ANodeOfARemovedRegionDoesNotStart) {
+TEST_F(RegionRemovalTest, ANodeOfARemovedRegionDoesNotStart) {
   start();
   create(0);
   ASSERT_TRUE(world_.run_until([&] { return is_open("system") && !sync_set("system").empty(); }));
@@ -89,13 +98,9 @@ TEST_F(RegionsTest, ANodeOfARemovedRegionDoesNotStart) {
 // Seed 96869. A node begins empty, and its region is removed before it has opened anything: what
 // its former directory held must not count as created in this one, or the next start would take
 // what it copies from now on for the rest of an interrupted creation.
-TEST_F(RegionsTest, ANodeThatBeginsEmptyWhileItsRegionGoesHasCreatedNothing) {
-  start();
-  create(0);
-  world_.run_for(Duration::seconds(2));
-  ASSERT_EQ(produce_at(0, "one"), ErrorCode::kNone);
-  ASSERT_TRUE(world_.run_until([&] { return is_open("system") && !sync_set("system").empty(); }));
-  const int out = sync_set().at(0);
+TEST_F(RegionRemovalTest, ANodeThatBeginsEmptyWhileItsRegionGoesHasCreatedNothing) {
+  int out = 0;
+  begin(out);
   const auto index = static_cast<size_t>(out - 1);
   NodeHarness& gone = world_.node(index);
   world_.run_for(Duration::seconds(60));
