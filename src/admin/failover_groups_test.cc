@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -145,6 +146,22 @@ TEST_F(FailoverGroups, WhatCannotHoldIsRefusedWithTheReason) {
                                            {{"name", 5}},
                                            json::array()}) {
     EXPECT_EQ(code(create(bad)), "malformed_body") << bad;
+  }
+}
+
+// A limit of nothing would block or degrade at once; null is how a limit is taken away.
+TEST_F(FailoverGroups, LimitsBelowOneAreRefusedAndSayWhatTheyTake) {
+  three_regions();
+  for (const auto& [field, takes] :
+       std::map<std::string, std::string>{{"timeout_ms", "at least 1 (milliseconds)"},
+                                          {"max_lag_ms", "at least 1 (milliseconds), or null"},
+                                          {"max_lag_records", "at least 1, or null"}}) {
+    for (const int value : {0, -5}) {
+      const HttpAnswer refused = create({{"name", "pay"}, {field, value}});
+      EXPECT_EQ(code(refused), "malformed_body") << field;
+      EXPECT_NE(refused.text.find(field), std::string::npos) << refused.text;
+      EXPECT_NE(refused.text.find(takes), std::string::npos) << refused.text;
+    }
   }
 }
 

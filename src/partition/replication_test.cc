@@ -400,6 +400,17 @@ TEST(Replication, ABlockedLeaderDoesNotCallASequenceBrokenAtOnce) {
       (Answers{{1, Refusal::kNone}, {2, Refusal::kBlocked}, {3, Refusal::kOutOfOrderSequence}}));
 }
 
+// Who is in the sync set is not known before the epoch is open: there may be members.
+TEST(Replication, ASequenceIsNotCalledBrokenAtOnceBeforeTheEpochIsOpen) {
+  Copy bj(1);
+  bj.set_break_patience(Duration::seconds(10));
+  bj.partition().lead(bj.now(), {LeaderEpoch{5}, Offset{}, false}, bj.out());
+  bj.append(1, batch_of(1, 5));
+  bj.partition().require(bj.now(), {}, bj.out());
+  bj.append(2, batch_of(1, 5));
+  EXPECT_EQ(bj.answers(), (Answers{{1, Refusal::kBlocked}, {2, Refusal::kUnknownProducer}}));
+}
+
 // Random lives of three copies with one required member: whatever was acknowledged is held by every
 // copy that may be promoted without loss, at its offset.
 class Lives {
