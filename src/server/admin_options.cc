@@ -41,6 +41,10 @@ int ask_and_show(const AdminOptions& options, const std::string& method, const s
     return report(options, {"wrong_argument", "--timeout: " + timeout.error().message,
                             "write a duration such as 30s or 500ms", kExitUsage});
   }
+  if (timeout->nanos < Duration::milliseconds(1).nanos) {
+    return report(options, {"wrong_argument", "--timeout: must be at least 1ms",
+                            "write a duration such as 30s or 500ms", kExitUsage});
+  }
   const auto answer = ask_node({options.address, method, target, body, *timeout});
   if (!answer) return report(options, answer.error());
   if (options.wants_json()) {

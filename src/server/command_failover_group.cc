@@ -155,6 +155,11 @@ int create(const Options& options) {
 int alter(const Options& options) {
   const auto body = policy_of(options.policy);
   if (!body) return report(options.admin, body.error());
+  if (body->empty()) {
+    return report(options.admin,
+                  {"wrong_argument", "no setting is named that is to be different",
+                   "name one, such as --copies 1; magpie fg alter --help lists them", kExitUsage});
+  }
   return ask_and_show(options.admin, "PATCH", group_target(options), as_text(*body),
                       [](const json& group) { return "altered " + show_group(group); });
 }

@@ -71,10 +71,14 @@ void add_operation_command(CLI::App& app, Action* chosen) {
         return ask_and_show(asked.admin, "GET", target_of(asked) + "/certificates", "",
                             [](const json& answer) { return answer.dump(2) + "\n"; });
       });
-  for (CLI::App* each : {show, follow, give_up, confirm, proof}) {
+  // What waits for a person is the one thing that is urgent to them: it needs no second word.
+  CLI::App* shortly =
+      add_admin_command(app, "approve", "Confirm an operation that waits for it", options, chosen,
+                        [](const Options& asked) { return change(asked, "approve"); });
+  for (CLI::App* each : {show, follow, give_up, confirm, shortly, proof}) {
     each->add_option("OPERATION", options->id, "Its number")->required();
   }
-  for (CLI::App* each : {give_up, confirm}) {
+  for (CLI::App* each : {give_up, confirm, shortly}) {
     each->add_option("--by", options->by, "Who says so, for the record");
   }
   follow->add_option("--limit", options->limit, "How long it is followed")->capture_default_str();

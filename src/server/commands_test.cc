@@ -349,6 +349,7 @@ TEST(CommandErrors, WrongArguments) {
             "next: write for instance --config retention.ms=60000\n");
   EXPECT_EQ(config.exit_code, 1);
   EXPECT_EQ(run_magpie({"status", "--timeout", "soon"}).exit_code, 1);
+  EXPECT_EQ(run_magpie({"status", "--timeout", "0s"}).exit_code, 1);
   EXPECT_EQ(run_magpie({"topic"}).exit_code, 1);
   EXPECT_EQ(run_magpie({"topic", "create"}).exit_code, 1);
   EXPECT_EQ(run_magpie({"topic", "list", "-o", "xml"}).exit_code, 1);

@@ -156,7 +156,7 @@ void add_move_options(CLI::App& command, MoveOptions& options) {
   command.add_flag("--dry-run", options.dry_run, "Only say what would happen and be lost");
   command.add_flag("--wait,!--no-wait", options.wait, "Follow it to its end (the default)");
   command.add_flag("--await-approval", options.await_approval,
-                   "Do nothing until: magpie operation approve");
+                   "Do nothing until: magpie approve");
   command.add_option("--limit", options.limit, "How long it is followed")->capture_default_str();
 }
 
@@ -180,7 +180,7 @@ int follow_operation(const AdminOptions& admin, const std::string& id, Duration 
         if (now->at("over").get<bool>()) return show_end(admin, *now);
         if (wait_for_approval(*now)) {
           if (admin.wants_json()) fmt::print("{}\n", now->dump(2));
-          if (!admin.wants_json()) fmt::print("approve it with: magpie operation approve {}\n", id);
+          if (!admin.wants_json()) fmt::print("approve it with: magpie approve {}\n", id);
           return kExitOk;
         }
         before = *now;

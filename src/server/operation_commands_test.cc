@@ -240,6 +240,8 @@ TEST(OperationCommand, ListAndShow) {
   EXPECT_EQ(node.asked, R"(POST /v1/operations/4/abandon {"by":"anna"})");
   node.run({"operation", "approve", "4", "--by", "anna"});
   EXPECT_EQ(node.asked, R"(POST /v1/operations/4/approve {"by":"anna"})");
+  node.run({"approve", "5", "--by", "ben"});
+  EXPECT_EQ(node.asked, R"(POST /v1/operations/5/approve {"by":"ben"})");
   EXPECT_EQ(node.run({"operation", "wait", "4"}).exit_code, 0);
 }
 

@@ -146,6 +146,11 @@ TEST(FailoverGroupCommand, CreateAndAlterSendWhatWasAsked) {
   const CommandResult wrong = node.run({"fg", "alter", "pay", "--copies", "some"});
   EXPECT_EQ(wrong.exit_code, 1);
   EXPECT_NE(wrong.output.find("--copies"), std::string::npos) << wrong.output;
+  node.asked.clear();
+  const CommandResult nothing = node.run({"fg", "alter", "pay", "--timeout", "5s"});
+  EXPECT_EQ(nothing.exit_code, 1);
+  EXPECT_NE(nothing.output.find("no setting is named"), std::string::npos) << nothing.output;
+  EXPECT_EQ(node.asked, "");
 }
 
 TEST(FailoverGroupCommand, PlaceAndDelete) {
