@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "control/absent_nodes.h"
 #include "control/decide_groups.h"
 #include "control/decide_operations.h"
@@ -231,6 +233,21 @@ TEST_F(RegionRemovals, ARegionCanBeTakenInAgain) {
 }
 
 // What a node of it carried out is taken over.
+// Seed 110616. A leader that read the whole state anew was not told, and relied on nobody there.
+TEST_F(RegionRemovals, WhoReadsTheWholeStateAnewHearsThatARegionStays) {
+  remove("sh");
+  State behind = state_;
+  commit(decide_readmit_region(state_, "sh", kNow, kLease));
+  const auto differences = behind.replace(state_.revision(), state_.entries());
+  ASSERT_TRUE(differences) << differences.error().message;
+  const bool told =
+      std::any_of(differences->begin(), differences->end(), [](const Difference& each) {
+        const auto* changed = std::get_if<RegionChanged>(&each);
+        return changed != nullptr && changed->region == "sh";
+      });
+  EXPECT_TRUE(told);
+}
+
 TEST_F(RegionRemovals, ItsNodesAreNotAliveAnyMore) {
   remove("gz");
   EXPECT_TRUE(state_.alive(NodeId{3}));

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "control/decide_regions.h"
 #include "control/group_list.h"
 #include "control/group_values.h"
 #include "control/keys.h"
@@ -75,6 +76,9 @@ void State::take_over_regional(const Change& change, Meaning meaning,
   if (const auto region = without_prefix(key, kRegionPrefix)) {
     put_or_erase(regions_, *region, std::get_if<Region>(&meaning));
     differences.push_back(RegionChanged{std::string(*region)});
+  } else if (const auto leaving = without_prefix(key, kLeavingRegionPrefix)) {
+    // Who reads the whole state anew sees of a removal that was undone only that this is gone.
+    differences.push_back(RegionChanged{std::string(*leaving)});
   } else if (const auto node = node_after(key, kNodePrefix)) {
     put_or_erase(nodes_, *node, std::get_if<Node>(&meaning));
     differences.push_back(NodeChanged{*node});

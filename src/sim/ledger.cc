@@ -105,6 +105,7 @@ void Ledger::claim(int64_t offset, const Claim& claim) {
   }
   check_once(offset, claim);
   claims_[offset] = claim;
+  claims_[offset].known = scene_.now();
 }
 
 bool Ledger::may_have_expired(const Origin& origin) const {
@@ -342,6 +343,17 @@ std::vector<Ledger::Kept> Ledger::must_be_kept() const {
   return kept;
 }
 
+// Of two copies that took over with loss one after the other, the second may lack what only the
+// first had, and have what that one lacked: neither was the end of one log. So it is if `gone` was
+// first heard of after a loss that `stays` was sent before.
+bool Ledger::is_of_another_log(int64_t gone, int64_t stays) const {
+  const Claim& lost = claims_.at(gone);
+  const Instant sent = sent_.at(claims_.at(stays).origin);
+  return std::any_of(losses_.begin(), losses_.end(), [&](const Loss& loss) {
+    return stays < loss.ceiling && sent <= loss.when && loss.when < lost.known;
+  });
+}
+
 // What is gone between two ceilings is the end of what was there.
 void Ledger::check_losses(int64_t start, const std::map<int64_t, std::string>& records) {
   std::vector<int64_t> ceilings;
@@ -353,8 +365,9 @@ void Ledger::check_losses(int64_t start, const std::map<int64_t, std::string>& r
     for (auto it = claims_.lower_bound(from); it != claims_.end() && it->first < ceiling; ++it) {
       if (!records.contains(it->first)) {
         scene_.probe("record_lost_in_failover");
-        if (!gone) gone = it->first;
-      } else if (gone) {
+        // The one that was known earliest excuses least.
+        if (!gone || it->second.known < claims_.at(*gone).known) gone = it->first;
+      } else if (gone && !is_of_another_log(*gone, it->first)) {
         return scene_.violate(
             "G4", text(it->first, it->second) +
                       fmt::format(" is there, but the one at {} before it was lost", *gone));

@@ -143,6 +143,7 @@ class Ledger {
     int32_t epoch = -1;       // the newest in which it was read
     Instant told;             // when the acknowledgement was first heard
     uint32_t crc = 0;         // of its batch, if it is acknowledged
+    Instant known;            // when it was first heard of
   };
   using Claims = std::map<int64_t, Claim>;
 
@@ -158,6 +159,7 @@ class Ledger {
   bool may_be_lost(int64_t offset, const Claim& claim) const;
   bool may_be_compacted(int64_t offset, const Claim& claim) const;
   void check_losses(int64_t start, const std::map<int64_t, std::string>& records);
+  bool is_of_another_log(int64_t gone, int64_t stays) const;
   void count_losses(int64_t start, const std::map<int64_t, std::string>& records);
   void check_somewhere(const std::map<int64_t, std::string>& records);
   void check_in_time(int64_t offset, const Claim& claim);

@@ -159,6 +159,37 @@ TEST_F(LedgerTest, WhatAnOldLeaderShowsMayHaveBeenSentAgain) {
   EXPECT_EQ(broken(), "G8") << "it was not lost";
 }
 
+// Seed 107897. A leader's disk refuses a batch that a copy has, and the leader goes on behind it.
+// The copy takes over and shows the batch, lacks what came behind, and is lost to the old leader.
+TEST_F(LedgerTest, WhatOnlyTheLoserOfALossHadIsNoGapInTheLogOfTheOther) {
+  const auto pass_time = [&] {
+    scene_.queue.after(Duration::seconds(1), [] {});
+    scene_.queue.run_one();
+  };
+  const std::string refused = send(0);
+  const std::string behind = send(1);
+  const std::map<int64_t, std::string> left = {{6, behind}};
+  ledger_.acknowledged(6, {1, 1}, true);
+  ledger_.failed_over_with_loss(7, 1'000);
+  pass_time();
+  ledger_.fetched(5, refused, 7);
+  pass_time();
+  ledger_.failed_over_with_loss(8, 2'000);
+  ledger_.read_to_the_end(0, 7, left, {});
+  EXPECT_EQ(broken(), "");
+}
+
+TEST_F(LedgerTest, AGapInOneLogIsNotExcusedByALaterLoss) {
+  send(0);
+  const std::string behind = send(1);
+  ledger_.acknowledged(5, {1, 0}, true);
+  ledger_.acknowledged(6, {1, 1}, true);
+  ledger_.failed_over_with_loss(7, 1'000);
+  ledger_.failed_over_with_loss(8, 2'000);
+  ledger_.read_to_the_end(0, 7, {{6, behind}}, {});
+  EXPECT_EQ(broken(), "G4");
+}
+
 TEST_F(LedgerTest, ATombstoneThatWasLostDeletesNothing) {
   Ledger ledger(scene_, {"orders-0", true, false, Duration::seconds(60)});
   // A key of its own, and what deletes it.
