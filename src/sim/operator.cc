@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/keys.h"
 #include "control/promotion.h"
 #include "control/replication.h"
 
@@ -176,7 +177,7 @@ void Operator::settle() {
     if (!term.exists()) continue;
     const control::Node* leader = state.find_node(term.leader.node);
     if (leader != nullptr && leader->incarnation == term.leader.incarnation) continue;
-    if (is_stranded(state, term)) {
+    if (is_stranded(state, name)) {
       scene_.probe("group_stranded");
       requester_.fail_over_with_loss(name);
     } else {
@@ -185,10 +186,24 @@ void Operator::settle() {
   }
 }
 
+void Operator::disk_lost(NodeId node) {
+  const control::State state = cluster_.state();
+  const control::Node* known = state.find_node(node);
+  if (known != nullptr) lost_disks_.emplace(known->incarnation, state.revision());
+}
+
+// A leader's last request reached the store when its directory was gone: it may have gone on
+// without those that were in sync until then.
+bool Operator::spoke_late(const control::State& state, const std::string& group) const {
+  const auto lost = lost_disks_.find(state.leadership(group).leader.incarnation);
+  return lost != lost_disks_.end() && state.modified(control::leadership_key(group)) > lost->second;
+}
+
 // Everybody who could lead without loss may have lost what it said it holds.
-bool Operator::is_stranded(const control::State& state, const control::Leadership& term) const {
-  return !knobs_.fsync.empty() &&
-         std::none_of(term.promotable.begin(), term.promotable.end(),
+bool Operator::is_stranded(const control::State& state, const std::string& group) const {
+  if (knobs_.fsync.empty() && !spoke_late(state, group)) return false;
+  const control::Leadership& term = state.leadership(group);
+  return std::none_of(term.promotable.begin(), term.promotable.end(),
                       [&](const control::Member& member) {
                         const control::Node* node = state.find_node(member.node);
                         return node != nullptr && node->incarnation == member.incarnation;

@@ -20,6 +20,8 @@ class Operator {
   void start();
   // Ends what is under way, and gives groups whose leader will not come back another one.
   void settle();
+  // A node's directory is gone. To be called before another one is known.
+  void disk_lost(NodeId node);
   uint64_t operations() const { return operations_; }
 
  private:
@@ -36,7 +38,8 @@ class Operator {
   bool fail_over_lone_leader(const control::State& state);
   void switch_over(const std::string& group, const control::State& state);
   void fail_over(const std::string& group, const control::State& state);
-  bool is_stranded(const control::State& state, const control::Leadership& term) const;
+  bool is_stranded(const control::State& state, const std::string& group) const;
+  bool spoke_late(const control::State& state, const std::string& group) const;
   bool promote(const std::string& group, NodeId target);
   void continue_switchover(const std::string& group, Switchover& switchover);
   void abandon(const std::string& group, const Switchover& switchover);
@@ -47,6 +50,7 @@ class Operator {
   Random random_;
   Requester requester_;
   std::map<std::string, Switchover> switchovers_;  // by group
+  std::map<Uuid, control::Revision> lost_disks_;   // by incarnation; when that was
   uint64_t operations_ = 0;
   uint64_t looks_ = 0;
 };

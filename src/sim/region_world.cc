@@ -126,7 +126,10 @@ void RegionWorld::watch_everything() {
     SimRegion& region = cluster_.region(i);
     logs_.watch(region.host->id(), *region.disk, knobs_.is_weak(i));
   }
-  faults_.set_disk_lost([this](NodeId node) { logs_.disk_lost(node); });
+  faults_.set_disk_lost([this](NodeId node) {
+    logs_.disk_lost(node);
+    operator_.disk_lost(node);
+  });
   faults_.set_end_lost([this] { logs_.end_lost(); });
   cluster_.store().set_observer([this](const store::ImageChanges& changes) {
     // A node whose copy is of the real store may write to an older one before it hears whose it is.
