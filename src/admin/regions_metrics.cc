@@ -40,6 +40,22 @@ void link_metrics(const RegionsStatus& status, MetricsPage& page) {
     if (!link.round_trip) continue;
     page.sample(fmt::format("node=\"{}\"", link.node.value), link.round_trip->nanos / 1'000);
   }
+  const auto count = [&](const char* name, const char* help, auto LinkStatus::*bytes_by_group) {
+    page.family(name, "counter", help);
+    for (const LinkStatus& link : status.links) {
+      for (const auto& [group, bytes] : link.*bytes_by_group) {
+        page.sample(
+            fmt::format("failover_group=\"{}\",node=\"{}\"", label_value(group), link.node.value),
+            static_cast<int64_t>(bytes));
+      }
+    }
+  };
+  count("magpie_link_sent_bytes_total",
+        "Bytes of batches, as they are stored, sent to the other node, by failover group.",
+        &LinkStatus::sent_bytes);
+  count("magpie_link_received_bytes_total",
+        "Bytes of batches, as they are stored, received from the other node, by failover group.",
+        &LinkStatus::received_bytes);
 }
 
 }  // namespace
@@ -76,18 +92,6 @@ void regions_metrics(const NodeView& view, MetricsPage& page) {
              [](const LedGroupStatus& led) { return led.short_bytes; });
   member_metrics(status, page);
   link_metrics(status, page);
-  page.family("magpie_link_sent_bytes_total", "counter",
-              "Bytes of batches sent to other regions, by failover group.");
-  for (const auto& [group, bytes] : status.sent_bytes) {
-    page.sample(fmt::format("failover_group=\"{}\"", label_value(group)),
-                static_cast<int64_t>(bytes));
-  }
-  page.family("magpie_link_received_bytes_total", "counter",
-              "Bytes of batches received from other regions, by failover group.");
-  for (const auto& [group, bytes] : status.received_bytes) {
-    page.sample(fmt::format("failover_group=\"{}\"", label_value(group)),
-                static_cast<int64_t>(bytes));
-  }
   page.family("magpie_salvaged_records_total", "counter",
               "Records taken out of logs here and kept in salvage.");
   page.sample(static_cast<int64_t>(status.records_kept));

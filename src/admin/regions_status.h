@@ -44,14 +44,14 @@ struct LinkStatus {
   NodeId node{-1};
   bool up = false;
   std::optional<Duration> round_trip;
+  // Bytes of batches to and from that node since the start, by failover group.
+  std::map<std::string, uint64_t, std::less<>> sent_bytes;
+  std::map<std::string, uint64_t, std::less<>> received_bytes;
 };
 
 struct RegionsStatus {
   std::vector<LedGroupStatus> led;
   std::vector<LinkStatus> links;
-  // Bytes of batches to and from other regions since the start, by failover group.
-  std::map<std::string, uint64_t, std::less<>> sent_bytes;
-  std::map<std::string, uint64_t, std::less<>> received_bytes;
   uint64_t records_kept = 0;    // in salvage, since the start
   uint64_t missed_offsets = 0;  // that copies here will never hold
 };

@@ -64,7 +64,8 @@ TEST_F(Groups, RefusesPoliciesThatCannotHold) {
   expect(said("critical", nowhere(9)), "need 10 regions, but the cluster has 3");
   expect(said("standard", [](G& g) { g.mode = GroupMode::kMultiActive; }), "choose standby");
   expect(said("standard", [](G& g) { g.mode = GroupMode::kDualActive; }), "two standby groups");
-  expect(said("standard", [](G& g) { g.failover = FailoverBy::kAutomatic; }), "semi-automatic");
+  expect(said("standard", [](G& g) { g.failover = FailoverBy::kAutomatic; }), "choose manual");
+  expect(said("standard", [](G& g) { g.failover = FailoverBy::kSemiAutomatic; }), "choose manual");
   expect(said("standard", [](G& g) { g.view = View::kLocal; }), "choose leader");
   expect(said("standard", [](G& g) { g.max_lag_time = Duration::seconds(1); }), "set copies to 0");
   expect(said("bulk", [](G& g) { g.max_lag_records = 1; }), "Set max_lag_ms");

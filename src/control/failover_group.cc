@@ -24,9 +24,9 @@ Problem not_offered(const FailoverGroup& group) {
   if (group.mode == GroupMode::kMultiActive) {
     return "mode multi-active is not offered by this version; choose standby";
   }
-  if (group.failover == FailoverBy::kAutomatic) {
-    return "failover automatic needs the detection of lost regions, which this version does not "
-           "have; choose manual or semi-automatic";
+  if (group.failover != FailoverBy::kManual) {
+    return "failover by itself, or with a person's approval, needs the detection of lost regions, "
+           "which this version does not have; choose manual";
   }
   if (group.view == View::kLocal) return "view local is not offered by this version; choose leader";
   return std::nullopt;

@@ -148,9 +148,15 @@ class GroupPlanner {
       if (other == nullptr) continue;
       if (!is_over(other->step)) {
         const bool undoable = can_be_abandoned(other->step);
-        object(undoable ? kRuleOperationRunning : std::string_view(),
-               fmt::format("operation {} moves it and is {}. {}", id, to_string(other->step),
-                           undoable ? "Let it end, or abandon it" : "Wait until it is done"));
+        // Its new leader may never get that far; the other one ends when the group moves on.
+        const bool stuck = !undoable && !led_.open;
+        const char* next = undoable ? "Let it end, or abandon it"
+                           : stuck  ? "Wait until its new leader has opened its epoch, unless that "
+                                      "one is lost or cannot"
+                                    : "Wait until it is done";
+        object(
+            undoable || stuck ? kRuleOperationRunning : std::string_view(),
+            fmt::format("operation {} moves it and is {}. {}", id, to_string(other->step), next));
       } else if (other->step == OperationStep::kDone &&
                  now_.millis - other->since.millis < kOperationCooldown.to_milliseconds()) {
         object(kRuleCooldown, fmt::format("operation {} moved it less than {} seconds ago", id,

@@ -487,6 +487,12 @@ void GroupRun::verify(const RunContext& at) {
                                led.leader.node.value, led.epoch.value)});
   }
   if (!led.open) {
+    // Who was lost before its epoch was open must not keep the group from another one.
+    if (!control::is_alive(at.state, leader) && waited(at, at.config.verify_timeout)) {
+      return finish({std::nullopt, "",
+                     fmt::format("node {} holds no lease, and epoch {} was never opened",
+                                 leader.value, led.epoch.value)});
+    }
     return note(at, fmt::format("node {} to open epoch {} with the copies that the group's policy "
                                 "asks for",
                                 leader.value, led.epoch.value));

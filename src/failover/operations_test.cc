@@ -250,6 +250,41 @@ TEST(Operations, AnEpochThatIsNotOpenedIsWaitedFor) {
   EXPECT_EQ(world.group(1, "pay").loss->kind, LossKind::kZero);
 }
 
+TEST(Operations, ALeaderThatIsLostBeforeItsEpochIsOpenIsNotWaitedForForEver) {
+  World world(7);
+  world.crash(1);
+  world.never_open = true;
+  const int32_t target = in_sync(world).value;
+  ASSERT_EQ(world.begin(5 - target, failover({"pay"})), "");
+  world.run(Duration::seconds(5));
+  ASSERT_EQ(world.group(1, "pay").step, OperationStep::kVerifying) << dump(world);
+  world.crash(target);
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(20))) << dump(world);
+  EXPECT_NE(world.group(1, "pay").error.find("was never opened"), std::string::npos) << dump(world);
+}
+
+// Its disk refuses the partitions, and the old leader is back.
+TEST(Operations, AGroupWhoseLeaderCannotOpenItsEpochIsMovedOn) {
+  World world(7);
+  const int32_t target = in_sync(world).value;
+  world.crash(1);
+  world.never_open = true;
+  ASSERT_EQ(world.begin(5 - target, failover({"pay"})), "");
+  world.run(Duration::seconds(5));
+  world.restart(1);
+  world.run(Duration::seconds(1));
+  control::OperationRequest again = failover({"pay"});
+  again.to = "r1";
+  EXPECT_NE(world.begin(5 - target, again).find("operation-running"), std::string::npos);
+  again.overrides = {"operation-running"};
+  ASSERT_EQ(world.begin(5 - target, again), "");
+  world.never_open = false;
+  ASSERT_TRUE(world.run_until_over(Duration::seconds(20))) << dump(world);
+  EXPECT_NE(world.group(1, "pay").error.find("before it was verified"), std::string::npos);
+  EXPECT_EQ(world.group(2, "pay").new_leader.node, NodeId{1});
+  EXPECT_EQ(world.group(2, "pay").loss->kind, LossKind::kZero) << dump(world);
+}
+
 // The executor is lost after each of its transactions in turn, and another node goes on.
 TEST(Operations, AnyNodeGoesOnAtEveryStep) {
   size_t taken_over = 0;

@@ -87,7 +87,7 @@ void Links::look_at_nodes(const Now& now, port::Effects& effects) {
     if (link.receiver == nullptr) {
       link.node = id;
       link.receiver = std::make_unique<link::Receiver>(copies_);
-      link.receiver->count_into(received_bytes_);
+      link.receiver->count_into(received_bytes_[id]);
       link.pause = kPauseMin;
     }
     const bool moved = link.address != node.link;
@@ -308,7 +308,7 @@ void Links::admit(const Now& now, port::ConnectionId connection, Incoming& link,
     forget_incoming(other);
   }
   link.sender = std::make_unique<link::Sender>(copies_, *link.session, ticket_base(link.number));
-  link.sender->count_into(sent_bytes_);
+  link.sender->count_into(sent_bytes_[link.session->peer().node]);
   const std::string& region = link.session->peer().region;
   link.sender->limit_rate(now, limit_for(limits_, region));
   link.sender->limit_catch_up(now, limit_for(catch_up_limits_, region));
@@ -403,7 +403,16 @@ std::optional<Duration> Links::round_trip(NodeId node) const {
 std::vector<admin::LinkStatus> Links::status() const {
   std::vector<admin::LinkStatus> list;
   for (const auto& [node, link] : outgoing_) {
-    list.push_back({node, can_ask(node), round_trip(node)});
+    admin::LinkStatus& each = list.emplace_back();
+    each.node = node;
+    each.up = can_ask(node);
+    each.round_trip = round_trip(node);
+    if (const auto sent = sent_bytes_.find(node); sent != sent_bytes_.end()) {
+      each.sent_bytes.insert(sent->second.begin(), sent->second.end());
+    }
+    if (const auto received = received_bytes_.find(node); received != received_bytes_.end()) {
+      each.received_bytes.insert(received->second.begin(), received->second.end());
+    }
   }
   return list;
 }

@@ -125,10 +125,6 @@ class Links {
   // Way there and back; nothing while it is not known.
   std::optional<Duration> round_trip(NodeId node) const;
 
-  // Bytes of batches over the WAN since this node started, by failover group.
-  const link::BytesByGroup& sent_bytes() const { return sent_bytes_; }
-  const link::BytesByGroup& received_bytes() const { return received_bytes_; }
-
   // For operators.
   std::vector<admin::LinkStatus> status() const;
 
@@ -181,8 +177,9 @@ class Links {
   Limits catch_up_limits_;
   bool stopped_ = false;
   bool compresses_ = false;
-  link::BytesByGroup sent_bytes_;
-  link::BytesByGroup received_bytes_;
+  // Since this node started, also over connections that are gone.
+  std::map<NodeId, link::BytesByGroup> sent_bytes_;
+  std::map<NodeId, link::BytesByGroup> received_bytes_;
   std::map<NodeId, Outgoing> outgoing_;
   std::map<port::ConnectionId, NodeId> calls_;  // connections of `outgoing_`
   std::map<port::ConnectionId, Incoming> incoming_;

@@ -238,8 +238,6 @@ admin::RegionsStatus Regions::status() const {
   admin::RegionsStatus status;
   status.led = terms_.led_groups();
   status.links = links_.status();
-  status.sent_bytes.insert(links_.sent_bytes().begin(), links_.sent_bytes().end());
-  status.received_bytes.insert(links_.received_bytes().begin(), links_.received_bytes().end());
   status.records_kept = tails_.records_kept();
   status.missed_offsets = missed_offsets_;
   return status;

@@ -71,7 +71,7 @@ void add_group_options(CLI::App& command, GroupOptions& options) {
                      "Without copies: how long records may be in one region only, or none");
   command.add_option("--max-lag-records", options.max_lag_records,
                      "Reserved: a limit in records cannot be kept yet");
-  command.add_option("--failover", options.failover, "manual or semi-automatic");
+  command.add_option("--failover", options.failover, "manual");
   command.add_option("--view", options.view, "leader");
   command.add_option("--consistency", options.consistency, "strong or prefix");
   command.add_option("--priority", options.priority, "Order of restoration; lower first");

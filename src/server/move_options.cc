@@ -155,8 +155,7 @@ void add_move_options(CLI::App& command, MoveOptions& options) {
   command.add_option("--by", options.by, "Who asks, for the record");
   command.add_flag("--dry-run", options.dry_run, "Only say what would happen and be lost");
   command.add_flag("--wait,!--no-wait", options.wait, "Follow it to its end (the default)");
-  command.add_flag("--await-approval", options.await_approval,
-                   "Do nothing until: magpie approve");
+  command.add_flag("--await-approval", options.await_approval, "Do nothing until: magpie approve");
   command.add_option("--limit", options.limit, "How long it is followed")->capture_default_str();
 }
 
