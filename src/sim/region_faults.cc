@@ -202,7 +202,9 @@ void RegionFaults::await_refusal(size_t index, const Uuid& directory) {
   scene_.queue.after(kRefusalLook, [this, index, directory] {
     SimRegion& region = cluster_.region(index);
     if (identity_in(region.disk->files()).first() != directory) return;
-    if (!region.host->refuses_directory()) return await_refusal(index, directory);
+    // As in lose_disk(): whoever begins empty uses whatever store there is.
+    const bool may_begin = region.host->refuses_directory() && !cluster_.store().is_rolled_back();
+    if (!may_begin) return await_refusal(index, directory);
     scene_.probe("old_directory_refused");
     region.host->empty_directory();
     if (disk_lost_) disk_lost_(region.host->id());
