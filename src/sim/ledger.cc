@@ -64,9 +64,10 @@ std::string Ledger::text(int64_t offset, const Claim& claim) const {
 
 void Ledger::acknowledged(int64_t offset, const Origin& origin, bool idempotent, uint32_t crc) {
   ++acknowledgements_;
-  // What is acknowledged can be read from this moment on.
-  high_watermark_ = std::max(high_watermark_, offset + 1);
-  check_in_time(offset, {origin, idempotent, true});
+  // What is acknowledged can be read from this moment on, unless the answer comes after the loss.
+  const Claim told{origin, idempotent, true};
+  if (!may_be_lost(offset, told)) high_watermark_ = std::max(high_watermark_, offset + 1);
+  check_in_time(offset, told);
   claim(offset, {origin, idempotent, true, generation_, generation_, -1, scene_.now(), crc});
   if (hear_) hear_(offset, crc);
 }
@@ -186,7 +187,11 @@ void Ledger::saw_high_watermark(int64_t high_watermark, int64_t known, int32_t e
                                      settings_.name, known, high_watermark));
   }
   if (epoch >= 0) high_watermarks_[epoch] = std::max(newest, high_watermark);
-  high_watermark_ = std::max(high_watermark_, high_watermark);
+  // What a leader of before a loss still says is no end that anybody can reach.
+  const bool is_lost = std::any_of(losses_.begin(), losses_.end(), [&](const Loss& loss) {
+    return epoch < loss.epoch && high_watermark <= loss.ceiling;
+  });
+  if (!is_lost) high_watermark_ = std::max(high_watermark_, high_watermark);
 }
 
 void Ledger::saw_leader(int32_t epoch, int32_t node) {

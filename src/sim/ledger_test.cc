@@ -123,6 +123,22 @@ TEST_F(LedgerTest, NobodyAcknowledgesBelowALossThatHasBegun) {
   EXPECT_EQ(broken(), "G1");
 }
 
+// Seed 213991. Readers would wait for it for ever.
+TEST_F(LedgerTest, ALateAnswerOfALostLeaderMovesNoHighWatermark) {
+  send(0);
+  send(1);
+  ledger_.acknowledged(5, {1, 0}, true);
+  EXPECT_EQ(ledger_.high_watermark(), 6);
+  ledger_.failed_over_with_loss(7, 1'000);
+  ledger_.acknowledged(6, {1, 1}, true);
+  EXPECT_EQ(ledger_.high_watermark(), 0);
+  ledger_.saw_high_watermark(7, 0, 6);
+  EXPECT_EQ(ledger_.high_watermark(), 0);
+  ledger_.saw_high_watermark(6, 0, 7);
+  EXPECT_EQ(ledger_.high_watermark(), 6);
+  EXPECT_EQ(broken(), "");
+}
+
 TEST_F(LedgerTest, LossesAreCountedWhereTheyBelong) {
   const std::string kept = send(0);
   send(1);
