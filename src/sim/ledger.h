@@ -159,7 +159,9 @@ class Ledger {
   bool may_be_lost(int64_t offset, const Claim& claim) const;
   bool may_be_compacted(int64_t offset, const Claim& claim) const;
   void check_losses(int64_t start, const std::map<int64_t, std::string>& records);
+  bool is_of_an_older_tail(int64_t offset, const Claim& shown) const;
   bool is_of_another_log(int64_t gone, int64_t stays) const;
+  void count_loss(int64_t offset, const Claim& claim, bool is_there);
   void count_losses(int64_t start, const std::map<int64_t, std::string>& records);
   void check_somewhere(const std::map<int64_t, std::string>& records);
   void check_in_time(int64_t offset, const Claim& claim);
@@ -171,8 +173,9 @@ class Ledger {
   std::map<Origin, Instant> sent_;
   std::map<int32_t, int64_t> first_batches_;  // by epoch, of those that were read
   Claims claims_;
-  std::map<Origin, int64_t> offsets_;    // of idempotent producers' records
-  std::map<Origin, Instant> somewhere_;  // see acknowledged_somewhere()
+  std::vector<Claims::value_type> displaced_;  // lost, and their offsets name others now
+  std::map<Origin, int64_t> offsets_;          // of idempotent producers' records
+  std::map<Origin, Instant> somewhere_;        // see acknowledged_somewhere()
   int64_t high_watermark_ = 0;
   int64_t log_start_ = 0;
   int64_t trim_asked_ = 0;

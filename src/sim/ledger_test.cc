@@ -206,6 +206,28 @@ TEST_F(LedgerTest, AGapInOneLogIsNotExcusedByALaterLoss) {
   EXPECT_EQ(broken(), "G4");
 }
 
+// Seed 302511: the tail of a leader before the last one, made leader again with loss.
+TEST_F(LedgerTest, OnlyWhatWasSentBeforeALossMayTakeTheOffsetOfWhatWasLost) {
+  const std::string tail = send(0);
+  send(1);
+  ledger_.acknowledged(5, {1, 1}, true);
+  ledger_.failed_over_with_loss(7, 1'000);
+  ledger_.fetched(5, tail, 7);
+  ledger_.read_to_the_end(0, 6, {{5, tail}}, {});
+  EXPECT_EQ(broken(), "");
+  EXPECT_EQ(ledger_.lost_by(7).records, 1);
+}
+
+TEST_F(LedgerTest, WhatIsSentAfterALossTakesNoOffsetThatWasGivenOut) {
+  send(0);
+  ledger_.acknowledged(5, {1, 0}, true);
+  ledger_.failed_over_with_loss(7, 1'000);
+  scene_.queue.after(Duration::seconds(1), [] {});
+  scene_.queue.run_one();
+  ledger_.fetched(5, send(1), 7);
+  EXPECT_EQ(broken(), "G1");
+}
+
 TEST_F(LedgerTest, ATombstoneThatWasLostDeletesNothing) {
   Ledger ledger(scene_, {"orders-0", true, false, Duration::seconds(60)});
   // A key of its own, and what deletes it.
