@@ -42,9 +42,10 @@ class Faults:
     """`happened` has (milliseconds, text) of all that was done; `erased` the regions that lost
     their data; `without_store` (begin, end) of times in which nothing but the store was away."""
 
-    def __init__(self, cluster, groups, say, slack=1):
+    def __init__(self, cluster, groups, say, rtt_ms, slack=1):
         self.cluster, self.groups, self._say = cluster, groups, say
         self.patience = PATIENCE * slack
+        self._rtt_ms = rtt_ms
         self.happened, self.erased, self.without_store = [], set(), []
         self._away = set()  # regions that are not asked now
 
@@ -238,7 +239,7 @@ class Faults:
             time.sleep(0.25)
 
     def _delay(self, step):
-        self._for_a_while("wan rtt=300ms", step.hold, "wan rtt=10ms")
+        self._for_a_while("wan rtt=300ms", step.hold, f"wan rtt={self._rtt_ms}ms")
 
     def _full_leader(self, step):
         self._full(self.leader(), step)

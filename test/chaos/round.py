@@ -41,7 +41,7 @@ class Round:
                                   "--store", self.plan.store, *clocks)
         self.streams = streams(job["programs"], build / "test" / "load" / "magpie-load")
         self.faults = Faults(self.cluster, [stream.group for stream in self.streams] + ["system"],
-                             say, self.slack)
+                             say, self.plan.rtt_ms, self.slack)
         self.outcome = Outcome(job["seed"], [step.kind for step in self.plan.steps],
                                self.plan.store, job["kinds"])
 
