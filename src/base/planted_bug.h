@@ -47,7 +47,10 @@ enum class PlantedBug : uint8_t {
   kStoreNeeded,               // no other site is asked to promise time
   kPowerLossForgotten,        // a node that may have lost unsynced records is who it was
   kLeaseIgnored,              // a leader acknowledges without lease and promises
-  kOldDirectoryBelieved       // a directory that was put back to an earlier state comes in
+  kOldDirectoryBelieved,      // a directory that was put back to an earlier state comes in
+  kFloorIgnored,              // a term with loss begins where its leader's log ends
+  kFenceIgnored,              // a failover with loss waits for no lease and no other site
+  kAnyJumpTaken               // a leader takes whatever sequence a producer goes on with
 };
 
 #ifdef MAGPIE_PLANTED_BUGS

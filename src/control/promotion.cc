@@ -93,7 +93,7 @@ std::optional<Refusal> quorum_problem(const State& state, const PromoteWithLoss&
       accepted.insert(acceptance.region);
     }
   }
-  if (accepted.size() >= quorum.needed) return std::nullopt;
+  if (accepted.size() >= quorum.needed || planted(PlantedBug::kFenceIgnored)) return std::nullopt;
   return Refusal{
       RefusalCode::kPolicyViolation,
       fmt::format("only {} of {} sites have accepted that failover group '{}' gets a new "
@@ -114,6 +114,7 @@ std::optional<Refusal> loss_problem(const State& state, const PromoteWithLoss& r
   };
   for (const Member& leader : leaders_to_fence(held)) {
     if (state.alive(leader.node) != leader.incarnation) continue;
+    if (planted(PlantedBug::kFenceIgnored)) continue;
     return refusal(
         fmt::format("node {} led, still holds its lease and may acknowledge. Wait until it has run "
                     "out, or switch over",

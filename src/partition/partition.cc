@@ -153,6 +153,7 @@ bool Partition::settle_known(const Now& now, uint64_t ticket, const record::Batc
       release(out);
       return true;
     case SequenceVerdict::kOutOfOrder:
+      if (planted(PlantedBug::kAnyJumpTaken)) return false;
       settled.refusal = is_certain(now, header) ? Refusal::kOutOfOrderSequence : Refusal::kBlocked;
       break;
     case SequenceVerdict::kFenced:

@@ -31,7 +31,7 @@ void Partition::set_role(Role role, LeaderEpoch epoch, Output& out) {
 void Partition::lead(const Now& now, const Lead& lead, Output& out) {
   CHECK(is_readable() && lead.epoch > epoch_ && lead.epoch > epochs_.latest());
   set_role(Role::kLeader, lead.epoch, out);
-  floor_ = std::max({floor_, lead.floor, given_out_});
+  if (!planted(PlantedBug::kFloorIgnored)) floor_ = std::max({floor_, lead.floor, given_out_});
   ceiling_ = lead.ceiling;
   tombstones_may_go_ = false;
   if (lead.with_loss) remember_loss(now, lead.epoch, out);

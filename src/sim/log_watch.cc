@@ -7,7 +7,10 @@
 #include <optional>
 #include <span>
 
+#include "base/buffer.h"
+#include "base/check.h"
 #include "record/batch.h"
+#include "record/reader.h"
 
 namespace magpie::sim {
 namespace {
@@ -55,6 +58,30 @@ LoggedBatches read_log(Disk& disk, const std::string& partition) {
     for (const auto& [position, batch] : parse_log(it->second.content())) log.insert(batch);
   }
   return log;
+}
+
+std::map<int64_t, std::string> read_records(Disk& disk, const std::string& partition) {
+  std::map<int64_t, std::string> records;
+  const std::string folder = "topics/" + partition + "/";
+  for (auto it = disk.files().lower_bound(folder); it != disk.files().end(); ++it) {
+    if (!it->first.starts_with(folder)) break;
+    if (!it->first.ends_with(".log")) continue;
+    const std::string_view content = it->second.content();
+    for (const auto& [position, batch] : parse_log(content)) {
+      const record::BatchHeader header = record::parse_header(as_bytes(content.substr(position)));
+      auto reader = record::RecordReader::open(
+          Buffer::copy_of(as_bytes(content.substr(position, header.size_bytes()))));
+      CHECK(reader.has_value());
+      for (;;) {
+        const auto record = reader->next();
+        CHECK(record.has_value());
+        if (!*record) break;
+        const auto& view = **record;
+        records[view.offset.value] = view.value ? *view.value : view.key.value_or("");
+      }
+    }
+  }
+  return records;
 }
 
 void LogWatch::watch(NodeId node, Disk& disk, bool weak) {

@@ -37,6 +37,8 @@ std::vector<std::pair<uint64_t, std::pair<int64_t, LoggedBatch>>> parse_log(std:
 
 // What a partition's files hold, "orders-3", from the oldest segment on.
 LoggedBatches read_log(Disk& disk, const std::string& partition);
+// The same of its records: what tells them apart (ledger.h), by offset.
+std::map<int64_t, std::string> read_records(Disk& disk, const std::string& partition);
 
 class LogWatch {
  public:

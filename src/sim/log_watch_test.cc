@@ -58,6 +58,16 @@ TEST_F(LogWatchTest, KnowsWhatIsSafe) {
             (LogWatch::Spans{{0, {0, crc, false}}, {1, {1, crc, false}}}));
 }
 
+TEST_F(LogWatchTest, RecordsAreReadFromAllSegmentsOfAPartition) {
+  const std::string folder = "topics/compacted-0/";
+  write(folder + "00000000000000000000.log", 0, batch(0, 3));
+  write(folder + "00000000000000000007.log", 0, batch(7, 3));
+  write(folder + "00000000000000000007.log.cleaned", 0, batch(9, 3));
+  write("topics/compacted-01/00000000000000000000.log", 0, batch(1, 3));
+  EXPECT_EQ(read_records(disk_, "compacted-0"),
+            (std::map<int64_t, std::string>{{0, "v"}, {7, "v"}}));
+}
+
 TEST_F(LogWatchTest, AnotherRecordAtTheSameOffsetIsNotHeld) {
   write(kLog, 0, batch(0, 3));
   const uint32_t crc = record::parse_header(batch(0, 3).bytes()).crc;

@@ -41,6 +41,9 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kPowerLossForgotten, "power-loss-forgotten", 40, true},
     {PlantedBug::kLeaseIgnored, "lease-ignored", 40, true},
     {PlantedBug::kOldDirectoryBelieved, "old-directory-believed", 100, true},
+    {PlantedBug::kFloorIgnored, "floor-ignored", 20, true},
+    {PlantedBug::kFenceIgnored, "fence-ignored", 40, true, 400},
+    {PlantedBug::kAnyJumpTaken, "any-jump-taken", 20, true},
 };
 
 }  // namespace

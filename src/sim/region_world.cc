@@ -68,6 +68,7 @@ class RegionWorld {
   bool clients_done() const;
   bool converged();
   bool same_logs(const std::string& topic, int32_t partition);
+  bool same_records(const std::string& partition, int64_t end);
   std::string describe();
   void store_away();
   void last_crash();
@@ -264,8 +265,7 @@ bool RegionWorld::clients_done() const {
 bool RegionWorld::same_logs(const std::string& topic, int32_t partition) {
   const std::string name = fmt::format("{}-{}", topic, partition);
   const int64_t end = topics_.ledger(topic, partition).high_watermark();
-  // Every copy compacts for itself.
-  if (topics_.find(topic).compacted) return true;
+  if (topics_.find(topic).compacted) return same_records(name, end);
   const LoggedBatches first = read_log(*cluster_.region(0).disk, name);
   for (SimRegion& region : cluster_.regions()) {
     if (region.is_witness) continue;
@@ -287,6 +287,23 @@ bool RegionWorld::same_logs(const std::string& topic, int32_t partition) {
     if (b == other.end() || b->first >= end) continue;
     waiting_for_ = fmt::format("{} is longer in region {}", name, region.name);
     return false;
+  }
+  return true;
+}
+
+// Every copy compacts for itself: at each offset it has the record that the others have, or none.
+bool RegionWorld::same_records(const std::string& partition, int64_t end) {
+  std::map<int64_t, std::string> all;
+  for (SimRegion& region : cluster_.regions()) {
+    if (region.is_witness) continue;
+    for (const auto& [offset, mark] : read_records(*region.disk, partition)) {
+      if (offset >= end) break;
+      const auto [held, fresh] = all.try_emplace(offset, mark);
+      if (fresh || held->second == mark) continue;
+      waiting_for_ = fmt::format("{} has another record in region {} at offset {}", partition,
+                                 region.name, offset);
+      return false;
+    }
   }
   return true;
 }
