@@ -65,12 +65,15 @@ class Runs(unittest.TestCase):
     def _end(self, run):
         clock = experiment.Clock(1)
         before = signal.getsignal(signal.SIGTERM)
+        # Whoever runs the tests in the background may have it ignored.
+        interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             with contextlib.redirect_stdout(io.StringIO()), \
                     contextlib.redirect_stderr(io.StringIO()):
                 return shared.run_to_its_end(run, clock), clock.cut_short
         finally:
             signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGINT, interrupt)
 
     def test_one_that_ends_by_itself_lacks_nothing(self):
         self.assertEqual(self._end(lambda: None), (True, False))
