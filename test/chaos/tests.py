@@ -139,7 +139,7 @@ def test_a_partition_that_stands_still_is_not_hidden_by_another():
 def test_a_region_is_erased_only_if_what_it_leads_is_also_elsewhere():
     class Known(faults.Faults):
         def __init__(self, leaders, lacking=()):
-            super().__init__(None, list(leaders), lambda text: None)
+            super().__init__(None, list(leaders), lambda text: None, rtt_ms=4)
             self.leaders, self.lacking = leaders, lacking
 
         def leader(self, group="critical"):
