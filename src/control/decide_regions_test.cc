@@ -232,7 +232,6 @@ TEST_F(RegionRemovals, ARegionCanBeTakenInAgain) {
   EXPECT_FALSE(decide_readmit_region(state_, "xx", kNow, kLease));
 }
 
-// What a node of it carried out is taken over.
 // Seed 110616. A leader that read the whole state anew was not told, and relied on nobody there.
 TEST_F(RegionRemovals, WhoReadsTheWholeStateAnewHearsThatARegionStays) {
   remove("sh");
@@ -248,6 +247,7 @@ TEST_F(RegionRemovals, WhoReadsTheWholeStateAnewHearsThatARegionStays) {
   EXPECT_TRUE(told);
 }
 
+// What a node of it carried out is taken over.
 TEST_F(RegionRemovals, ItsNodesAreNotAliveAnyMore) {
   remove("gz");
   EXPECT_TRUE(state_.alive(NodeId{3}));
