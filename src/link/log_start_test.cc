@@ -87,6 +87,29 @@ TEST(LogStart, ACopyThatStartsTooHighBeginsAnewLower) {
   expect_equal(world);
 }
 
+// Nothing of what it has is the leader's, but its log starts inside a batch, and no cut takes that
+// apart.
+TEST(LogStart, ACopyThatStartsInsideABatchThatMustGoBeginsAnew) {
+  LinkWorld world;
+  world.one.lead(1, {});
+  world.two.follow(1, world.one.id());
+  world.one.append(1, 1, 0, 10);
+  world.settle();
+  world.cut();
+  world.one.append(1, 2, 0, 10);
+  world.one.trim(1, 15);
+  world.two.lead(2, {});
+  for (uint64_t ticket = 11; ticket < 31; ++ticket) world.two.append(1, ticket);
+  world.turn();
+  world.two.trim(1, 25);
+  world.one.follow(2, world.two.id());
+  world.connect();
+  world.settle();
+  EXPECT_EQ(world.one.records_exported, 5u);
+  EXPECT_EQ(world.one.at(1)->log_start(), Offset{25});
+  expect_equal(world);
+}
+
 // A batch is never taken apart.
 TEST(LogStart, ACopyOfALogThatStartsInsideABatchHoldsTheWholeBatch) {
   for (const bool restarted : {false, true}) {

@@ -159,6 +159,7 @@ void Receiver::compared(const Now& now, Copy& copy,
   if (partition == nullptr || answer.error_code != ErrorCode::kNone) return ask_again(copy, now);
   copy.compared = copy.wanted.epoch;
   copy.common_end = Offset{answer.common_end};
+  copy.restart_at = Offset{answer.restart_at};
   copy.leader_start = Offset{answer.log_start};
   copy.leader_log = {.epochs = {},
                      .last_loss = LeaderEpoch{answer.last_loss},
@@ -173,9 +174,7 @@ void Receiver::compared(const Now& now, Copy& copy,
     events_.emplace_back(TailDiffers{route, keep, partition->log_end(),
                                      partition->epochs().latest(), copy.compared});
   } else if (answer.restart_at >= 0) {
-    set_step(copy, Step::kOutdated);
-    copy.restart_at = Offset{answer.restart_at};
-    events_.emplace_back(CopyOutdated{route, partition->log_end(), copy.restart_at});
+    outdated(copy, keep);
   } else {
     set_step(copy, Step::kBegin);
     to_begin_.insert(route);
@@ -193,10 +192,19 @@ void Receiver::tail_exported(const Now& now, Route route, port::Effects& effects
       copy.common_end > partition->log_end()) {
     return ask_again(copy, now);
   }
+  // Where nothing stays there is nothing to cut at: the log may start inside a batch.
+  const Offset start = partition->log_start();
+  if (copy.restart_at >= Offset{} && copy.common_end <= start) return outdated(copy, start);
   set_step(copy, Step::kCutting);
   copies_.call(route, effects, [&](Partition& follower, partition::Output& out) {
     follower.cut(now, copy.common_end, out);
   });
+}
+
+// Who decides about the copy calls begin_anew().
+void Receiver::outdated(Copy& copy, Offset end) {
+  set_step(copy, Step::kOutdated);
+  events_.emplace_back(CopyOutdated{copy.wanted.route, end, copy.restart_at});
 }
 
 void Receiver::begin_anew(const Now& now, Route route, port::Effects& effects) {

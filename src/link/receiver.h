@@ -118,7 +118,7 @@ class Receiver {
     // What the leader of `compared` said.
     LeaderEpoch compared = kNoLeaderEpoch;
     Offset common_end;
-    Offset restart_at;
+    Offset restart_at{-1};  // -1: the copy is not to begin anew
     Offset leader_start;
     // The log is empty and begins where the leader's batch does that holds this offset; -1: no.
     Offset batch_of{-1};
@@ -137,6 +137,7 @@ class Receiver {
   void compared(const Now& now, Copy& copy, const wire::LinkFollowAnswer::Partition& answer);
   bool append_all(const Now& now, Copy& copy, const BufferChain& batches, port::Effects& effects);
   void ask(const Now& now, port::Effects& effects);
+  void outdated(Copy& copy, Offset end);
   void empty(const Now& now, Copy& copy, Offset at, port::Effects& effects);
   bool begins_in_batch(const Copy& copy, const record::BatchHeader& header) const;
   void begin(const Now& now, port::Effects& effects);
