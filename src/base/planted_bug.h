@@ -50,7 +50,8 @@ enum class PlantedBug : uint8_t {
   kOldDirectoryBelieved,      // a directory that was put back to an earlier state comes in
   kFloorIgnored,              // a term with loss begins where its leader's log ends
   kFenceIgnored,              // a failover with loss waits for no lease and no other site
-  kAnyJumpTaken               // a leader takes whatever sequence a producer goes on with
+  kAnyJumpTaken,              // a leader takes whatever sequence a producer goes on with
+  kCopyShowsAll               // a copy shows its readers what is not committed
 };
 
 #ifdef MAGPIE_PLANTED_BUGS

@@ -214,7 +214,9 @@ std::optional<BufferChain> Partition::read(const Now& now, uint64_t ticket, Offs
   CHECK(is_readable() && log_start() <= from && from <= high_watermark_);
   std::vector<engine::Event> events;
   engine::Output engine_out{out.effects, events};
-  const Offset limit = planted(PlantedBug::kHighWatermarkAhead) ? engine_->end() : high_watermark_;
+  const bool all = planted(PlantedBug::kHighWatermarkAhead) ||
+                   (planted(PlantedBug::kCopyShowsAll) && role_ == Role::kFollower);
+  const Offset limit = all ? engine_->end() : high_watermark_;
   const engine::Read read{ticket, from, limit, max_bytes, at_least_one};
   std::optional<BufferChain> batches = engine_->read(now, read, engine_out);
   drain(now, events, out);

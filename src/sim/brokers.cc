@@ -49,6 +49,13 @@ Session& Brokers::leader(const std::string& topic, int32_t partition, size_t cha
   return any(channel);
 }
 
+Session& Brokers::node(int32_t id, size_t channel) {
+  const auto found = nodes_.find(id);
+  if (found != nodes_.end()) return session(found->second, channel);
+  look_again();
+  return any(channel);
+}
+
 int32_t Brokers::epoch(const std::string& topic, int32_t partition) const {
   const auto found = leaders_.find({topic, partition});
   return found == leaders_.end() ? -1 : found->second.epoch;
@@ -101,13 +108,12 @@ void Brokers::ask() {
 }
 
 void Brokers::take(const wire::MetadataResponse& response) {
-  std::map<int32_t, NetworkAddress> nodes;
-  for (const auto& broker : response.brokers) nodes[broker.node_id] = {broker.host, broker.port};
+  for (const auto& broker : response.brokers) nodes_[broker.node_id] = {broker.host, broker.port};
   for (const auto& topic : response.topics) {
     if (topic.error_code != ErrorCode::kNone || !topic.name) continue;
     for (const auto& partition : topic.partitions) {
-      const auto node = nodes.find(partition.leader_id);
-      if (node == nodes.end()) continue;
+      const auto node = nodes_.find(partition.leader_id);
+      if (node == nodes_.end()) continue;
       learn(*topic.name, partition.partition_index, {node->second, partition.leader_epoch},
             partition.leader_id);
     }

@@ -43,7 +43,9 @@ class Brokers {
   Session& any(size_t channel = kMain);
   // Whoever leads the partition as far as this client knows; anybody if it does not know.
   Session& leader(const std::string& topic, int32_t partition, size_t channel = kMain);
-  // Its epoch; -1 if it is not known or does not matter.
+  // A node that this client has heard of; anybody if it has not.
+  Session& node(int32_t id, size_t channel = kMain);
+  // The leader's epoch; -1 if it is not known or does not matter.
   int32_t epoch(const std::string& topic, int32_t partition) const;
   Session& coordinator(const std::string& group, size_t channel = kMain);
 
@@ -78,6 +80,7 @@ class Brokers {
   Random random_;
   std::map<std::pair<NetworkAddress, size_t>, std::unique_ptr<Session>> sessions_;
   std::map<std::pair<std::string, int32_t>, Leader> leaders_;
+  std::map<int32_t, NetworkAddress> nodes_;
   std::optional<NetworkAddress> coordinator_;
   bool asking_ = false;
   bool finding_ = false;

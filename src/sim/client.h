@@ -22,6 +22,7 @@ struct Surroundings {
   const Bootstrap& bootstrap;
   Place place = 0;              // where the client is
   const Host* clock = nullptr;  // whose clock it goes by; none: the right time
+  std::string rack;             // of consumers that read what is near (KIP-392); none: the leader
 
   // How long clients pause at most. Without faults they hurry.
   Duration think_max() const {

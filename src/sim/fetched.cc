@@ -31,8 +31,12 @@ bool take_batch(const Buffer& batch, int64_t wanted, Fetched& fetched) {
 
 void check_borders(Scene& scene, Ledger& ledger, const wire::FetchResponsePartition& partition,
                    const Known& known) {
-  ledger.saw_high_watermark(partition.high_watermark, known.high_watermark, known.epoch);
-  if (partition.log_start_offset >= 0) {
+  if (known.copy) {
+    ledger.saw_high_watermark_of_copy(partition.high_watermark, known.epoch);
+  } else {
+    ledger.saw_high_watermark(partition.high_watermark, known.high_watermark, known.epoch);
+  }
+  if (partition.log_start_offset >= 0 && !known.copy) {
     ledger.saw_log_start(partition.log_start_offset, known.log_start, known.epoch);
   }
   if (partition.last_stable_offset > partition.high_watermark) {
@@ -54,7 +58,7 @@ Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponseP
     scene.violate("G12", name + ": fetched bytes are no batches: " + batches.error().message);
     return fetched;
   }
-  int64_t epoch = -1;
+  int32_t epoch = -1;
   for (const Buffer& batch : *batches) {
     const record::BatchHeader header = record::parse_header(batch.bytes());
     if (header.next_offset().value <= wanted) continue;
@@ -71,7 +75,7 @@ Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponseP
     if (header.leader_epoch.value < epoch) {
       scene.violate("epochs", name + ": the epoch falls from one batch to the next");
     }
-    epoch = header.leader_epoch.value;
+    epoch = fetched.epoch = header.leader_epoch.value;
     if (!take_batch(batch, wanted, fetched)) {
       scene.violate("G12",
                     fmt::format("{}: the batch at {} is damaged", name, header.base_offset.value));
@@ -83,7 +87,8 @@ Fetched look_at_fetched(Scene& scene, Ledger& ledger, const wire::FetchResponseP
                                     fetched.next, partition.high_watermark));
   }
   const bool some = wanted < partition.high_watermark && wanted >= partition.log_start_offset;
-  if (whole && some && fetched.records.empty() && !ledger.settings().compacted) {
+  const bool sent_away = partition.preferred_read_replica >= 0;
+  if (whole && some && fetched.records.empty() && !sent_away && !ledger.settings().compacted) {
     scene.violate("G12", fmt::format("{}: nothing came from offset {}, the high watermark is {}",
                                      name, wanted, partition.high_watermark));
   }

@@ -17,6 +17,10 @@ struct Known {
   int64_t log_start = 0;
   int32_t epoch = -1;  // of the leader that answers, if the request named one
   bool alone = true;   // there is one node
+  bool copy = false;   // a copy of the log was asked, not its leader
+
+  // Another copy may know less than clients were told, and begin later.
+  static Known of_copy(int32_t epoch) { return {.epoch = epoch, .alone = false, .copy = true}; }
 
   // Whoever does not know the leader, if there are several nodes, may ask a follower, whose answer
   // may be behind.
@@ -29,6 +33,7 @@ struct Known {
 struct Fetched {
   std::map<int64_t, std::string> records;  // marks by offset, from the wanted offset on
   int64_t next = 0;                        // where to go on
+  int32_t epoch = -1;                      // of the last batch; none came
 };
 
 // Checks one partition of an answer that has no error, tells the ledger, and returns the records.

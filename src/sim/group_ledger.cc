@@ -36,7 +36,8 @@ void GroupLedger::commit_settled(int32_t partition, size_t index, Outcome outcom
   commit.settled = scene_.now();
   commit.outcome = outcome;
   if (outcome != Outcome::kAcknowledged) return;
-  if (there.sure_from == Instant::never()) there.sure_from = scene_.now();
+  const bool is_new = commit.sent >= lost_at_;
+  if (there.sure_from == Instant::never() && is_new) there.sure_from = scene_.now();
   if (commit.generation < commit.known) {
     scene_.violate("G9", fmt::format("group {}: a member of generation {} could commit after {} "
                                      "had begun",
@@ -52,20 +53,36 @@ bool GroupLedger::replaces(const Commit& later, const Commit& earlier, Instant a
   return later.sent > earlier.settled + (known ? Duration{} : kStragglers);
 }
 
+bool GroupLedger::may_stand(const Partition& there, const Commit& commit, Instant asked) {
+  if (commit.outcome == Outcome::kRefused) return false;
+  return std::none_of(there.commits.begin(), there.commits.end(),
+                      [&](const Commit& later) { return replaces(later, commit, asked); });
+}
+
+// Whether a position that stands points beyond this one into what a failover may have taken.
+bool GroupLedger::is_clamped(Partition& there, int64_t position, Instant asked) {
+  if (position < 0) return false;
+  for (const Commit& commit : there.commits) {
+    if (commit.position <= position || !there.ledger->may_end_at(position)) continue;
+    if (!may_stand(there, commit, asked)) continue;
+    there.clamped.push_back({position, commit.position});
+    return true;
+  }
+  return false;
+}
+
 void GroupLedger::found(int32_t partition, int64_t position, Instant asked) {
   Partition& there = partitions_.at(partition);
   if (asked < there.sure_from) return;
-  bool possible = false;
-  for (const Commit& commit : there.commits) {
-    if (commit.position != position || commit.outcome == Outcome::kRefused) continue;
-    possible |= std::none_of(there.commits.begin(), there.commits.end(),
-                             [&](const Commit& later) { return replaces(later, commit, asked); });
-  }
-  if (!possible) {
-    scene_.violate(
-        "G9", fmt::format("group {} finds position {} of {}; the last confirmed is {}", name_,
-                          position, there.ledger->settings().name, there.commits.back().position));
-  }
+  const bool possible =
+      std::any_of(there.commits.begin(), there.commits.end(), [&](const Commit& commit) {
+        return commit.position == position && may_stand(there, commit, asked);
+      });
+  if (possible) return;
+  if (is_clamped(there, position, asked)) return scene_.probe("position_clamped");
+  scene_.violate(
+      "G9", fmt::format("group {} finds position {} of {}; the last confirmed is {}", name_,
+                        position, there.ledger->settings().name, there.commits.back().position));
 }
 
 void GroupLedger::processed(int32_t partition, int64_t from, int64_t to) {
@@ -79,9 +96,23 @@ void GroupLedger::processed(int32_t partition, int64_t from, int64_t to) {
   there.processed_to = std::max(there.processed_to, to);
 }
 
-void GroupLedger::power_lost() {
+void GroupLedger::positions_lost() {
   generation_ = -1;
+  lost_at_ = scene_.now();
   for (auto& [index, partition] : partitions_) partition.sure_from = Instant::never();
+}
+
+void GroupLedger::check_clamped() {
+  for (const auto& [index, there] : partitions_) {
+    for (const Clamped& clamped : there.clamped) {
+      const auto left = there.ledger->left_between(clamped.position, clamped.committed);
+      if (!left) continue;
+      scene_.violate("G9", fmt::format("group {} had committed {} of {} and was sent back to {}, "
+                                       "but the record at {} was not lost",
+                                       name_, clamped.committed, there.ledger->settings().name,
+                                       clamped.position, *left));
+    }
+  }
 }
 
 bool GroupLedger::is_done() const {

@@ -2,7 +2,8 @@
 //
 // A committed position that was confirmed is what the group finds later, until a later commit; a
 // commit whose answer was lost may have been carried out or not. No position lies behind records
-// that no member has processed, and no member of an old generation can commit.
+// that no member has processed, and no member of an old generation can commit. Where the log's end
+// was lost, a position in it may be taken back to what is left, and not further.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +39,15 @@ class GroupLedger {
   void processed(int32_t partition, int64_t from, int64_t to);
 
   // Power was lost and the fsync policy lets unsynced records go.
-  void power_lost();
+  void power_lost() { positions_lost(); }
+  // Commits that were confirmed so far may be forgotten, and generations with them.
+  void positions_lost();
+
+  // Whether that has happened.
+  bool may_forget() const { return lost_at_ != Instant{}; }
+
+  // Everything was read to the end, see Ledger::read_to_the_end().
+  void check_clamped();
 
   // Everything that consumers may see was processed.
   bool is_done() const;
@@ -54,21 +63,31 @@ class GroupLedger {
     Instant settled = Instant::never();
     Outcome outcome = Outcome::kUnknown;
   };
+  // A position that was found below the one committed, because the log's end was lost.
+  struct Clamped {
+    int64_t position = 0;
+    int64_t committed = 0;
+  };
   struct Partition {
     Ledger* ledger = nullptr;
     std::vector<Commit> commits;
+    std::vector<Clamped> clamped;
     int64_t processed_to = 0;
     // Positions asked for from then on are judged. A power loss with weak fsync may take commits
-    // along; then the next one that is confirmed is the first that is sure again.
+    // along; then the next one that is sent and confirmed is the first that is sure again.
     Instant sure_from;
   };
 
   static bool replaces(const Commit& later, const Commit& earlier, Instant asked);
+  // Whether the commit is what somebody may find who asked then.
+  static bool may_stand(const Partition& there, const Commit& commit, Instant asked);
+  static bool is_clamped(Partition& there, int64_t position, Instant asked);
 
   Scene& scene_;
   std::string name_;
   std::map<int32_t, Partition> partitions_;
   int32_t generation_ = -1;
+  Instant lost_at_;  // positions, the last time
 };
 
 }  // namespace magpie::sim

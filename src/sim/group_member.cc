@@ -195,6 +195,7 @@ void GroupMember::got_positions(const std::optional<wire::OffsetFetchResponse>& 
   for (const auto& partition : response->topics[0].partitions) {
     ledger_.found(partition.partition_index, partition.committed_offset, asked);
     positions_[partition.partition_index] = std::max<int64_t>(partition.committed_offset, 0);
+    epochs_[partition.partition_index] = partition.committed_leader_epoch;
   }
   work();
 }
@@ -280,6 +281,7 @@ void GroupMember::read_done(int32_t partition, const wire::FetchResponsePartitio
   if (fetched.next == wanted) return work();
   ledger_.processed(partition, wanted, fetched.next);
   positions_[partition] = fetched.next;
+  epochs_[partition] = fetched.epoch;
   if (random_.chance(1, 2)) return commit(partition);
   work();
 }
@@ -294,6 +296,7 @@ void GroupMember::commit(int32_t partition) {
   topic.name = settings_.topic;
   topic.partitions.push_back({.partition_index = partition,
                               .committed_offset = positions_[partition],
+                              .committed_leader_epoch = epochs_[partition],
                               .committed_metadata = ""});
   request.topics.push_back(std::move(topic));
   const size_t number = ledger_.commit_sent(partition, positions_[partition], generation_);
@@ -323,7 +326,10 @@ void GroupMember::commit_late() {
   brokers_.coordinator(settings_.group)
       .call<wire::OffsetCommitResponse>(request, version, [=, this](const auto& response) {
         using Outcome = GroupLedger::Outcome;
-        // It can never be carried out, answered or not.
+        // It can never be carried out, answered or not, unless generations can be forgotten.
+        if (!response && ledger_.may_forget()) {
+          return ledger_.commit_settled(partition, number, Outcome::kUnknown);
+        }
         const bool taken =
             response && response->topics.at(0).partitions.at(0).error_code == ErrorCode::kNone;
         if (!taken) around_.scene.probe("commit_of_old_generation_refused");

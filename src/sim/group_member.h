@@ -70,6 +70,7 @@ class GroupMember : public Client {
   std::string member_id_;
   int32_t generation_ = -1;
   std::map<int32_t, int64_t> positions_;  // assigned partitions, next offset
+  std::map<int32_t, int32_t> epochs_;     // of what was read last there
 };
 
 }  // namespace magpie::sim

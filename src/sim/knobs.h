@@ -28,6 +28,7 @@ struct Knobs {
   bool compacted_topic = false;
   Duration tombstone_age = Duration::seconds(86'400);  // delete.retention.ms of the compacted topic
   bool retention_topic = false;
+  bool trimmed_topic = false;  // records go only by request
 
   // --- clients ---
   int producers = 1;

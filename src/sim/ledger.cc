@@ -205,6 +205,10 @@ void Ledger::saw_high_watermark(int64_t high_watermark, int64_t known, int32_t e
                                      settings_.name, known, high_watermark));
   }
   if (epoch >= 0) high_watermarks_[epoch] = std::max(newest, high_watermark);
+  saw_high_watermark_of_copy(high_watermark, epoch);
+}
+
+void Ledger::saw_high_watermark_of_copy(int64_t high_watermark, int32_t epoch) {
   // What a leader of before a loss still says is no end that anybody can reach.
   const bool is_lost = std::any_of(losses_.begin(), losses_.end(), [&](const Loss& loss) {
     return epoch < loss.epoch && high_watermark <= loss.ceiling;
@@ -280,6 +284,21 @@ bool Ledger::may_be_first(int32_t epoch, int64_t base) {
   if (base > known->second) return false;
   known->second = base;
   return true;
+}
+
+bool Ledger::may_end_at(int64_t offset) const {
+  return std::any_of(losses_.begin(), losses_.end(),
+                     [&](const Loss& loss) { return offset <= loss.ceiling; });
+}
+
+// After two losses, what is left may be of another log than the one that was clamped to.
+std::optional<int64_t> Ledger::left_between(int64_t from, int64_t to) const {
+  if (losses_.size() != 1) return std::nullopt;
+  const auto left = at_the_end_.lower_bound(from);
+  if (left == at_the_end_.end() || *left >= std::min(to, losses_.front().ceiling)) {
+    return std::nullopt;
+  }
+  return *left;
 }
 
 bool Ledger::may_jump(int64_t from, int64_t to) const {
@@ -411,7 +430,10 @@ void Ledger::check_losses(int64_t start, const std::map<int64_t, std::string>& r
 
 void Ledger::read_to_the_end(int64_t start, int64_t end,
                              const std::map<int64_t, std::string>& records, Instant began) {
-  for (const auto& [offset, mark] : records) fetched(offset, mark);
+  for (const auto& [offset, mark] : records) {
+    fetched(offset, mark);
+    at_the_end_.insert(offset);
+  }
   for (const auto& [offset, claim] : claims_) {
     if (offset < start || records.contains(offset)) continue;
     if (claim.generation < generation_ && offset >= end) continue;
@@ -433,7 +455,7 @@ void Ledger::read_to_the_end(int64_t start, int64_t end,
 
 // Where nothing may be deleted, what was said to be stored somewhere is.
 void Ledger::check_somewhere(const std::map<int64_t, std::string>& records) {
-  if (settings_.compacted || settings_.may_trim || lost_power()) return;
+  if (settings_.compacted || may_trim() || lost_power()) return;
   for (const auto& [origin, told] : somewhere_) {
     const auto found = offsets_.find(origin);
     if (found != offsets_.end() && records.contains(found->second)) continue;

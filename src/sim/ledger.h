@@ -71,7 +71,10 @@ class Ledger {
   // An answer that names the high watermark; `known` is what high_watermark_in(epoch) was when its
   // request left. `epoch` is that of the leader that answered, -1 if there is only one.
   void saw_high_watermark(int64_t high_watermark, int64_t known, int32_t epoch = -1);
-  // The same of where the log starts; `known` is what log_start_in(epoch) was. Retention drops
+  // An answer of a copy, whose high watermark may still be that of an earlier epoch: a leader that
+  // has just begun does not know it yet.
+  void saw_high_watermark_of_copy(int64_t high_watermark, int32_t epoch);
+  // As saw_high_watermark(), of where the log starts; `known` is what log_start_in(epoch) was. Retention drops
   // records on the leader first, so another one may start lower.
   void saw_log_start(int64_t start, int64_t known, int32_t epoch = -1);
   // DeleteRecords said that what lies below `offset` is gone; `start` is the low watermark it
@@ -88,6 +91,8 @@ class Ledger {
   int64_t log_start() const { return log_start_; }
   int64_t log_start_in(int32_t epoch) const;
   int64_t trim_asked() const { return trim_asked_; }
+  // Whether records may be gone because somebody wanted that.
+  bool may_trim() const { return settings_.may_trim || trim_asked_ > 0; }
   // Largest start that DeleteRecords has asked for.
   void asked_to_trim(int64_t start);
 
@@ -108,6 +113,10 @@ class Ledger {
     void add(const Lost& other);
   };
   Lost lost_by(int32_t epoch) const;
+  // Whether the log may have ended there after a loss, for who knows of records behind that.
+  bool may_end_at(int64_t offset) const;
+  // A record from before a loss that was still there in the end, where that can be told.
+  std::optional<int64_t> left_between(int64_t from, int64_t to) const;
   // Of the batches of this epoch none is known that lies lower than this one.
   bool may_be_first(int32_t epoch, int64_t base);
   // Whether offsets may be left out from one record to the next.
@@ -173,6 +182,7 @@ class Ledger {
   std::map<Origin, Instant> sent_;
   std::map<int32_t, int64_t> first_batches_;  // by epoch, of those that were read
   Claims claims_;
+  std::set<int64_t> at_the_end_;               // offsets of what was read then
   std::vector<Claims::value_type> displaced_;  // lost, and their offsets name others now
   std::map<Origin, int64_t> offsets_;          // of idempotent producers' records
   std::map<Origin, Instant> somewhere_;        // see acknowledged_somewhere()

@@ -44,6 +44,7 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kFloorIgnored, "floor-ignored", 20, true},
     {PlantedBug::kFenceIgnored, "fence-ignored", 40, true, 400},
     {PlantedBug::kAnyJumpTaken, "any-jump-taken", 20, true},
+    {PlantedBug::kCopyShowsAll, "copy-shows-all", 20, true},
 };
 
 }  // namespace

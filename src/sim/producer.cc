@@ -306,7 +306,7 @@ void Producer::refused(Lane& lane, const Batch& batch, ErrorCode error, int64_t 
   if (sequence_lost && !first) return around_.scene.probe("out_of_order_behind_a_failure");
   // None of its records is left, and a copy that was begun since never knew it. Java's client looks
   // at the same, and begins anew; in old versions the answer does not say where the log begins.
-  const bool trims = lane.ledger->settings().may_trim;
+  const bool trims = lane.ledger->may_trim();
   const bool gone = log_start < 0 ? trims : log_start > lane.last_offset;
   if (error == ErrorCode::kUnknownProducerId && gone) {
     around_.scene.probe("producer_forgotten");

@@ -49,14 +49,17 @@ void Reader::fetch() {
   asked_.clear();
   const bool all = random_.chance(1, 2);
   const size_t only = random_.below(positions_.size());
-  Session& session = leader(positions_[only]);
+  request.rack_id = around_.rack;
+  Session& session = source(positions_[only]);
   for (size_t i = 0; i < positions_.size(); ++i) {
     const Position& position = positions_[i];
-    if (i != only && (!all || &leader(position) != &session)) continue;
+    if (i != only && (!all || &source(position) != &session)) continue;
     const int32_t epoch = brokers_.epoch(position.topic, position.partition);
     ask_for(request, version, around_.topics.find(position.topic), position.partition,
             position.next, 1 << random_.between(6, 20), epoch);
-    const Known known = Known::of(*position.ledger, epoch, around_.bootstrap.alone);
+    const Known known = position.near >= 0
+                            ? Known::of_copy(epoch)
+                            : Known::of(*position.ledger, epoch, around_.bootstrap.alone);
     asked_[{position.topic, position.partition}] = {i, position.next, known};
   }
   session.call<wire::FetchResponse>(
@@ -65,6 +68,7 @@ void Reader::fetch() {
 
 void Reader::answered(int version, const std::optional<wire::FetchResponse>& response) {
   if (!response || response->error_code != ErrorCode::kNone) {
+    for (const auto& [key, asked] : asked_) positions_[asked.position].near = -1;
     brokers_.look_again();
     return fetch_soon();
   }
@@ -84,6 +88,12 @@ void Reader::answered(int version, const std::optional<wire::FetchResponse>& res
 
 void Reader::take(const Asked& asked, const wire::FetchResponsePartition& partition, bool whole) {
   Position& position = positions_[asked.position];
+  if (partition.error_code != ErrorCode::kNone && position.near >= 0) {
+    around_.scene.probe("near_copy_has_trouble");
+    position.near = -1;
+    brokers_.look_again();
+    return;
+  }
   if (partition.error_code == ErrorCode::kOffsetOutOfRange) return out_of_range(asked);
   if (partition.error_code != ErrorCode::kNone) {
     brokers_.look_again();
@@ -92,6 +102,10 @@ void Reader::take(const Asked& asked, const wire::FetchResponsePartition& partit
   const Fetched fetched =
       look_at_fetched(around_.scene, *position.ledger, partition, asked.wanted, asked.known, whole);
   position.next = fetched.next;
+  if (position.near >= 0 && !fetched.records.empty()) around_.scene.probe("read_near");
+  if (partition.preferred_read_replica >= 0) position.near = partition.preferred_read_replica;
+  // Now and then it asks the leader whether that is still so.
+  if (position.near >= 0 && random_.chance(1, 40)) position.near = -1;
 }
 
 void Reader::out_of_range(const Asked& asked) {
@@ -118,8 +132,8 @@ void Reader::find_start(size_t index) {
   topic.partitions.push_back({.partition_index = position.partition, .timestamp = -2});
   request.topics.push_back(std::move(topic));
   const int version = draw_version(random_, wire::ApiKey::kListOffsets, 1, 9);
-  leader(position).call<wire::ListOffsetsResponse>(
-      request, version, [this, index](const auto& response) {
+  brokers_.leader(position.topic, position.partition)
+      .call<wire::ListOffsetsResponse>(request, version, [this, index](const auto& response) {
         if (!response || response->topics.size() != 1) return;
         const auto& partition = response->topics[0].partitions.at(0);
         if (partition.error_code == ErrorCode::kNone) positions_[index].next = partition.offset;

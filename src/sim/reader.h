@@ -1,5 +1,6 @@
 // A consumer without a group: reads every partition from the beginning, for ever, and checks that
-// what it sees fits together.
+// what it sees fits together. One with a rack reads from the node that the leader names for it, and
+// asks the leader again when that node has trouble, as Kafka's clients do (KIP-392).
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ class Reader : public Client {
     int32_t partition = 0;
     Ledger* ledger = nullptr;
     int64_t next = 0;
+    int32_t near = -1;  // the node that the leader named for this reader's rack
   };
   // What was asked for in the fetch under way.
   struct Asked {
@@ -38,7 +40,9 @@ class Reader : public Client {
     Known known;
   };
 
-  Session& leader(const Position& position) {
+  // Whom it reads from.
+  Session& source(const Position& position) {
+    if (position.near >= 0) return brokers_.node(position.near);
     return brokers_.leader(position.topic, position.partition);
   }
   void fetch();

@@ -101,6 +101,25 @@ void draw_removals(RegionKnobs& knobs, Random random) {
   knobs.removals = 1 + random.below(UINT64_MAX - 1);
 }
 
+// What came last, from yet another copy.
+void draw_consumers(RegionKnobs& knobs, Random random) {
+  for (int i = 0; i < 3; ++i) random = random.fork();
+  knobs.near_readers = random.chance(1, 2);
+  // A failover with loss may take positions along, or what they point to.
+  const bool lonely = knobs.lone_leader_every != Duration{};
+  if (!knobs.lossy_failovers || lonely || !random.chance(1, 2)) return;
+  knobs.common.groups = static_cast<int>(random.between(1, 2));
+  knobs.common.members_per_group = static_cast<int>(random.between(1, 3));
+}
+
+// The same. Not with a store that goes back: it forgets what was confirmed meanwhile.
+void draw_administrator(RegionKnobs& knobs, Random random) {
+  for (int i = 0; i < 4; ++i) random = random.fork();
+  const bool lonely = knobs.lone_leader_every != Duration{};
+  if (knobs.store_rollbacks > 0 || lonely || !random.chance(1, 3)) return;
+  knobs.common.administrator = knobs.common.trimmed_topic = true;
+}
+
 // The same. Not with failovers that lose something: what was put back does not know which epochs
 // its site has accepted, and votes while it cannot ask the store (control/directory_age.h).
 void draw_restores(RegionKnobs& knobs, Random random) {
@@ -147,7 +166,7 @@ RegionKnobs draw_region_knobs(Random& random) {
   knobs.witness = random.chance(1, 4);
   knobs.common.compacted_topic = random.chance(1, 4);
   knobs.common.retention_topic = random.chance(1, 4);
-  // A failover with loss may take positions along.
+  // draw_consumers() has those for the others.
   if (!knobs.lossy_failovers && random.chance(1, 2)) {
     knobs.common.groups = static_cast<int>(random.between(1, 2));
     knobs.common.members_per_group = static_cast<int>(random.between(1, 3));
@@ -160,6 +179,8 @@ RegionKnobs draw_region_knobs(Random& random) {
   if (knobs.lossy_failovers && knobs.lease_seconds <= 3) make_leaders_lonely(knobs);
   draw_removals(knobs, random);
   draw_restores(knobs, random);
+  draw_consumers(knobs, random);
+  draw_administrator(knobs, random);
   return knobs;
 }
 
@@ -173,7 +194,8 @@ std::string RegionKnobs::describe() const {
       "disk-restore {} lone-leader {} partition {} one-way {} flap {} break {} store-site {} "
       "store-loss {} "
       "store-restart {} store-rollbacks {} store {}/{}/{} store-away {} operation {} hasty {} "
-      "requests {} lossy {} kill-executors {} removals {} bounded {} compress {} fsync [{}]; {}",
+      "requests {} lossy {} kill-executors {} removals {} bounded {} compress {} near {} fsync "
+      "[{}]; {}",
       regions, witness, fmt::join(groups, ","), distance_max.to_milliseconds(), lease_seconds,
       clock_drift, seconds(outage_every), seconds(pause_every), seconds(disk_loss_every),
       seconds(disk_restore_every), seconds(lone_leader_every), seconds(partition_every),
@@ -181,7 +203,7 @@ std::string RegionKnobs::describe() const {
       seconds(store_loss_every), seconds(store_restart_every), store_rollbacks, store.lose_answer,
       store.late_request, store.cut_watch, store_away, seconds(operation_every), hasty_operator,
       requests, lossy_failovers, kill_executors, removals != 0, bounded_loss, compress_links,
-      fmt::join(policies, ","), common.describe());
+      near_readers, fmt::join(policies, ","), common.describe());
 }
 
 }  // namespace magpie::sim

@@ -23,6 +23,7 @@ struct RegionKnobs {
   Duration distance_max = Duration::milliseconds(20);  // one way; each pair draws its own
   int64_t lease_seconds = 3;
   bool compress_links = false;
+  bool near_readers = false;        // some read the copy in their region
   int64_t clock_drift = 0;          // of a million, either way
   bool witness = false;             // the last region holds no records
   std::vector<std::string> groups;  // presets; the topics are spread over them

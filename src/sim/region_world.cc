@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "sim/auditor.h"
 #include "sim/client.h"
 #include "sim/cluster.h"
+#include "sim/equal_copies.h"
 #include "sim/group_ledger.h"
 #include "sim/group_member.h"
 #include "sim/leadership_watch.h"
@@ -20,6 +22,7 @@
 #include "sim/producer.h"
 #include "sim/promotable_watch.h"
 #include "sim/reader.h"
+#include "sim/region_administrator.h"
 #include "sim/region_faults.h"
 #include "sim/region_remover.h"
 #include "sim/setup.h"
@@ -48,9 +51,20 @@ class RegionWorld {
 
  private:
   Surroundings around(size_t region) {
-    return {scene_,  knobs_.common,        cluster_.network(),
-            topics_, cluster_.bootstrap(), cluster_.region(region).clients,
-            nullptr};
+    return {scene_,
+            knobs_.common,
+            cluster_.network(),
+            topics_,
+            cluster_.bootstrap(),
+            cluster_.region(region).clients,
+            nullptr,
+            {}};
+  }
+  // Of a consumer, which may read what is in its region.
+  Surroundings near(size_t region) {
+    Surroundings surroundings = around(region);
+    surroundings.rack = cluster_.region(region).name;
+    return surroundings;
   }
   Surroundings somewhere() { return around(scene_.random.below(cluster_.size())); }
   void place_topics();
@@ -67,8 +81,8 @@ class RegionWorld {
   bool all_alive();
   bool clients_done() const;
   bool converged();
-  bool same_logs(const std::string& topic, int32_t partition);
-  bool same_records(const std::string& partition, int64_t end);
+  bool same_temporaries(const control::State& state);
+  void check_temporaries();
   std::string describe();
   void store_away();
   void last_crash();
@@ -86,11 +100,14 @@ class RegionWorld {
   StatementWatch statements_;
   Operator operator_;
   RegionRemover remover_;
+  EqualCopies copies_;
   Setup setup_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<Producer*> producers_;  // among them
   std::vector<std::unique_ptr<GroupLedger>> consumers_;
-  std::string waiting_for_;  // what keeps the regions from being equal
+  RegionAdministrator* administrator_ = nullptr;  // among the clients
+  std::set<LeaderEpoch> lossy_;                   // epochs that were opened with loss
+  std::string waiting_for_;                       // what keeps the regions from being equal
   Instant last_look_;
 };
 
@@ -108,6 +125,7 @@ RegionWorld::RegionWorld(const RegionRunOptions& options)
       statements_(scene_, topics_),
       operator_(scene_, knobs_, cluster_),
       remover_(scene_, knobs_, cluster_),
+      copies_(cluster_, topics_),
       setup_(somewhere()) {
   scene_.trace.set_sink(options.sink);
   scene_.trace.say(scene_.now(), "knobs: " + knobs_.describe());
@@ -142,6 +160,11 @@ void RegionWorld::watch_everything() {
   leaderships_.set_hear([this](const std::string& group, const control::Leadership& term) {
     statements_.term(group, term);
     promotable_.changed(group, term);
+    const bool lossy = term.opened_with == control::OpenedWith::kLossy;
+    if (!lossy || !lossy_.insert(term.epoch).second) return;
+    if (administrator_) administrator_->failed_over_with_loss(group);
+    if (group != control::kSystemGroup) return;
+    for (auto& consumers : consumers_) consumers->positions_lost();
   });
   logs_.set_hear([this](const std::string& partition, const LoggedBatch& batch) {
     const size_t dash = partition.rfind('-');
@@ -207,6 +230,8 @@ void RegionWorld::make_groups() {
     control::FailoverGroup group = *control::preset(name);
     group.name = name;
     group.timeout = Duration::seconds(3);
+    // Only such a group lets its copies be read.
+    if (knobs_.near_readers) group.consistency = control::Consistency::kPrefix;
     if (knobs_.bounded_loss && name == "bulk") group.max_lag_time = Duration::seconds(2);
     const auto refused = cluster_.store().commit(Cluster::kId, [&](const control::State& state) {
       auto decided = control::decide_create_group(state, group);
@@ -236,9 +261,15 @@ void RegionWorld::add_clients() {
     clients_.push_back(std::move(producer));
   }
   for (int i = 0; i < knobs_.common.readers; ++i) {
-    clients_.push_back(std::make_unique<Reader>(somewhere(), i + 1));
+    const size_t region = scene_.random.below(cluster_.size());
+    const bool is_near = knobs_.near_readers && i % 2 == 0;
+    clients_.push_back(std::make_unique<Reader>(is_near ? near(region) : around(region), i + 1));
   }
   for (int g = 0; g < knobs_.common.groups; ++g) add_consumers(g);
+  if (!knobs_.common.administrator) return;
+  auto administrator = std::make_unique<RegionAdministrator>(somewhere(), knobs_, cluster_);
+  administrator_ = administrator.get();
+  clients_.push_back(std::move(administrator));
 }
 
 void RegionWorld::add_consumers(int number) {
@@ -262,52 +293,6 @@ bool RegionWorld::clients_done() const {
                      [](const auto& client) { return client->is_done(); });
 }
 
-bool RegionWorld::same_logs(const std::string& topic, int32_t partition) {
-  const std::string name = fmt::format("{}-{}", topic, partition);
-  const int64_t end = topics_.ledger(topic, partition).high_watermark();
-  if (topics_.find(topic).compacted) return same_records(name, end);
-  const LoggedBatches first = read_log(*cluster_.region(0).disk, name);
-  for (SimRegion& region : cluster_.regions()) {
-    if (region.is_witness) continue;
-    const LoggedBatches other = read_log(*region.disk, name);
-    auto a = first.begin();
-    auto b = other.begin();
-    // A copy that was begun anew may begin later.
-    if (a != first.end() && b != other.end()) {
-      const int64_t begin = std::max(a->first, b->first);
-      a = first.lower_bound(begin);
-      b = other.lower_bound(begin);
-    }
-    for (; a != first.end() && a->first < end; ++a, ++b) {
-      if (b != other.end() && *a == *b) continue;
-      waiting_for_ = fmt::format("{} differs between regions a and {} at offset {}", name,
-                                 region.name, a->first);
-      return false;
-    }
-    if (b == other.end() || b->first >= end) continue;
-    waiting_for_ = fmt::format("{} is longer in region {}", name, region.name);
-    return false;
-  }
-  return true;
-}
-
-// Every copy compacts for itself: at each offset it has the record that the others have, or none.
-bool RegionWorld::same_records(const std::string& partition, int64_t end) {
-  std::map<int64_t, std::string> all;
-  for (SimRegion& region : cluster_.regions()) {
-    if (region.is_witness) continue;
-    for (const auto& [offset, mark] : read_records(*region.disk, partition)) {
-      if (offset >= end) break;
-      const auto [held, fresh] = all.try_emplace(offset, mark);
-      if (fresh || held->second == mark) continue;
-      waiting_for_ = fmt::format("{} has another record in region {} at offset {}", partition,
-                                 region.name, offset);
-      return false;
-    }
-  }
-  return true;
-}
-
 // Every group has a leader with all its copies, and all regions hold the same.
 bool RegionWorld::converged() {
   if (scene_.now() < last_look_ + Duration::milliseconds(500)) return false;
@@ -329,9 +314,27 @@ bool RegionWorld::converged() {
                     copies, term.epoch.value, term.open ? "open" : "not open");
     return false;
   }
-  return std::all_of(topics_.ledgers().begin(), topics_.ledgers().end(), [&](const auto& entry) {
-    return same_logs(entry.first.first, entry.first.second);
+  if (copies_.hold() && same_temporaries(state)) return true;
+  waiting_for_ = copies_.why();
+  return false;
+}
+
+bool RegionWorld::same_temporaries(const control::State& state) {
+  if (!administrator_) return true;
+  return std::all_of(state.topics().begin(), state.topics().end(), [&](const auto& entry) {
+    const control::Topic& topic = entry.second;
+    if (!topic.name.starts_with(RegionAdministrator::kPrefix)) return true;
+    return copies_.hold(topic.name + "-0", administrator_->trim_asked(topic.id));
   });
+}
+
+void RegionWorld::check_temporaries() {
+  if (!administrator_) return;
+  administrator_->look();
+  for (const auto& [name, topic] : cluster_.state().topics()) {
+    if (scene_.violation || !topic.name.starts_with(RegionAdministrator::kPrefix)) continue;
+    administrator_->check(topic.name, topic.id, copies_.records(topic.name + "-0"));
+  }
 }
 
 std::string RegionWorld::describe() {
@@ -403,6 +406,10 @@ RunResult RegionWorld::run() {
   demand(
       kHealLimit, [&] { return auditor.is_done(); }, "the final reading");
   if (!scene_.violation) statements_.check();
+  if (!scene_.violation) check_temporaries();
+  for (auto& consumers : consumers_) {
+    if (!scene_.violation) consumers->check_clamped();
+  }
   return result();
 }
 

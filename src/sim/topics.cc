@@ -29,6 +29,12 @@ Topics::Topics(Scene& scene, const Knobs& knobs) : scene_(scene) {
     topic.tombstone_age = tombstone_age;
     add(std::move(topic));
   }
+  if (knobs.trimmed_topic) {
+    SimTopic topic;
+    topic.name = "trimmed";
+    topic.configs = {{"internal.segment.bytes", segment_bytes}, {"retention.ms", "-1"}};
+    add(std::move(topic));
+  }
   if (knobs.retention_topic) {
     SimTopic topic;
     topic.name = "short-lived";
