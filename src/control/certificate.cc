@@ -41,7 +41,8 @@ std::string encode_certificate(const Operation& operation, const OperationGroup&
                       {"partition", held.partition.value},
                       {"log_start", held.log_start.value},
                       {"log_end", held.log_end.value},
-                      {"high_watermark", held.high_watermark.value}});
+                      {"high_watermark", held.high_watermark.value},
+                      {"compacted", held.compacted ? Json(*held.compacted) : Json(nullptr)}});
   }
   const size_t omitted = partitions.size() - listed.size();
   return dump_value(

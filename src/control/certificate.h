@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct HeldPartition {
   Offset log_start;
   Offset log_end;
   Offset high_watermark;
+  // Offsets may be missing between its batches; nothing if the leader is too old to say.
+  std::optional<bool> compacted = std::nullopt;
 };
 
 // More are counted, and not listed: a store's value has its limit.

@@ -115,7 +115,7 @@ TEST_F(OperationDecisions, ASwitchoverDrainsPromotesAndIsDone) {
   EXPECT_FALSE(decide_fail_step(state_, claim("pay"), "x", {})) << "it cannot be undone";
   EXPECT_FALSE(decide_abandon_operation(state_, 1, "x", {}));
   const std::vector<HeldPartition> held = {
-      {"orders", {}, PartitionIndex{0}, Offset{5}, Offset{20}, Offset{19}}};
+      {"orders", {}, PartitionIndex{0}, Offset{5}, Offset{20}, Offset{19}, false}};
   commit(decide_finish_step(state_, claim("pay"), {held, "", ""}, {4'000}));
   EXPECT_EQ(at("pay").held, (HeldTotals{1, 5, 20, 19}));
   EXPECT_EQ(
@@ -124,8 +124,9 @@ TEST_F(OperationDecisions, ASwitchoverDrainsPromotesAndIsDone) {
       R"("AQEBAQEBAQEBAQEBAQEBAQ","node":2}],"group":"pay","kind":"switchover","moved_at":3000,)"
       R"("new":{"epoch":3,"leader":{"incarnation":"AQEBAQEBAQEBAQEBAQEBAQ","node":2}},)"
       R"("old":{"epoch":1,"leader":{"incarnation":"AQEBAQEBAQEBAQEBAQEBAQ","node":1}},)"
-      R"("operation":1,"overrides":[],"partitions":[{"high_watermark":19,"log_end":20,)"
-      R"("log_start":5,"partition":0,"topic":"orders","topic_id":"AAAAAAAAAAAAAAAAAAAAAA"}],)"
+      R"("operation":1,"overrides":[],"partitions":[{"compacted":false,"high_watermark":19,)"
+      R"("log_end":20,"log_start":5,"partition":0,"topic":"orders",)"
+      R"("topic_id":"AAAAAAAAAAAAAAAAAAAAAA"}],)"
       R"("partitions_omitted":0,"requested_by":"test","statement":{"basis":)"
       R"("node 2 was one of those without whom nothing was acknowledged in epoch 1, as read in )"
       R"(the transaction that began epoch 3","loss":"zero-proven","records_max":0,)"

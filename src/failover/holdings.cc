@@ -175,6 +175,7 @@ std::vector<control::HeldPartition> held_by(const control::State& state,
         Offset{std::max<int64_t>(0, held.log_start)},
         Offset{std::max<int64_t>(0, held.durable_end)},
         Offset{std::max<int64_t>(0, held.high_watermark)},
+        held.may_have_gaps < 0 ? std::nullopt : std::optional(held.may_have_gaps > 0),
     };
   }
   std::vector<control::HeldPartition> partitions;

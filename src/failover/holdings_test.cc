@@ -146,12 +146,19 @@ TEST(Holdings, WhatContradictsALossOfZero) {
 }
 
 TEST(Holdings, AreListedByTopicAndPartition) {
-  const auto held = held_by(two_partitions(""), answer({{10, 1, 8}, {20, 1, 20, true}, {7}}));
+  wire::LinkInspectAnswer said = answer({{10, 1, 8}, {20, 1, 20, true}, {7}});
+  const auto held_before = held_by(two_partitions(""), said);
+  said.partitions[0].may_have_gaps = 0;
+  said.partitions[2].may_have_gaps = 1;
+  const auto held = held_by(two_partitions(""), said);
   ASSERT_EQ(held.size(), 2u);
   EXPECT_EQ(held[0].topic, "orders");
   EXPECT_EQ(held[0].log_end, Offset{10});
   EXPECT_EQ(held[0].high_watermark, Offset{8});
   EXPECT_EQ(held[1].partition, PartitionIndex{2});
+  EXPECT_EQ(held_before[0].compacted, std::nullopt) << "an older node does not say";
+  EXPECT_EQ(held[0].compacted, false);
+  EXPECT_EQ(held[1].compacted, true);
 }
 
 TEST(Holdings, AnEstimateRestsOnWhatFollowersSawOfTheLeader) {

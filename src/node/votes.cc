@@ -139,6 +139,7 @@ wire::LinkInspectAnswer Votes::answer(const kafka::Broker& broker,
     part.last_epoch = copy.epochs().latest().value;
     part.high_watermark = copy.high_watermark().value;
     part.caught_up = copy.has_caught_up() && copy.leader_epoch() == led.epoch;
+    part.may_have_gaps = copy.may_have_gaps() ? 1 : 0;
     answer.group_bytes += static_cast<int64_t>(copy.size_bytes());
   }
   return answer;

@@ -10,13 +10,22 @@
 
 namespace magpie::server {
 
+enum class Verdict {
+  kGood,
+  kNotCheckable,  // what it speaks of is not there any more, and should not be
+  kBad,
+};
+
 struct CertificateFinding {
-  bool good = false;
+  Verdict verdict = Verdict::kBad;
   std::string text;  // one line
 };
 
-// All that the signed certificates in `file` say that can be checked, good or not. The error is
-// about the file or the key as such.
+// What all of them come to: the worst.
+Verdict overall(const std::vector<CertificateFinding>& findings);
+
+// What became of everything that the signed certificates in `file` say. The error is about the file
+// or the key as such.
 Result<std::vector<CertificateFinding>> check_certificates(
     const nlohmann::json& file, const std::string& public_key,
     const std::vector<std::string>& data_directories);

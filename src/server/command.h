@@ -23,6 +23,7 @@ inline constexpr int kExitUsage = 1;       // wrong arguments or configuration, 
 inline constexpr int kExitNotStarted = 3;  // address in use, directory locked, node not reachable:
                                            // may work later
 inline constexpr int kExitDamaged = 4;     // stopped in order; some partitions are damaged
+inline constexpr int kExitNotCheckable = 5;  // nothing is wrong, but not everything can be known
 
 // Each sets `*chosen` when the arguments name it.
 void add_certificate_commands(CLI::App& app, Action* chosen);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "os/certificates.h"
@@ -38,6 +39,32 @@ int unreadable(const Options& options, const std::string& path) {
                                "name a file that exists and that you may read", kExitUsage});
 }
 
+// As people read it, and as programs do.
+std::pair<const char*, const char*> names_of(Verdict verdict) {
+  if (verdict == Verdict::kGood) return {"ok ", "good"};
+  return verdict == Verdict::kBad ? std::pair("BAD", "bad") : std::pair("?  ", "not_checkable");
+}
+
+int show(const Options& options, const std::vector<CertificateFinding>& findings) {
+  json shown = json::array();
+  for (const CertificateFinding& finding : findings) {
+    shown.push_back({{"good", finding.verdict == Verdict::kGood},
+                     {"verdict", names_of(finding.verdict).second},
+                     {"finding", finding.text}});
+    if (options.show.wants_json()) continue;
+    fmt::print("{}  {}\n", names_of(finding.verdict).first, printable(finding.text));
+  }
+  const Verdict verdict = overall(findings);
+  if (options.show.wants_json()) {
+    const json all = {{"good", verdict == Verdict::kGood},
+                      {"verdict", names_of(verdict).second},
+                      {"findings", std::move(shown)}};
+    fmt::print("{}\n", all.dump(2, ' ', false, json::error_handler_t::replace));
+  }
+  if (verdict == Verdict::kBad) return kExitDamaged;
+  return verdict == Verdict::kGood ? kExitOk : kExitNotCheckable;
+}
+
 int verify(const Options& options) {
   const auto text = read_file(options.file);
   if (!text) return unreadable(options, options.file);
@@ -51,19 +78,7 @@ int verify(const Options& options) {
                                  "from: magpie certificate-key",
                                  kExitUsage});
   }
-  bool good = true;
-  json shown = json::array();
-  for (const CertificateFinding& finding : *findings) {
-    good = good && finding.good;
-    shown.push_back({{"good", finding.good}, {"finding", finding.text}});
-    if (options.show.wants_json()) continue;
-    fmt::print("{}  {}\n", finding.good ? "ok " : "BAD", printable(finding.text));
-  }
-  if (options.show.wants_json()) {
-    fmt::print("{}\n", json{{"good", good}, {"findings", shown}}.dump(
-                           2, ' ', false, json::error_handler_t::replace));
-  }
-  return good ? kExitOk : kExitDamaged;
+  return show(options, *findings);
 }
 
 int make_key(const Options& options) {
