@@ -71,7 +71,8 @@ void regions_metrics(const NodeView& view, MetricsPage& page) {
              "1 if lease or promises allow acknowledgements.",
              [](const LedGroupStatus& led) -> int64_t { return led.may_commit ? 1 : 0; });
   led_family(status, page, "magpie_failover_group_exposure_milliseconds",
-             "How long something stored here has not been in any other region.",
+             "How long something stored here has not been in any other region; of a group without "
+             "any other region, how long it has been led here with records.",
              [](const LedGroupStatus& led) { return led.exposure.to_milliseconds(); });
   led_family(status, page, "magpie_failover_group_exposed_records",
              "Acknowledged records that no other region holds: lost if this one is lost now.",

@@ -26,7 +26,8 @@ struct LedGroupStatus {
   LeaderEpoch epoch = kNoLeaderEpoch;
   bool blocked = false;    // new writes are refused for want of copies, or while it drains
   bool may_commit = true;  // false: neither lease nor promises
-  // How long something stored here has not been at any other member.
+  // How long something stored here has not been at any other member; if there is none, how long
+  // this term has lasted while acknowledged records are here.
   Duration exposure;
   // Acknowledged records that no other member holds, and their bytes as estimated from the logs'
   // mean.

@@ -69,6 +69,7 @@ class LedGroup::Partitions final : public replication::LedPartitions {
     }
   }
   size_t count() const override { return list_.size(); }
+  Offset log_start(size_t at) const override { return list_[at]->partition->log_start(); }
   Offset log_end(size_t at) const override { return list_[at]->partition->log_end(); }
   Offset high_watermark(size_t at) const override { return list_[at]->partition->high_watermark(); }
   // Who has no connection keeps up with nothing, also while nothing is written.

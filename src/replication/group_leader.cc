@@ -25,6 +25,14 @@ std::vector<Offset> log_ends(const LedPartitions& partitions) {
   return ends;
 }
 
+// A record that was acknowledged.
+bool holds_any(const LedPartitions& partitions) {
+  for (size_t i = 0; i < partitions.count(); ++i) {
+    if (partitions.high_watermark(i) > partitions.log_start(i)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void GroupLeader::set_term(Instant now, const Term& term, const SyncPolicy& policy,
@@ -44,7 +52,7 @@ void GroupLeader::set_term(Instant now, const Term& term, const SyncPolicy& poli
 std::optional<Wish> GroupLeader::look(Instant now, const LedPartitions& partitions) {
   const std::vector<Offset> ends = log_ends(partitions);
   std::vector<Offset> positions(ends.size());
-  exposure_ = term_.members.empty() ? Duration{} : Duration::max();
+  exposure_ = term_.members.empty() && !holds_any(partitions) ? Duration{} : Duration::max();
   all_caught_up_ = true;
   for (const NodeId member : term_.members) {
     for (size_t i = 0; i < ends.size(); ++i) positions[i] = partitions.position(i, member);

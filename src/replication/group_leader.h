@@ -70,6 +70,7 @@ class LedPartitions {
  public:
   virtual ~LedPartitions() = default;
   virtual size_t count() const = 0;
+  virtual Offset log_start(size_t partition) const = 0;
   virtual Offset log_end(size_t partition) const = 0;
   virtual Offset high_watermark(size_t partition) const = 0;
   // What the member holds durably, -1 if its log was not compared in this epoch.
@@ -126,7 +127,8 @@ class GroupLeader {
   // that it can be promised; what was promised before is kept meanwhile.
   bool keeps_max_lag() const { return keeps_max_lag_; }
   // How old the oldest record may be that no other member holds; at most the age of this term,
-  // because what was here before is not known until a member has caught up.
+  // because what was here before is not known until a member has caught up. Without any other
+  // member that is everything, from the term's begin on; nothing while no record is acknowledged.
   Duration exposure() const { return exposure_; }
   // Every member of the group keeps up, so compaction may drop what all have passed.
   bool all_caught_up() const { return all_caught_up_; }

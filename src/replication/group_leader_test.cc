@@ -15,6 +15,7 @@ constexpr NodeId kSh{3};
 class Logs final : public LedPartitions {
  public:
   size_t count() const override { return ends.size(); }
+  Offset log_start(size_t partition) const override { return starts[partition]; }
   Offset log_end(size_t partition) const override { return ends[partition]; }
   Offset high_watermark(size_t partition) const override { return marks[partition]; }
   Offset position(size_t partition, NodeId member) const override {
@@ -30,6 +31,7 @@ class Logs final : public LedPartitions {
     for (Offset& end : ends) end = end + 10;
   }
 
+  std::vector<Offset> starts = {{0}, {10}};
   std::vector<Offset> ends = {{100}, {50}};
   std::vector<Offset> marks = {{90}, {50}};
   std::map<NodeId, std::vector<Offset>> positions;
@@ -195,6 +197,24 @@ TEST_F(GroupLeaderTest, TheLossThatIsPossibleIsBounded) {
   look();
   EXPECT_FALSE(leader.blocked());
   EXPECT_EQ(leader.exposure(), Duration{});
+}
+
+TEST_F(GroupLeaderTest, WithoutAnotherMemberEverythingIsExposed) {
+  begin({.open = true}, {.copies = 0, .min = 0});
+  term.members = {};
+  leader.set_term(now, term, policy, logs);
+  look(Duration::seconds(40));
+  EXPECT_EQ(leader.exposure(), Duration::seconds(40));
+  logs.hold_all(kGz);
+  term.members = {kGz};
+  leader.set_term(now, term, policy, logs);
+  look();
+  EXPECT_EQ(leader.exposure(), Duration{}) << "a region came and holds all";
+  term.members = {};
+  leader.set_term(now, term, policy, logs);
+  logs.starts = logs.marks;
+  look(Duration::seconds(5));
+  EXPECT_EQ(leader.exposure(), Duration{}) << "what was not acknowledged cannot be lost";
 }
 
 TEST_F(GroupLeaderTest, OnlyThoseWhoCountBoundALoss) {
