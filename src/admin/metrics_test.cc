@@ -96,8 +96,11 @@ class Metrics : public testing::Test {
       RegionsStatus status;
       status.led.push_back({.group = "pay", .epoch = LeaderEpoch{4}, .exposed_records = 7});
       status.led.back().members = {{NodeId{2}, true, 5}, {NodeId{3}, false, std::nullopt}};
-      status.links = {{NodeId{2}, true, Duration::milliseconds(40)}, {NodeId{3}, false, {}}};
+      status.links = {{.node = NodeId{2}, .up = true, .round_trip = Duration::milliseconds(40)},
+                      {.node = NodeId{3}}};
       status.links[0].sent_bytes["pay"] = 900;
+      status.links[0].sent_wire_bytes["pay"] = 300;
+      status.links[1].received_wire_bytes["bulk"] = 20;
       status.links[1].received_bytes["bulk"] = 30;
       return status;
     };
@@ -118,6 +121,9 @@ TEST_F(Metrics, WhatIsExposedAndWhoLags) {
   EXPECT_EQ(value("magpie_link_up", R"(node="3")"), "0");
   EXPECT_EQ(value("magpie_link_sent_bytes_total", R"(failover_group="pay",node="2")"), "900");
   EXPECT_EQ(value("magpie_link_received_bytes_total", R"(failover_group="bulk",node="3")"), "30");
+  EXPECT_EQ(value("magpie_link_sent_wire_bytes_total", R"(failover_group="pay",node="2")"), "300");
+  EXPECT_EQ(value("magpie_link_received_wire_bytes_total", R"(failover_group="bulk",node="3")"),
+            "20");
   EXPECT_EQ(value("magpie_link_round_trip_microseconds", R"(node="2")"), "40000");
   EXPECT_FALSE(parse(page().text)
                    .at("magpie_failover_group_member_lag_records")

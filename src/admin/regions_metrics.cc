@@ -56,6 +56,12 @@ void link_metrics(const RegionsStatus& status, MetricsPage& page) {
   count("magpie_link_received_bytes_total",
         "Bytes of batches, as they are stored, received from the other node, by failover group.",
         &LinkStatus::received_bytes);
+  count("magpie_link_sent_wire_bytes_total",
+        "The same with what is around them, as they went over the link, compressed if it does so.",
+        &LinkStatus::sent_wire_bytes);
+  count("magpie_link_received_wire_bytes_total",
+        "The same with what is around them, as they came over the link, compressed if it does so.",
+        &LinkStatus::received_wire_bytes);
 }
 
 }  // namespace

@@ -45,9 +45,12 @@ struct LinkStatus {
   NodeId node{-1};
   bool up = false;
   std::optional<Duration> round_trip;
-  // Bytes of batches to and from that node since the start, by failover group.
+  // To and from that node since the start, by failover group: of batches as they are stored, and of
+  // the messages with them as they went over the link.
   std::map<std::string, uint64_t, std::less<>> sent_bytes;
   std::map<std::string, uint64_t, std::less<>> received_bytes;
+  std::map<std::string, uint64_t, std::less<>> sent_wire_bytes;
+  std::map<std::string, uint64_t, std::less<>> received_wire_bytes;
 };
 
 struct RegionsStatus {

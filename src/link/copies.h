@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 
@@ -16,10 +15,6 @@ namespace magpie::link {
 
 // The node's number for one of its partitions.
 using Route = uint32_t;
-
-// Bytes of batches by failover group; only rise. Kept by whoever owns the links, because a session
-// ends with its connection.
-using BytesByGroup = std::map<std::string, uint64_t>;
 
 class Copies {
  public:

@@ -44,15 +44,14 @@ BufferChain encode_frame(const Message& message, int16_t version) {
 }
 
 std::vector<BufferChain> encode_frames(const Message& message, int16_t version) {
-  constexpr size_t kSizeBytes = 4;
   std::vector<BufferChain> frames;
   BufferChain whole = encode_frame(message, version);
-  size_t left = size_of(whole) - kSizeBytes;
+  size_t left = size_of(whole) - kFrameSizeBytes;
   if (left <= kPieceBytes) {
     frames.push_back(std::move(whole));
     return frames;
   }
-  size_t at = kSizeBytes;  // in the first of `whole` that is not yet sent
+  size_t at = kFrameSizeBytes;  // in the first of `whole` that is not yet sent
   auto next = whole.begin();
   while (left > 0) {
     wire::LinkPiece piece;

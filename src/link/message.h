@@ -42,6 +42,9 @@ using Message =
                  wire::LinkAcceptAnswer, wire::LinkInspect, wire::LinkInspectAnswer,
                  wire::LinkPiece, wire::LinkPacked>;
 
+// The size that a frame begins with.
+inline constexpr size_t kFrameSizeBytes = 4;
+
 // Bytes of a message in one frame; longer ones go in pieces.
 inline constexpr size_t kPieceBytes = 64 * 1024;
 

@@ -10,7 +10,6 @@ namespace {
 
 // Less does not pay for itself.
 constexpr size_t kPackedFrom = 1'024;
-constexpr size_t kSizeBytes = 4;  // that a frame begins with
 
 // Bytes of batches that a producer left as they are.
 size_t plain_bytes(const wire::LinkBatches& message) {
@@ -33,8 +32,8 @@ std::optional<wire::LinkPacked> pack(const Message& message, int16_t version) {
   if (plain < kPackedFrom) return std::nullopt;
   const Buffer frame = flatten(encode_frame(message, version));
   if (plain < frame.size() / 2) return std::nullopt;
-  Buffer shorter =
-      record::compress(record::Codec::kZstd, frame.slice(kSizeBytes, frame.size() - kSizeBytes));
+  Buffer shorter = record::compress(record::Codec::kZstd,
+                                    frame.slice(kFrameSizeBytes, frame.size() - kFrameSizeBytes));
   if (shorter.size() > frame.size() - frame.size() / 8) return std::nullopt;
   wire::LinkPacked packed;
   packed.bytes.emplace().push_back(std::move(shorter));

@@ -5,8 +5,8 @@
 // not small, most of its bytes are batches without a codec, and it comes out clearly shorter.
 //
 // It costs processor time on the event loop of both nodes, so it is for lines that are dearer than
-// that (cluster.link.compress). Credit and the counters by failover group are of batches as they
-// are stored.
+// that (cluster.link.compress). Credit is of batches as they are stored; what is counted by
+// failover group is both (group_bytes.h).
 #pragma once
 
 #include <optional>

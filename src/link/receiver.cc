@@ -271,6 +271,7 @@ void Receiver::on(const Now& now, wire::LinkBatches& message, port::Effects& eff
   // What the line carries is not to be seen while it is quiet.
   if (bytes > 0 && !line.wants_quiet()) credit_.arrived(now.instant, bytes, line.shortest());
   taken_bytes_ += bytes;
+  if (counter_ != nullptr) count_wire(message);
   for (auto& part : message.partitions) {
     Copy* const copy = find(part.handle);
     if (copy == nullptr || copy->step != Step::kFollowing ||
@@ -279,13 +280,23 @@ void Receiver::on(const Now& now, wire::LinkBatches& message, port::Effects& eff
       continue;
     }
     if (part.batches && counter_ != nullptr) {
-      (*counter_)[copy->wanted.group] += size_of(*part.batches);
+      (*counter_)[copy->wanted.group].stored += size_of(*part.batches);
     }
     if (part.batches && !append_all(now, *copy, *part.batches, effects)) continue;
     copies_.call(copy->wanted.route, effects, [&](Partition& follower, partition::Output& out) {
       follower.learn(now, Offset{part.high_watermark}, Offset{part.log_start}, out);
     });
   }
+}
+
+void Receiver::count_wire(const wire::LinkBatches& message) {
+  WireShares shares;
+  for (const auto& part : message.partitions) {
+    const Copy* const copy = find(part.handle);
+    if (copy == nullptr) continue;
+    shares.add(copy->wanted.group, part.batches ? size_of(*part.batches) : 0);
+  }
+  shares.spread(session_->received_bytes(), *counter_);
 }
 
 // The leader's log starts inside a batch, which comes whole: the copy, empty as it is, has to begin

@@ -26,6 +26,7 @@
 #include "base/time.h"
 #include "link/copies.h"
 #include "link/credit.h"
+#include "link/group_bytes.h"
 #include "link/message.h"
 #include "link/session.h"
 #include "port/effect.h"
@@ -136,6 +137,7 @@ class Receiver {
   const partition::Partition* ready(const Copy& copy) const;
   void compared(const Now& now, Copy& copy, const wire::LinkFollowAnswer::Partition& answer);
   bool append_all(const Now& now, Copy& copy, const BufferChain& batches, port::Effects& effects);
+  void count_wire(const wire::LinkBatches& message);
   void ask(const Now& now, port::Effects& effects);
   void outdated(Copy& copy, Offset end);
   void empty(const Now& now, Copy& copy, Offset at, port::Effects& effects);

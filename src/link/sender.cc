@@ -259,7 +259,7 @@ void Sender::read_done(const Now&, uint64_t ticket, const partition::ReadDone& d
   stream.next = last.next_offset();
   stream.high_watermark = partition->high_watermark();
   stream.log_start = partition->log_start();
-  session_.send(message, effects);
+  send(message, effects);
   wait(route);
 }
 
@@ -279,7 +279,19 @@ void Sender::count(const Stream& stream, uint64_t bytes) {
   ++sendings_;
   if (stream.priority != *priorities_.begin()) last_other_ = stream.priority;
   limit_.spend(bytes);
-  if (counter_ != nullptr) (*counter_)[stream.group] += bytes;
+  if (counter_ != nullptr) (*counter_)[stream.group].stored += bytes;
+}
+
+void Sender::send(const wire::LinkBatches& message, port::Effects& effects) {
+  const uint64_t bytes = session_.send(message, effects);
+  if (counter_ == nullptr) return;
+  WireShares shares;
+  for (const auto& part : message.partitions) {
+    const std::optional<Route> route = route_of(part.handle);
+    if (!route) continue;
+    shares.add(streams_.at(*route).group, part.batches ? size_of(*part.batches) : 0);
+  }
+  shares.spread(bytes, *counter_);
 }
 
 void Sender::reserve(Stream& stream, const Partition& partition) {
@@ -353,7 +365,7 @@ void Sender::send_waiting(const Now& now, port::Effects& effects) {
       gather(now, route, stream, message, bytes, effects);
     }
     if (message.partitions.empty()) return;
-    session_.send(message, effects);
+    send(message, effects);
   }
 }
 

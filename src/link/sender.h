@@ -34,6 +34,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "link/copies.h"
+#include "link/group_bytes.h"
 #include "link/message.h"
 #include "link/rate_limit.h"
 #include "link/session.h"
@@ -143,6 +144,7 @@ class Sender {
   void release(Stream& stream);
   void forget(Route route);
   void end(Route route, wire::ErrorCode error, port::Effects& effects);
+  void send(const wire::LinkBatches& message, port::Effects& effects);
   void send_waiting(const Now& now, port::Effects& effects);
   // Adds what one stream has to send; nothing is added if it must be read from disk first.
   void gather(const Now& now, Route route, Stream& stream, wire::LinkBatches& message,

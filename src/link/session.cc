@@ -38,6 +38,7 @@ void Session::start(const Now& now, port::Effects& effects) {
 Result<std::optional<Message>> Session::receive(const Now& now, const Buffer& frame,
                                                 port::Effects& effects) {
   last_heard_ = now.instant;
+  received_bytes_ = kFrameSizeBytes + frame.size();
   Result<Message> message = decode_frame(frame, version_);
   if (!message) return fail(message.error());
   if (const auto* piece = std::get_if<wire::LinkPiece>(&*message)) {
@@ -65,7 +66,9 @@ Result<std::optional<Message>> Session::join(const Now& now, const wire::LinkPie
   if (!is_established() || size_of(pieces_) > kLongestMessageBytes) {
     return fail(ErrorKind::kInvalidArgument, "the peer sent a message that is too long");
   }
+  pieces_bytes_ += received_bytes_;
   if (!piece.last) return std::nullopt;
+  received_bytes_ = std::exchange(pieces_bytes_, 0);
   Result<Message> message = decode_frame(flatten(std::exchange(pieces_, {})), version_);
   if (!message) return fail(message.error());
   if (std::holds_alternative<wire::LinkPiece>(*message)) {
@@ -127,7 +130,8 @@ void Session::on_ping(const Now& now, const wire::LinkPing& ping, port::Effects&
   if (!ping.answer) {
     wire::LinkPing answer = ping;
     answer.answer = true;
-    return send(answer, effects);
+    send(answer, effects);
+    return;
   }
   // On a long way others were sent meanwhile.
   const Duration round_trip = now.instant - Instant{ping.sent_at};
@@ -140,12 +144,15 @@ void Session::on_ping(const Now& now, const wire::LinkPing& ping, port::Effects&
   if (line_round_trip_.wants_quiet() && !was_quiet) next_ping_ = now.instant;
 }
 
-void Session::send(const Message& message, port::Effects& effects) const {
+uint64_t Session::send(const Message& message, port::Effects& effects) const {
   CHECK(is_established());
+  uint64_t bytes = 0;
   const auto packed = compresses_ ? pack(message, version_) : std::nullopt;
   for (BufferChain& frame : encode_frames(packed ? Message(*packed) : message, version_)) {
+    bytes += size_of(frame);
     effects.add(port::Send{connection_, std::move(frame)});
   }
+  return bytes;
 }
 
 Status Session::tick(const Now& now, port::Effects& effects) {

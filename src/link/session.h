@@ -60,8 +60,8 @@ class Session {
   Result<std::optional<Message>> receive(const Now& now, const Buffer& frame,
                                          port::Effects& effects);
 
-  // REQUIRES: established.
-  void send(const Message& message, port::Effects& effects) const;
+  // Returns the bytes of the frames that it became. REQUIRES: established.
+  uint64_t send(const Message& message, port::Effects& effects) const;
   // Batches are compressed from now on where it pays (packing.h); the peer need not do the same.
   void compress_batches() { compresses_ = true; }
 
@@ -73,6 +73,8 @@ class Session {
   bool is_established() const { return peer_.has_value(); }
   // REQUIRES: established.
   const LinkIdentity& peer() const { return *peer_; }
+  // Of the message that receive() returned last: the bytes of the frames that it came in.
+  uint64_t received_bytes() const { return received_bytes_; }
   // Way there and back as last measured; nothing before the first answer.
   std::optional<Duration> round_trip() const { return round_trip_; }
   // The line itself, and whether little should be on its way so that it can be measured.
@@ -98,7 +100,9 @@ class Session {
   int64_t last_answer_ = 0;
   std::optional<Duration> round_trip_;
   LineRoundTrip line_round_trip_;
-  BufferChain pieces_;  // of a message that is not complete
+  BufferChain pieces_;         // of a message that is not complete
+  uint64_t pieces_bytes_ = 0;  // of the frames that they came in
+  uint64_t received_bytes_ = 0;
   Instant next_ping_ = Instant::never();
   Instant last_heard_;
 };

@@ -67,6 +67,26 @@ TEST(Session, AnotherClusterIsRefused) {
   EXPECT_NE(pair.trouble.find("check the addresses"), std::string::npos) << pair.trouble;
 }
 
+TEST(Session, BytesOfFramesAreSaidOnBothSides) {
+  Pair pair(identity(1), identity(2));
+  wire::LinkBatches message;
+  record::BatchBuilder builder;
+  builder.add({.timestamp = 1, .key = "k", .value = std::string(200'000, 'v')});
+  message.partitions.emplace_back().batches = BufferChain{builder.build()};
+  for (const bool compressed : {false, true}) {
+    if (compressed) pair.called.compress_batches();
+    const uint64_t said = pair.called.send(message, pair.from_called);
+    uint64_t bytes = 0;
+    for (const port::Effect& effect : pair.from_called.list()) {
+      bytes += size_of(std::get<port::Send>(effect).bytes);
+    }
+    EXPECT_EQ(said, bytes);
+    EXPECT_EQ(bytes > 200'000, !compressed);
+    pair.exchange();
+    EXPECT_EQ(pair.caller.received_bytes(), bytes) << "in pieces: " << !compressed;
+  }
+}
+
 TEST(Session, TheCertificateMustNameTheNode) {
   EXPECT_EQ(Pair(identity(1), identity(2), "node-1.orders").trouble, "");
   EXPECT_NE(Pair(identity(1), identity(2), "node-3.orders").trouble.find("issued for"),

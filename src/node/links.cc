@@ -408,10 +408,16 @@ std::vector<admin::LinkStatus> Links::status() const {
     each.up = can_ask(node);
     each.round_trip = round_trip(node);
     if (const auto sent = sent_bytes_.find(node); sent != sent_bytes_.end()) {
-      each.sent_bytes.insert(sent->second.begin(), sent->second.end());
+      for (const auto& [group, bytes] : sent->second) {
+        each.sent_bytes[group] = bytes.stored;
+        each.sent_wire_bytes[group] = bytes.wire;
+      }
     }
     if (const auto received = received_bytes_.find(node); received != received_bytes_.end()) {
-      each.received_bytes.insert(received->second.begin(), received->second.end());
+      for (const auto& [group, bytes] : received->second) {
+        each.received_bytes[group] = bytes.stored;
+        each.received_wire_bytes[group] = bytes.wire;
+      }
     }
   }
   return list;
