@@ -101,6 +101,7 @@ class Metrics : public testing::Test {
       status.links[0].sent_bytes["pay"] = 900;
       status.links[0].sent_wire_bytes["pay"] = 300;
       status.links[1].received_wire_bytes["bulk"] = 20;
+      status.links[1].incompatible = true;
       status.links[1].received_bytes["bulk"] = 30;
       return status;
     };
@@ -124,6 +125,8 @@ TEST_F(Metrics, WhatIsExposedAndWhoLags) {
   EXPECT_EQ(value("magpie_link_sent_wire_bytes_total", R"(failover_group="pay",node="2")"), "300");
   EXPECT_EQ(value("magpie_link_received_wire_bytes_total", R"(failover_group="bulk",node="3")"),
             "20");
+  EXPECT_EQ(value("magpie_link_incompatible", R"(node="2")"), "0");
+  EXPECT_EQ(value("magpie_link_incompatible", R"(node="3")"), "1");
   EXPECT_EQ(value("magpie_link_round_trip_microseconds", R"(node="2")"), "40000");
   EXPECT_FALSE(parse(page().text)
                    .at("magpie_failover_group_member_lag_records")

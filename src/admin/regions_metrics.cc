@@ -34,6 +34,11 @@ void link_metrics(const RegionsStatus& status, MetricsPage& page) {
   for (const LinkStatus& link : status.links) {
     page.sample(fmt::format("node=\"{}\"", link.node.value), link.up ? 1 : 0);
   }
+  page.family("magpie_link_incompatible", "gauge",
+              "1 if the other node speaks no version of the link that this one speaks.");
+  for (const LinkStatus& link : status.links) {
+    page.sample(fmt::format("node=\"{}\"", link.node.value), link.incompatible ? 1 : 0);
+  }
   page.family("magpie_link_round_trip_microseconds", "gauge",
               "Way there and back, as last measured.");
   for (const LinkStatus& link : status.links) {

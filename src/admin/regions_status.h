@@ -44,6 +44,8 @@ struct LedGroupStatus {
 struct LinkStatus {
   NodeId node{-1};
   bool up = false;
+  // When last tried, it spoke no version of the link that this node speaks.
+  bool incompatible = false;
   std::optional<Duration> round_trip;
   // To and from that node since the start, by failover group: of batches as they are stored, and of
   // the messages with them as they went over the link.

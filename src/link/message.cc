@@ -73,6 +73,14 @@ std::vector<BufferChain> encode_frames(const Message& message, int16_t version) 
   return frames;
 }
 
+Status check_versions(std::string_view who, int16_t lowest, int16_t highest) {
+  if (std::min(highest, kHighestVersion) >= std::max(lowest, kLowestVersion)) return {};
+  return fail(ErrorKind::kUnsupported,
+              fmt::format("{} speaks versions {} to {} of the link, this build {} to {}; upgrade "
+                          "the older of the two",
+                          who, lowest, highest, kLowestVersion, kHighestVersion));
+}
+
 Result<Message> decode_frame(const Buffer& frame, int16_t version) {
   ByteReader in(frame);
   const int16_t kind = in.read_int16();
@@ -82,6 +90,13 @@ Result<Message> decode_frame(const Buffer& frame, int16_t version) {
   const bool known = kind >= 1 && static_cast<size_t>(kind) <= kDecoders.size();
   const bool fits =
       hello ? spoken >= kLowestVersion && spoken <= kHighestVersion : spoken == version;
+  if (hello && !fits) {
+    // Its first two fields are the same in every version.
+    const int16_t lowest = in.read_int16();
+    const int16_t highest = in.read_int16();
+    const Status shared = check_versions("the node there", lowest, highest);
+    if (in.ok() && !shared) return fail(shared.error());
+  }
   if (!known || !fits) {
     return fail(
         ErrorKind::kUnsupported,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -57,5 +58,9 @@ std::vector<BufferChain> encode_frames(const Message& message, int16_t version);
 // `frame` is without its size prefix. A hello is read in whatever version it says; other messages
 // must have `version`. kUnsupported: an unknown kind or version; kCorrupt: malformed.
 Result<Message> decode_frame(const Buffer& frame, int16_t version);
+
+// Of the other node, as far as it is known, and the versions it speaks: kUnsupported, if this build
+// speaks none of them.
+Status check_versions(std::string_view who, int16_t lowest, int16_t highest);
 
 }  // namespace magpie::link

@@ -94,13 +94,9 @@ Result<std::optional<Message>> Session::take(const Now& now, Message message,
 
 Status Session::meet(const wire::LinkHello& hello) {
   if (is_established()) return fail(ErrorKind::kInvalidArgument, "the peer said hello twice");
-  const int16_t highest = std::min(hello.highest_version, kHighestVersion);
-  if (highest < std::max(hello.lowest_version, kLowestVersion)) {
-    return fail(ErrorKind::kUnsupported,
-                fmt::format("node {} ({}) speaks link versions {} to {}, this build {} to {}; "
-                            "upgrade the older of the two",
-                            hello.node_id, hello.build, hello.lowest_version, hello.highest_version,
-                            kLowestVersion, kHighestVersion));
+  const std::string who = fmt::format("node {} ({})", hello.node_id, hello.build);
+  if (Status shared = check_versions(who, hello.lowest_version, hello.highest_version); !shared) {
+    return shared;
   }
   if (hello.cluster_id != own_.cluster_id) {
     return fail(ErrorKind::kInvalidArgument,
@@ -121,7 +117,7 @@ Status Session::meet(const wire::LinkHello& hello) {
                             "not '{}'",
                             node.value, certified_name_, certificate_name(own_.cluster_id, node)));
   }
-  version_ = highest;
+  version_ = std::min(hello.highest_version, kHighestVersion);
   peer_ = LinkIdentity{hello.cluster_id, node, hello.region, hello.incarnation, hello.build};
   return {};
 }

@@ -67,6 +67,46 @@ TEST(Session, AnotherClusterIsRefused) {
   EXPECT_NE(pair.trouble.find("check the addresses"), std::string::npos) << pair.trouble;
 }
 
+// As a build that speaks other versions sends it.
+Result<std::optional<Message>> hear_hello(int16_t lowest, int16_t highest, int16_t spoken) {
+  Session session(identity(1), {1}, "", NodeId{2});
+  wire::LinkHello hello;
+  hello.lowest_version = lowest;
+  hello.highest_version = highest;
+  hello.cluster_id = "orders";
+  hello.node_id = 2;
+  hello.build = "9.1";
+  std::string frame(flatten(encode_frame(hello, kLowestVersion)).text().substr(kFrameSizeBytes));
+  frame[2] = static_cast<char>(spoken >> 8);
+  frame[3] = static_cast<char>(spoken);
+  port::Effects effects;
+  return session.receive(Now(), Buffer::copy_of(frame), effects);
+}
+
+TEST(Session, WithoutACommonVersionItSaysWhatToDo) {
+  constexpr int16_t kNewer = kHighestVersion + 1;
+  EXPECT_TRUE(hear_hello(kLowestVersion, kNewer, kLowestVersion)) << "one is enough";
+  const auto refused = hear_hello(kNewer, kNewer + 1, kLowestVersion);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUnsupported);
+  EXPECT_EQ(refused.error().message,
+            "node 2 (9.1) speaks versions 1 to 2 of the link, this build 0 to 0; upgrade the older "
+            "of the two");
+  EXPECT_FALSE(hear_hello(kLowestVersion - 2, kLowestVersion - 1, kLowestVersion));
+}
+
+TEST(Session, AHelloThatCannotBeReadStillSaysItsVersions) {
+  const auto refused = hear_hello(kHighestVersion + 1, kHighestVersion + 2, kHighestVersion + 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUnsupported);
+  EXPECT_EQ(refused.error().message,
+            "the node there speaks versions 1 to 2 of the link, this build 0 to 0; upgrade the "
+            "older of the two");
+  const auto odd = hear_hello(kLowestVersion, kHighestVersion, kHighestVersion + 1);
+  ASSERT_FALSE(odd);
+  EXPECT_NE(odd.error().message.find("of kind 1 and version 1"), std::string::npos);
+}
+
 TEST(Session, BytesOfFramesAreSaidOnBothSides) {
   Pair pair(identity(1), identity(2));
   wire::LinkBatches message;

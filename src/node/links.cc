@@ -170,6 +170,20 @@ void Links::lost(const Now& now, Outgoing& link, const std::string& reason,
                                 link.address.host, link.address.port, reason)});
 }
 
+void Links::broken(const Now& now, Outgoing& link, const Error& error, port::Effects& effects) {
+  const bool incompatible =
+      error.kind == ErrorKind::kUnsupported && !link.session->is_established();
+  if (incompatible && !std::exchange(link.incompatible, true)) {
+    // Also if it could not be reached before, as while it was being upgraded.
+    link.reported = true;
+    effects.add(
+        port::LogLine{port::Severity::kError, "link_incompatible",
+                      fmt::format("no link to node {} at {}:{}: {}; trying again", link.node.value,
+                                  link.address.host, link.address.port, error.message)});
+  }
+  lost(now, link, error.message, effects);
+}
+
 const Links::Outgoing* Links::find(NodeId node) const {
   const auto found = outgoing_.find(node);
   return found == outgoing_.end() ? nullptr : &found->second;
@@ -228,7 +242,7 @@ void Links::received(const Now& now, port::ConnectionId connection, const Buffer
   if (Outgoing* const link = outgoing_at(connection)) {
     const Status status = hear(now, *link, frame, effects);
     if (status) heard_.insert(link->node);
-    if (!status) lost(now, *link, status.error().message, effects);
+    if (!status) broken(now, *link, status.error(), effects);
     return;
   }
   if (!incoming_.contains(connection)) return;
@@ -246,7 +260,7 @@ Status Links::hear(const Now& now, Outgoing& link, const Buffer& frame, port::Ef
     if (!problem.empty()) return fail(ErrorKind::kInvalidArgument, problem);
     link.receiver->use(&*link.session);
     link.pause = kPauseMin;
-    link.reported = false;
+    link.reported = link.incompatible = false;
     effects.add(port::LogLine{
         port::Severity::kInfo, "link_up",
         fmt::format("linked to node {} in {}", link.node.value, link.session->peer().region)});
@@ -406,6 +420,7 @@ std::vector<admin::LinkStatus> Links::status() const {
     admin::LinkStatus& each = list.emplace_back();
     each.node = node;
     each.up = can_ask(node);
+    each.incompatible = link.incompatible;
     each.round_trip = round_trip(node);
     if (const auto sent = sent_bytes_.find(node); sent != sent_bytes_.end()) {
       for (const auto& [group, bytes] : sent->second) {

@@ -145,7 +145,8 @@ class Links {
     std::unique_ptr<link::Receiver> receiver;
     Instant retry_at;
     Duration pause;
-    bool reported = false;  // that it cannot be reached
+    bool reported = false;      // that it cannot be reached
+    bool incompatible = false;  // and that it speaks none of our versions
   };
   // A connection that another node opened.
   struct Incoming {
@@ -157,6 +158,8 @@ class Links {
   void forget_nodes(port::Effects& effects);
   void call(const Now& now, Outgoing& link, port::Effects& effects);
   void lost(const Now& now, Outgoing& link, const std::string& reason, port::Effects& effects);
+  // The same, if it is what was heard on it that ends it.
+  void broken(const Now& now, Outgoing& link, const Error& error, port::Effects& effects);
   void drop(port::ConnectionId connection, const std::string& reason, port::Effects& effects);
   void forget_incoming(port::ConnectionId connection);
   Outgoing* outgoing_at(port::ConnectionId connection);
