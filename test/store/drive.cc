@@ -15,6 +15,11 @@ constexpr const char* kCounter = "counter";
 constexpr uint64_t kLeaseHandle = 1;
 constexpr int64_t kLeaseSeconds = 20;
 
+void say(const std::string& line) {
+  fmt::print("{}\n", line);
+  (void)fflush(stdout);
+}
+
 }  // namespace
 
 DriveMachine::DriveMachine(Settings settings, uint64_t seed)
@@ -117,6 +122,7 @@ void DriveMachine::commit_next(const Now& now, Node& node, store::ClientOutput& 
 void DriveMachine::hear(Node& node, const store::ClientEvent& event) {
   if (const auto* loaded = std::get_if<store::Loaded>(&event)) {
     node.loaded = true;
+    if (loaded->after_compaction && node.name.empty()) say("reloaded after a compaction");
     node.state.clear();
     for (const store::KeyValue& kv : loaded->entries) node.state[kv.key] = kv;
     node.revision = loaded->revision;
@@ -152,8 +158,7 @@ void DriveMachine::on_done(Node& node, const store::TransactionDone& done) {
   traces_[node.trace] = done.revision;
   last_commit_ = std::max(last_commit_, done.revision);
   ++committed_;
-  if (committed_ % 10 == 0) fmt::print("progress {}\n", committed_);
-  (void)fflush(stdout);
+  if (committed_ % 10 == 0) say(fmt::format("progress {}", committed_));
 }
 
 // Waits until nothing is under way and the reader has come as far as the last commit.
@@ -177,8 +182,15 @@ void DriveMachine::compare_in_the_end() {
     if (found->second != kv.mod_revision) return fail(key + " has another revision than reported");
   }
   if (traces != traces_.size()) return fail("a transaction that was reported is missing");
+  print_what_others_wrote(reader);
   fmt::print("ok: {} committed, {} lost the race\n", committed_, refused_);
   phase_ = os::MachinePhase::kStopped;
+}
+
+void DriveMachine::print_what_others_wrote(const Node& reader) const {
+  for (const auto& [key, kv] : reader.state) {
+    if (key.starts_with("outside/")) fmt::print("{} {}\n", key, kv.value);
+  }
 }
 
 }  // namespace magpie::drive

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "os/machine.h"
+#include "os/tls_config.h"
 #include "store/store_client.h"
 
 namespace magpie::drive {
@@ -21,6 +22,7 @@ struct Settings {
   std::string prefix;
   std::string user;
   std::string password;
+  os::TlsConfig tls;
   int64_t commits = 100;  // in all
 };
 
@@ -58,6 +60,7 @@ class DriveMachine final : public os::Machine {
   void tick_client(const Now& now, Node& node, store::ClientOutput& out);
   void fail(const std::string& reason);
   void compare_in_the_end();
+  void print_what_others_wrote(const Node& reader) const;
 
   Settings settings_;
   Random random_;

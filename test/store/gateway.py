@@ -18,6 +18,12 @@ def decode(text):
     return base64.b64decode(text or "").decode("latin-1")
 
 
+def connect(port, tls, timeout):
+    if tls is None:
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    return http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=tls)
+
+
 class Refused(Exception):
     """An answer that is none: HTTP status, gRPC code, message."""
 
@@ -27,14 +33,14 @@ class Refused(Exception):
 
 
 class Store:
-    """One endpoint. Numbers in answers become ints, keys and values text."""
+    """One endpoint. Numbers in answers become ints, keys and values text. `tls`: an SSLContext."""
 
-    def __init__(self, port):
-        self.port = port
+    def __init__(self, port, tls=None):
+        self.port, self.tls = port, tls
 
     def post(self, path, body, timeout=SECONDS):
         """Status and text of the answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = connect(self.port, self.tls, timeout)
         try:
             text = body if isinstance(body, str) else json.dumps(body)
             connection.request("POST", "/v3/" + path, text, {"Content-Type": "application/json"})
@@ -96,7 +102,7 @@ class Store:
 
     def watch(self, key, end="", start=0):
         return Watch(self.port, {"key": encode(key), "range_end": encode(end),
-                                 "start_revision": str(start)})
+                                 "start_revision": str(start)}, self.tls)
 
 
 def revision_of(answer):
@@ -123,8 +129,8 @@ class Item:
 class Watch:
     """A watch; a thread collects its messages, so that waiting for one can end."""
 
-    def __init__(self, port, create):
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    def __init__(self, port, create, tls=None):
+        self._connection = connect(port, tls, timeout=60)
         self._connection.request("POST", "/v3/watch", json.dumps({"create_request": create}))
         self._condition = threading.Condition()
         self._messages = []

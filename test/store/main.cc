@@ -21,6 +21,8 @@ int run(const Settings& settings, const std::string& folder) {
   const std::unique_ptr<os::LogSink> log = os::make_stderr_log({});
   os::DriverConfig config;
   config.disk.directory = folder;
+  const bool secured = !settings.tls.authority_file.empty();
+  if (secured) config.http_client.tls = settings.tls;
   os::FileCalls calls;
   const auto driver = os::Driver::open(config, machine, *log, calls);
   if (!driver) {
@@ -41,7 +43,10 @@ int main(int argc, char** argv) {
   app.add_option("--prefix", settings.prefix, "Of all keys; ends with a slash");
   app.add_option("--user", settings.user, "Of the store; empty: none");
   app.add_option("--password", settings.password, "Its password");
-  app.add_option("endpoints", settings.endpoints, "http://HOST:PORT")->required();
+  app.add_option("--authority", settings.tls.authority_file, "Who issued its certificate, PEM");
+  app.add_option("--certificate", settings.tls.certificate_file, "To show, PEM");
+  app.add_option("--key", settings.tls.key_file, "Of that certificate, PEM");
+  app.add_option("endpoints", settings.endpoints, "http(s)://HOST:PORT")->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -4,8 +4,9 @@
     test/store/run.py [BUILD]                   everything
     test/store/run.py [BUILD] -k compaction     tests whose name contains a word
 
-`magpie store` and an etcd of three members, each with the same requests; then the store client
-under load while members are killed. Data lies in a temporary folder that goes afterwards.
+`magpie store`, an etcd of three members and one that asks for certificates, each with the same
+requests; then the store client under load while members are killed, or while it is cut off. Data
+lies in a temporary folder that goes afterwards.
 """
 
 import argparse
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import conformance  # noqa: E402
 import driven  # noqa: E402
 import own_store  # noqa: E402
+from certificates import Certificates  # noqa: E402
 from servers import TOP, EtcdCluster, MagpieStore  # noqa: E402
 
 
@@ -90,6 +92,13 @@ def main():
             etcd.start()
             run_shared(results, etcd)
             driven.run_etcd(results, build, etcd)
+            etcd.end()
+            certificates = Certificates(folder / "certificates")
+            secured = EtcdCluster(folder / "etcd_tls", certificates)
+            servers.append(secured)
+            secured.start()
+            run_shared(results, secured)
+            driven.run_etcd_with_tls(results, build, secured, certificates)
     finally:
         for server in servers:
             server.end()

@@ -76,13 +76,14 @@ class MagpieStore:
 
 
 class EtcdCluster:
-    """Three members of etcd; a member that was killed can be started again."""
+    """Three members of etcd; a member that was killed can be started again. With certificates
+    clients must show theirs."""
 
-    name = "etcd"
     MEMBERS = 3
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, certificates=None):
+        self.folder, self.certificates = folder, certificates
+        self.name = "etcd_tls" if certificates else "etcd"
         ports = free_ports(2 * self.MEMBERS)
         self.ports, self.peers = ports[:self.MEMBERS], ports[self.MEMBERS:]
         self.members = [None] * self.MEMBERS
@@ -95,31 +96,33 @@ class EtcdCluster:
     def start_member(self, index):
         urls = [f"http://127.0.0.1:{port}" for port in self.peers]
         cluster = ",".join(f"m{i}={url}" for i, url in enumerate(urls))
-        client = f"http://127.0.0.1:{self.ports[index]}"
+        client = self.endpoints()[index]
         self.members[index] = processes.start(
             ["etcd", "--name", f"m{index}", "--data-dir", self.folder / f"m{index}",
              "--listen-client-urls", client, "--advertise-client-urls", client,
              "--listen-peer-urls", urls[index], "--initial-advertise-peer-urls", urls[index],
              "--initial-cluster", cluster, "--initial-cluster-token", "magpie-test",
+             *(self.certificates.server_options() if self.certificates else ()),
              "--logger", "zap", "--log-level", "warn"], self.folder / f"m{index}.log")
 
     def start(self):
         for index in range(self.MEMBERS):
             self.start_member(index)
-        if not all(Store(port).ready(START_SECONDS) for port in self.ports):
+        if not all(self.store(index).ready(START_SECONDS) for index in range(self.MEMBERS)):
             raise RuntimeError("etcd does not serve")
 
-    def store(self):
-        return Store(self.ports[0])
+    def store(self, index=0):
+        return Store(self.ports[index], self.certificates and self.certificates.context())
 
     def endpoints(self):
-        return [f"http://127.0.0.1:{port}" for port in self.ports]
+        scheme = "https" if self.certificates else "http"
+        return [f"{scheme}://127.0.0.1:{port}" for port in self.ports]
 
     def leader(self):
-        for index, port in enumerate(self.ports):
+        for index in range(self.MEMBERS):
             if self.members[index].poll() is not None:
                 continue
-            status = Store(port).call("maintenance/status", {})
+            status = self.store(index).call("maintenance/status", {})
             if status.get("leader") == status["header"]["member_id"]:
                 return index
         return None
