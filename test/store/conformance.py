@@ -171,8 +171,8 @@ def test_leases_with_chosen_ids(store, p):
 
 
 def test_leases_run_out(store, p):
-    lease, ttl = store.grant(2)
     begin = time.monotonic()
+    lease, ttl = store.grant(2)
     store.put(p + "a", "1", lease)
     store.put(p + "b", "1", lease)
     watch = store.watch(p, p + "\xff")
