@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from dev_cluster import Trouble, processes
+from story import GROUP, REGIONS, in_sync, more
 
 CLUSTER = "dev"
 
@@ -115,3 +116,59 @@ def wait_until_used(cluster, regions):
     for region in regions:
         cluster.wait(lambda region=region: store_status(cluster, region)["state"] == "current",
                      f"{region} uses the restored store")
+
+
+def store_is_lost(kind):
+    def story(cluster, producer, consumer):
+        store = kind(cluster)
+        first, second = cluster.folder / "first.backup", cluster.folder / "second.backup"
+        more(consumer, 1000, "the consumer")
+        store.back_up(first)
+        cluster.magpie("bj", "switchover", GROUP, "--to", "sh", seconds=60)
+        cluster.magpie("bj", "topic", "create", "since-the-backup")
+        more(producer, 1000, "the producer after the switchover")
+
+        lose_and_restore(cluster, store, first)
+        wait_until_frozen(cluster, REGIONS)
+        more(producer, 2000, "the producer while nodes are frozen")
+        refused = cluster.run("bj", "topic", "create", "not-now")
+        if refused.ok or "magpie store adopt" not in refused.output:
+            raise Trouble(f"a frozen node creates topics: {refused.output}")
+        done = adopt(cluster, REGIONS[:2], "--yes")
+        if done.ok or "nodes_missing" not in done.output:
+            raise Trouble(f"adopted without a node: {done.output}")
+        adopted(cluster, REGIONS, "--dry-run")
+        plan = adopted(cluster, REGIONS, "--yes")
+        if any(led["standing"] != "kept" for led in plan["groups"]):
+            raise Trouble(f"a running leader was not kept: {plan['groups']}")
+        wait_until_used(cluster, REGIONS)
+        cluster.magpie("gz", "topic", "describe", "since-the-backup")
+        cluster.magpie("gz", "topic", "create", "after-the-adoption")
+        more(producer, 1000, "the producer after the adoption")
+        cluster.wait(lambda: in_sync(cluster, "bj"), "the group is in sync")
+        store.back_up(second)
+        cluster.magpie("bj", "switchover", GROUP, "--to", "gz", "--override", "cooldown",
+                       seconds=60)
+        more(producer, 1000, "the producer after the second switchover")
+
+        # Once more, and the region that leads is lost with it.
+        cluster.tell("kill gz")
+        cluster.wait_for_state("gz", "ended")
+        lose_and_restore(cluster, store, second)
+        left = [region for region in REGIONS if region != "gz"]
+        wait_until_frozen(cluster, left)
+        plan = adopted(cluster, left, "--without", str(cluster.node("gz")["id"]), "--yes")
+        standing = {led["group"]: led["standing"] for led in plan["groups"]}
+        if standing[GROUP] != "unknown":
+            raise Trouble(f"the group of a lost leader: {plan['groups']}")
+        wait_until_used(cluster, left)
+        for name in [name for name, word in standing.items() if word == "unknown"]:
+            cluster.magpie("bj", "failover", name, "--allow-loss", "--override", "cooldown",
+                           seconds=90)
+        more(producer, 1000, "the producer after the failover")
+        cluster.tell("start gz")
+        cluster.wait_for_state("gz", "ready")
+        wait_until_used(cluster, REGIONS)
+        cluster.wait(lambda: in_sync(cluster, "bj"), "the group is in sync again")
+        more(consumer, 1000, "the consumer at the end")
+    return story
