@@ -29,6 +29,7 @@ import tempfile
 from pathlib import Path
 
 import blocked_writes
+import cut_tail
 import lost_region
 import lost_store
 import removed_region
@@ -49,6 +50,7 @@ STORIES = (
     Story("the_etcd_is_lost", lost_store.store_is_lost(lost_store.Etcd), ETCD,
           needs=("etcd", "etcdctl")),
     Story("a_region_is_removed", removed_region.region_is_removed, ("--lease", "2s")),
+    Story("a_tail_is_cut_and_replayed", cut_tail.tail_is_cut, ("--lease", "2s")),
     Story("writes_are_blocked", blocked_writes.writes_are_blocked(0)),
 )
 LONG_STORIES = (
