@@ -1,12 +1,7 @@
 """A region is taken out of a running cluster, and in again."""
 
 from dev_cluster import Trouble
-from story import GROUP, REGIONS, leads, more, refused
-
-
-def listed(cluster, region):
-    regions = cluster.ask("bj", "region", "list")["regions"]
-    return next(one for one in regions if one["name"] == region)
+from story import GROUP, REGIONS, leads, listed, more, refused
 
 
 def region_is_removed(cluster, producer, consumer):

@@ -30,6 +30,7 @@ from pathlib import Path
 
 import blocked_writes
 import cut_tail
+import dry_run
 import lost_region
 import lost_store
 import removed_region
@@ -51,6 +52,7 @@ STORIES = (
           needs=("etcd", "etcdctl")),
     Story("a_region_is_removed", removed_region.region_is_removed, ("--lease", "2s")),
     Story("a_tail_is_cut_and_replayed", cut_tail.tail_is_cut, ("--lease", "2s")),
+    Story("moves_are_foreseen", dry_run.is_foreseen, ("--lease", "2s")),
     Story("writes_are_blocked", blocked_writes.writes_are_blocked(0)),
 )
 LONG_STORIES = (

@@ -44,3 +44,8 @@ def refused(cluster, via, *arguments, says):
     done = cluster.run(via, *arguments)
     if done.ok or says not in done.output:
         raise Trouble(f"magpie {' '.join(arguments)} does not say '{says}': {done.output}")
+
+
+def listed(cluster, region):
+    regions = cluster.ask("bj", "region", "list")["regions"]
+    return next(one for one in regions if one["name"] == region)
