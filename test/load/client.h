@@ -1,4 +1,4 @@
-// What the three modes share: librdkafka handles that free themselves, and lines that are written
+// What the modes share: librdkafka handles that free themselves, and lines that are written
 // whole.
 #pragma once
 
@@ -18,9 +18,13 @@ namespace magpie::load {
 struct Destroy {
   void operator()(rd_kafka_t* handle) const { rd_kafka_destroy(handle); }
   void operator()(rd_kafka_conf_t* conf) const { rd_kafka_conf_destroy(conf); }
+  void operator()(rd_kafka_topic_partition_list_t* list) const {
+    rd_kafka_topic_partition_list_destroy(list);
+  }
 };
 using Handle = std::unique_ptr<rd_kafka_t, Destroy>;
 using Configuration = std::unique_ptr<rd_kafka_conf_t, Destroy>;
+using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroy>;
 
 using Values = std::vector<std::pair<std::string, std::string>>;
 

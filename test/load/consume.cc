@@ -13,13 +13,6 @@ struct DestroyMessage {
 };
 using Message = std::unique_ptr<rd_kafka_message_t, DestroyMessage>;
 
-struct DestroyList {
-  void operator()(rd_kafka_topic_partition_list_t* list) const {
-    rd_kafka_topic_partition_list_destroy(list);
-  }
-};
-using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, DestroyList>;
-
 constexpr int kPollMillis = 100;
 
 Handle make_consumer(const Settings& settings, const Values& more) {

@@ -12,6 +12,7 @@
 //   acked  <ms> <partition> <number> <offset>     the broker acknowledged the record
 //   failed <ms> <partition> <number> <reason>     librdkafka gave up on it
 //   read   <ms> <partition> <number> <offset>     a record came back
+//   committed <ms> <partition> <end> <position>   of the group; -1001: none. `end` is the log's
 //
 // It does not judge: tools/demo.py and the harnesses in test/ compare the lines.
 #pragma once
@@ -37,6 +38,9 @@ struct Settings {
 int produce(const Settings& settings);
 // Reads as a member of the group and commits its position every second.
 int consume(const Settings& settings);
+
+// Says once what the group has committed, without becoming a member.
+int show_positions(const Settings& settings);
 
 // Reads every partition from its first record to its present end.
 int read_all(const Settings& settings);

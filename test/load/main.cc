@@ -27,6 +27,9 @@ int main(int argc, char** argv) {
   CLI::App* consume =
       add("consume", "Read in a group until standard input closes", magpie::load::consume);
   consume->add_option("--group", settings.group)->required();
+  CLI::App* positions =
+      add("positions", "Say what a group has committed", magpie::load::show_positions);
+  positions->add_option("--group", settings.group)->required();
   add("read", "Read everything that is there", magpie::load::read_all);
   CLI11_PARSE(app, argc, argv);
   return mode(settings);

@@ -29,6 +29,7 @@ import tempfile
 from pathlib import Path
 
 import blocked_writes
+import committed_position
 import cut_tail
 import dry_run
 import lost_region
@@ -53,6 +54,7 @@ STORIES = (
     Story("a_region_is_removed", removed_region.region_is_removed, ("--lease", "2s")),
     Story("a_tail_is_cut_and_replayed", cut_tail.tail_is_cut, ("--lease", "2s")),
     Story("moves_are_foreseen", dry_run.is_foreseen, ("--lease", "2s")),
+    Story("a_committed_position_stays", committed_position.position_stays),
     Story("writes_are_blocked", blocked_writes.writes_are_blocked(0)),
 )
 LONG_STORIES = (
@@ -102,7 +104,7 @@ def run(build, folder, story):
     load = build / "test" / "load" / "magpie-load"
     cluster = DevCluster(build / "magpie", folder, "--regions", ",".join(story.regions), "--wan",
                          "rtt=10ms", *story.options)
-    cluster.load = load
+    cluster.load, cluster.regions = load, story.regions
     clients = []
     try:
         begin(cluster, story.regions)
