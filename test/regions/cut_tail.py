@@ -99,7 +99,7 @@ def fail_over_with_loss(cluster, gone):
     return operation
 
 
-def tails_are_replayed(cluster, gone, everything):
+def tails_are_replayed(cluster, gone, everything, old):
     """What only the lost leader had is in its tails, and then in the log again, once."""
     tails = told(cluster, "list")["tails"]
     tails = [tail for tail in tails if tail["topic"] == TOPIC]
@@ -107,10 +107,11 @@ def tails_are_replayed(cluster, gone, everything):
         raise Trouble(f"{len(gone)} records are lost, in tails are {tails}")
     kafka = ("--kafka", cluster.node("sh")["kafka"])
     for tail in tails:
-        fate = told(cluster, "show", tail["name"])
-        fates = (fate["absent"], fate["present"], fate["unidentifiable"])
-        if fates != (tail["records"], 0, 0):
-            raise Trouble(f"a tail whose records nobody has: {fate}")
+        for log, absent, present in (((), tail["records"], 0),
+                                     (("--survivor", old), 0, tail["records"])):
+            fate = told(cluster, "show", tail["name"], *log)
+            if (fate["absent"], fate["present"], fate["unidentifiable"]) != (absent, present, 0):
+                raise Trouble(f"a tail, {present} of its records are in the log {log}: {fate}")
         refused(salvage(cluster, "replay", tail["name"], *kafka), 1,
                 f"would send {tail['records']} records", "a replay that was not confirmed")
         sent = told(cluster, "replay", tail["name"], *kafka, "--yes")
@@ -186,6 +187,15 @@ def tails_are_discarded(cluster, tails):
         refused(salvage(cluster, "show", tail["name"]), 1, "not_found", "a tail that is gone")
 
 
+def copy_of(cluster, region, name):
+    """A data directory with the logs of TOPIC as they are now."""
+    folder = cluster.folder / name
+    for partition in range(PARTITIONS):
+        log = f"topics/{TOPIC}-{partition}"
+        shutil.copytree(cluster.data / region / "data" / log, folder / log)
+    return folder
+
+
 def tail_is_cut(cluster, producer, consumer):
     cluster.magpie("bj", "failover-group", "create", BULK, "--preset", "bulk", "--regions",
                    ",".join(REGIONS))
@@ -204,16 +214,12 @@ def tail_is_cut(cluster, producer, consumer):
     left = stored(cluster)
     if sorted(left) != sorted(everything - gone):
         raise Trouble(f"{len(left)} records are left of {len(everything)}, {len(gone)} are lost")
-    # Of the log as the new leader took it over.
-    survivors = cluster.folder / "survivors"
-    for partition in range(PARTITIONS):
-        name = f"topics/{TOPIC}-{partition}"
-        shutil.copytree(cluster.data / "sh" / "data" / name, survivors / name)
+    survivors, old = copy_of(cluster, "sh", "survivors"), copy_of(cluster, "bj", "old")
     cluster.tell("start bj")
     cluster.wait_for_state("bj", "ready")
     cluster.wait(lambda: ends(cluster, "bj") == ends(cluster, "sh"), "bj holds what sh does")
     cluster.wait(lambda: in_sync(cluster, "sh"), f"{GROUP} is in sync again")
-    tails = tails_are_replayed(cluster, gone, everything)
+    tails = tails_are_replayed(cluster, gone, everything, old)
     consumed(cluster, everything)
     certificate_is_checked(cluster, operation, survivors)
     tails_are_discarded(cluster, tails)

@@ -35,6 +35,7 @@ import dry_run
 import lost_region
 import lost_store
 import removed_region
+import witness
 from dev_cluster import TOP, DevCluster, Trouble
 from ledger import account_of
 from load_client import LoadClient
@@ -55,6 +56,7 @@ STORIES = (
     Story("a_tail_is_cut_and_replayed", cut_tail.tail_is_cut, ("--lease", "2s")),
     Story("moves_are_foreseen", dry_run.is_foreseen, ("--lease", "2s")),
     Story("a_committed_position_stays", committed_position.position_stays),
+    Story("a_witness_votes", witness.witness_votes, witness.OPTIONS, regions=witness.REGIONS),
     Story("writes_are_blocked", blocked_writes.writes_are_blocked(0)),
 )
 LONG_STORIES = (
@@ -67,8 +69,8 @@ def begin(cluster, regions):
     """The group, its topic; everyone in sync."""
     cluster.start()
     home = regions[0]
-    # Two regions cannot hold what three can when one is lost, so it has to be said what then.
-    then = () if len(regions) > 2 else ("--after-failover", "degrade")
+    # One region that is left has no copies, so it has to be said what then, and how soon.
+    then = () if len(regions) > 2 else ("--after-failover", "degrade", "--ack-timeout", "2s")
     cluster.magpie(home, "failover-group", "create", GROUP, "--preset", "critical",
                    "--regions", ",".join(regions), *then)
     cluster.magpie(home, "topic", "create", TOPIC, "--partitions", PARTITIONS,
