@@ -17,11 +17,7 @@ def _librdkafka(build):
 
 
 def _java(_build):
-    source = TOP / "test" / "clients" / "java_load" / "Load.java"
-    classes, jars = toolchain.java_program("java-load", source)
-    return [toolchain.need("java", "openjdk-17-jre-headless"), "-Xmx96m", "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{classes}:{jars}/*", "Load"]
+    return toolchain.java_load()
 
 
 def _franz_go(_build):

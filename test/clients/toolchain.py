@@ -251,3 +251,11 @@ def java_program(name, source):
             _say(f"the program {name}")
             _must(name, [compiler, "-cp", f"{jars}/*", "-d", piece.path, source], 300)
     return piece.path, jars
+
+
+def java_load():
+    """Command line of test/clients/java_load: magpie-load (test/load), on Kafka's own client."""
+    classes, jars = java_program("java-load", paths.HERE / "java_load" / "Load.java")
+    return [need("java", "openjdk-17-jre-headless"), "-Xmx96m", "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{classes}:{jars}/*", "Load"]

@@ -9,6 +9,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / "test" / "clients"))
 import processes  # noqa: E402
+import toolchain  # noqa: E402,F401  (found here, for others)
 
 START_SECONDS = 30
 

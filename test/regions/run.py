@@ -36,13 +36,10 @@ import lost_region
 import lost_store
 import removed_region
 import witness
-from dev_cluster import TOP, DevCluster, Trouble
+from dev_cluster import TOP, DevCluster, Trouble, toolchain
 from ledger import account_of
 from load_client import LoadClient
 from story import GROUP, PARTITIONS, TOPIC, Story, in_sync
-
-# What Java's client waits for an acknowledgement, by default.
-DELIVERY_SECONDS = 120
 
 ETCD = lost_region.ETCD
 STORIES = (
@@ -57,11 +54,15 @@ STORIES = (
     Story("moves_are_foreseen", dry_run.is_foreseen, ("--lease", "2s")),
     Story("a_committed_position_stays", committed_position.position_stays),
     Story("a_witness_votes", witness.witness_votes, witness.OPTIONS, regions=witness.REGIONS),
-    Story("writes_are_blocked", blocked_writes.writes_are_blocked(0)),
+    Story("writes_are_blocked",
+          blocked_writes.writes_are_blocked(0, blocked_writes.hasty_librdkafka)),
 )
 LONG_STORIES = (
     Story("writes_are_blocked_for_long",
-          blocked_writes.writes_are_blocked(DELIVERY_SECONDS - 20)),
+          blocked_writes.writes_are_blocked(100, blocked_writes.hasty_librdkafka)),
+    Story("writes_are_blocked_until_java_gives_up",
+          blocked_writes.writes_are_blocked(125, blocked_writes.default_java),
+          prepare=toolchain.java_load, delivery_seconds=240),
 )
 
 
@@ -112,7 +113,7 @@ def run(build, folder, story):
         begin(cluster, story.regions)
         clients.append(LoadClient(load, folder, "produce", cluster.bootstrap(), TOPIC,
                                   "--partitions", PARTITIONS, "--rate", "1000",
-                                  "--set", f"message.timeout.ms={DELIVERY_SECONDS * 1000}"))
+                                  "--set", f"message.timeout.ms={story.delivery_seconds * 1000}"))
         clients.append(LoadClient(load, folder, "consume", cluster.bootstrap(), TOPIC,
                                   "--group", "regions-test"))
         story.tell(cluster, *clients)
@@ -128,7 +129,13 @@ def run(build, folder, story):
 def missing(story):
     """Why a story cannot be told; empty if it can."""
     absent = [name for name in story.needs if not shutil.which(name)]
-    return f"not installed: {', '.join(absent)}" if absent else ""
+    if absent:
+        return f"not installed: {', '.join(absent)}"
+    try:
+        story.prepare()
+    except toolchain.Unavailable as reason:
+        return str(reason)
+    return ""
 
 
 def main():
@@ -142,8 +149,9 @@ def main():
     for story in STORIES + (LONG_STORIES if options.long else ()):
         if options.word not in story.name:
             continue
-        if missing(story):
-            print(f"SKIPPED {story.name}: {missing(story)}")
+        reason = missing(story)
+        if reason:
+            print(f"SKIPPED {story.name}: {reason}")
             skipped += 1
             continue
         begin_at = time.monotonic()

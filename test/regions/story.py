@@ -18,6 +18,8 @@ class Story:
     options: tuple = ()  # of `magpie dev`
     regions: tuple = REGIONS
     needs: tuple = ()    # programs that have to be installed
+    prepare: Callable = lambda: None  # raises toolchain.Unavailable if it cannot be told
+    delivery_seconds: int = 120  # how long the producer waits for an acknowledgement
 
 
 def group(cluster, via, name=GROUP):

@@ -62,7 +62,12 @@ def has_a_vote(cluster):
     def operation():
         return cluster.ask("sh", "operation", "show", number)["groups"][0]
 
-    cluster.wait(lambda: WITNESS in (operation()["waiting_for"] or ""), "it waits for the witness")
+    def waits_for_the_witness_alone():
+        reason = operation()["waiting_for"] or ""
+        return f"accept the new epoch: {WITNESS}" in reason and "sh" not in reason and \
+            "lease" not in reason
+
+    cluster.wait(waits_for_the_witness_alone, "it waits for the witness")
     if operation()["step"] != "fencing" or leads(cluster, "sh", "sh", BULK):
         raise Trouble(f"a failover with loss without the witness: {operation()}")
     cluster.tell(f"resume {WITNESS}")
