@@ -204,7 +204,10 @@ json preview_json(const control::State& state, const group::GroupCoordinator& co
                   const failover::Preview& preview) {
   json objections = json::array();
   for (const control::Objection& objection : preview.plan.objections) {
+    const auto& aside = preview.overrides;
+    const bool overridden = std::find(aside.begin(), aside.end(), objection.rule) != aside.end();
     objections.push_back({{"rule", text_json(objection.rule)},
+                          {"overridden", overridden},
                           {"group", text_json(objection.group)},
                           {"message", objection.message}});
   }

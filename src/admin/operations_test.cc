@@ -167,7 +167,11 @@ TEST_F(OperationRoutes, ADryRunIsAnsweredWhenTheNodesHaveAnswered) {
   kafka::Broker broker = bench.broker();
   failover::Operations machine(member(1));
   NodeView view = bench.view();
-  const json body = {{"kind", "switchover"}, {"groups", {"pay"}}, {"to", "r3"}, {"dry_run", true}};
+  const json body = {{"kind", "switchover"},
+                     {"groups", {"pay"}},
+                     {"to", "r3"},
+                     {"dry_run", true},
+                     {"overrides", {"lag"}}};
   begin_operation(broker, view, port::HttpExchangeId{7}, body.dump());
   const auto refused = std::get<port::HttpRespond>(broker.effects.list().back());
   EXPECT_EQ(refused.status, 503) << "the machine is not there yet";
@@ -192,6 +196,7 @@ TEST_F(OperationRoutes, ADryRunIsAnsweredWhenTheNodesHaveAnswered) {
   EXPECT_EQ(answered.exchange, port::HttpExchangeId{8});
   const json preview = json::parse(answered.body);
   EXPECT_EQ(preview["objections"][0]["rule"], "lag");
+  EXPECT_EQ(preview["objections"][0]["overridden"], true);
   EXPECT_EQ(preview["groups"][0]["estimate"], "zero-proven");
   EXPECT_EQ(preview["groups"][0]["target_lag"], 19'995);
   EXPECT_EQ(preview["groups"][0]["silent"], json::array({2}));

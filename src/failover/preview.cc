@@ -57,7 +57,7 @@ bool PreviewRun::done(Instant now, Duration patience) const {
 }
 
 Preview PreviewRun::result(const control::State& state, int64_t lag_max) const {
-  Preview preview{token_, plan_, {}};
+  Preview preview{token_, plan_, {}, request_.overrides};
   for (const control::PlannedGroup& planned : plan_.groups) {
     GroupPreview group;
     group.planned = planned;

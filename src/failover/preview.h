@@ -50,6 +50,7 @@ struct Preview {
   uint64_t token = 0;
   control::OperationPlan plan;
   std::vector<GroupPreview> groups;
+  std::vector<std::string> overrides;  // rules that are set aside; their objections stay in `plan`
 };
 
 // One of them under way.

@@ -121,15 +121,19 @@ TEST(FailoverCommand, ADryRunShowsLossAndObjections) {
                       {"target_lag", 12},
                       {"silent", json::array({3})}};
   const json rule = {{"rule", "lag"}, {"group", "logs"}, {"message", "it is behind"}};
+  json aside = rule;
+  aside["rule"] = "cooldown";
+  aside["overridden"] = true;
   const json problem = {{"rule", nullptr}, {"group", nullptr}, {"message", "no region"}};
   FakeNode node(200, json{{"dry_run", true},
                           {"groups", json::array({group})},
-                          {"objections", json::array({rule, problem})}});
+                          {"objections", json::array({rule, aside, problem})}});
   EXPECT_EQ(node.run({"failover", "logs", "--dry-run", "--by", "a"}).output,
             "nothing was changed; the loss is an estimate until the group moves\n"
             "GROUP  LEADER  TARGET  LAG  NO ANSWER  LOSS\n"
             "logs   1 (bj)  2       12   3          unknown: at least 0 records\n"
             "refused by lag: it is behind\n"
+            "set aside is cooldown: it is behind\n"
             "impossible: no region\n");
   EXPECT_EQ(asked_body(node, "POST /v1/operations ")["dry_run"], true);
 }

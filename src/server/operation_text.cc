@@ -173,9 +173,15 @@ std::string show_preview(const json& preview) {
   for (const json& group : preview.at("groups")) text += preview_lines(preview, group);
   for (const json& objection : preview.at("objections")) {
     const json& rule = objection.at("rule");
-    text += rule.is_null() ? fmt::format("impossible: {}\n", cell_text(objection.at("message")))
-                           : fmt::format("refused by {}: {}\n", cell_text(rule),
-                                         cell_text(objection.at("message")));
+    const std::string message = cell_text(objection.at("message"));
+    if (rule.is_null()) {
+      text += fmt::format("impossible: {}\n", message);
+      continue;
+    }
+    // A node of an older version does not say it.
+    const bool overridden = objection.value("overridden", false);
+    text += fmt::format("{} {}: {}\n", overridden ? "set aside is" : "refused by", cell_text(rule),
+                        message);
   }
   return text;
 }

@@ -61,6 +61,10 @@ def refused_by(cluster, via, rule, *arguments, says):
     if found != [rule] or says not in answer["objections"][0]["message"] or \
             f"refused by {rule}: " not in text:
         raise Trouble(f"{' '.join(arguments)} is not refused by {rule} with '{says}': {text}")
+    aside, answer_aside = preview(cluster, via, *arguments, "--override", rule)
+    if f"set aside is {rule}: " not in aside or "refused by" in aside or \
+            [one["overridden"] for one in answer_aside["objections"]] != [True]:
+        raise Trouble(f"{' '.join(arguments)} --override {rule} is foreseen as: {aside}")
     before = led(cluster, via)
     done = cluster.run(via, *arguments, seconds=60)
     if done.ok or (f"--override {rule}" not in done.output and
