@@ -42,7 +42,7 @@ SUITES = (
                            "test/clients/run.py", "kcat"), minutes=5),
     Suite("store", "test", ("test/store/run.py",), minutes=3),
     Suite("power-loss", "test", ("test/power_loss/run.py",), minutes=5),
-    Suite("regions", "test", ("test/regions/run.py",), minutes=6),
+    Suite("regions", "test", ("test/regions/run.py",), minutes=8),
     Suite("chaos-tools", "test", ("test/chaos/tests.py",), minutes=1),
     Suite("chaos", "test", ("test/chaos/run.py", "--rounds", "4", "--seed", "4", "--seconds",
                             "110", "--store", "both"), minutes=7),

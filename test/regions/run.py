@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Real processes: a cluster of three regions loses something under load, and no record.
+"""Real processes: a cluster of several regions loses something under load, and no record.
 
     test/regions/run.py [BUILD]             everything
     test/regions/run.py [BUILD] -k etcd     stories whose name contains a word
     test/regions/run.py [BUILD] --long      also those that take minutes
 
-Each story has a cluster of three regions by `magpie dev`, a critical group, one producer and one
-consumer group on librdkafka, which are never restarted. Afterwards everything that was acknowledged
-is looked for. Each is told with `magpie store` and with an etcd of three sites.
+Each story has a cluster of three regions by `magpie dev` (one has two and a witness), a critical
+group, one producer and one consumer group on librdkafka, which are never restarted. Afterwards
+everything that was acknowledged is looked for. The first two are also told with an etcd of three
+sites.
 
 - A region dies: the leading one is killed with -9 (and its member of etcd with it), `magpie
   failover` gives the group another leader, the dead region comes back and `magpie switchover` gives
@@ -16,9 +17,15 @@ is looked for. Each is told with `magpie store` and with an etcd of three sites.
   knows, twice, and `magpie store adopt` makes it whole; the second time without a node.
 - A region is removed while it runs, and readmitted: what leads, or is needed, is not let go; in the
   end the region that was away leads, with what it held and what it missed.
+- A tail is cut: a leader dies with acknowledged records that nobody else has. They are kept when it
+  is back, replayed, readable, and discarded; the certificate is checked against the logs.
+- Moves are foreseen: what a dry run says is so, and it changes nothing.
+- A committed position stays: members go on exactly there after a switchover and a failover.
+- A witness votes: it holds nothing, leads nothing, and is needed.
 - Writes are blocked: of a critical group every other region is lost, and comes back. Clients whose
   delivery timeout is longer lose nothing and are told nothing; one that waits less is told of each
-  record that it gave up. The long form lasts nearly as long as Java's default of two minutes.
+  record that it gave up. The long forms last nearly as long as Java's default of two minutes, and
+  longer than that, with Java's client.
 """
 
 import argparse
