@@ -8,19 +8,41 @@
 namespace magpie::relay {
 
 void Lane::push(Instant now, std::string bytes, const Conditions& conditions, Random& random) {
-  Instant sent = std::max(now, sent_until_);
-  if (conditions.rate > 0) {
-    sent = sent + Duration{static_cast<int64_t>(bytes.size() * 1'000'000'000 / conditions.rate)};
-  }
-  sent_until_ = sent;
-  Instant arrives = sent + conditions.delay;
+  Piece& piece = pieces_.emplace_back();
+  piece.unsent = bytes.size();
+  piece.bytes = std::move(bytes);
   if (conditions.loss > 0 && random.below(100'000) < conditions.loss) {
-    arrives = arrives + conditions.loss_delay;
+    piece.late = conditions.loss_delay;
   }
-  arrives = std::max(arrives, last_arrival_);
-  last_arrival_ = arrives;
-  bytes_ += bytes.size();
-  pieces_.push_back({arrives, std::move(bytes)});
+  bytes_ += piece.bytes.size();
+  send(now, piece, conditions);
+}
+
+void Lane::send(Instant now, Piece& piece, const Conditions& conditions) {
+  piece.begins = std::max(now, sent_until_);
+  piece.sent = piece.begins;
+  if (conditions.rate > 0) {
+    const uint64_t nanos = piece.unsent * 1'000'000'000 / conditions.rate;
+    piece.sent = piece.sent + Duration{static_cast<int64_t>(nanos)};
+  }
+  sent_until_ = piece.sent;
+  piece.arrives = std::max(piece.sent + conditions.delay + piece.late, last_arrival_);
+  last_arrival_ = piece.arrives;
+}
+
+void Lane::change(Instant now, const Conditions& conditions) {
+  sent_until_ = last_arrival_ = now;  // what is not here any more has arrived
+  for (Piece& piece : pieces_) {
+    if (piece.sent <= now) {
+      last_arrival_ = std::max(last_arrival_, piece.arrives);
+      continue;
+    }
+    if (piece.begins < now) {
+      const auto left = static_cast<uint64_t>((piece.sent - now).nanos);
+      piece.unsent = piece.unsent * left / static_cast<uint64_t>((piece.sent - piece.begins).nanos);
+    }
+    send(now, piece, conditions);
+  }
 }
 
 bool Lane::full(const Conditions& conditions) const {

@@ -22,6 +22,8 @@ class Lane {
  public:
   // Takes bytes that came in at `now`.
   void push(Instant now, std::string bytes, const Conditions& conditions, Random& random);
+  // From `now` on these conditions hold, also for what the line has not sent yet.
+  void change(Instant now, const Conditions& conditions);
 
   // No more is taken while this is true.
   bool full(const Conditions& conditions) const;
@@ -35,9 +37,16 @@ class Lane {
 
  private:
   struct Piece {
-    Instant arrives;
     std::string bytes;
+    Duration late;        // as lost bytes are
+    uint64_t unsent = 0;  // bytes that the line takes from `begins` to `sent`
+    Instant begins;
+    Instant sent;
+    Instant arrives;
   };
+  // The line takes the piece as soon as it is free, but not before `now`.
+  void send(Instant now, Piece& piece, const Conditions& conditions);
+
   std::deque<Piece> pieces_;
   uint64_t bytes_ = 0;
   Instant sent_until_;    // the line is busy until then

@@ -40,6 +40,51 @@ TEST(Lane, NothingOvertakesWhatWasLost) {
   EXPECT_EQ(lane.next_arrival(conditions), kStart + conditions.loss_delay);
 }
 
+TEST(Lane, ALineThatBecomesFasterSendsTheRestFaster) {
+  Lane lane;
+  Random random(1);
+  const Conditions narrow{.delay = Duration::milliseconds(5), .rate = 1'000};
+  for (const char* text : {"here", "half", "rest"}) {
+    lane.push(kStart, std::string(250, 'a') + text, narrow, random);
+  }
+  // Each takes 254 ms. The first one is on its way, of the second one half is sent.
+  const Instant wider = kStart + Duration::milliseconds(381);
+  const Conditions wide{.delay = Duration::milliseconds(5), .rate = 127'000};
+  EXPECT_EQ(lane.pop().substr(250), "here");
+  lane.change(wider, wide);
+  EXPECT_EQ(lane.next_arrival(wide), wider + Duration::milliseconds(6));
+  EXPECT_EQ(lane.pop().substr(250), "half");
+  EXPECT_EQ(lane.next_arrival(wide), wider + Duration::milliseconds(8));
+  const Conditions unlimited;
+  lane.change(wider, unlimited);
+  EXPECT_EQ(lane.next_arrival(unlimited), wider);
+  lane.push(wider, "new", unlimited, random);
+  EXPECT_EQ(lane.pop().substr(250), "rest");
+  EXPECT_EQ(lane.next_arrival(unlimited), wider);
+}
+
+TEST(Lane, WhatIsOnItsWayIsNotOvertakenIfTheWayBecomesShorter) {
+  Lane lane;
+  Random random(1);
+  const Conditions far{.delay = Duration::milliseconds(300)};
+  const Conditions near{.delay = Duration::milliseconds(1)};
+  lane.push(kStart, "first", far, random);
+  lane.change(kStart + Duration::milliseconds(1), near);
+  lane.push(kStart + Duration::milliseconds(1), "second", near, random);
+  EXPECT_EQ(lane.pop(), "first");
+  EXPECT_EQ(lane.next_arrival(near), kStart + Duration::milliseconds(300));
+}
+
+TEST(Lane, WhatWasLostIsStillLateOnAFasterLine) {
+  Lane lane;
+  Random random(1);
+  const Conditions lossy{.rate = 1'000, .loss = 100'000};
+  lane.push(kStart, std::string(1'000, 'a'), lossy, random);
+  const Conditions good;
+  lane.change(kStart, good);
+  EXPECT_EQ(lane.next_arrival(good), kStart + lossy.loss_delay);
+}
+
 TEST(Lane, SilenceKeepsBytesUntilItEnds) {
   Lane lane;
   Random random(1);

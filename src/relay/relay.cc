@@ -51,8 +51,12 @@ class Direction : public std::enable_shared_from_this<Direction> {
         timer_(from.get_executor()) {}
 
   void read();
-  // The conditions changed, or time has passed.
+  // Time has passed.
   void proceed();
+  void conditions_changed() {
+    lane_.change(now(), path_->conditions);
+    proceed();
+  }
   void stop() {
     stopped_ = true;
     timer_.cancel();
@@ -100,9 +104,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
         });
   }
 
-  void proceed() {
-    if (there_) there_->proceed();
-    if (back_) back_->proceed();
+  void conditions_changed() {
+    if (there_) there_->conditions_changed();
+    if (back_) back_->conditions_changed();
   }
 
   void close() {
@@ -231,8 +235,8 @@ class Relay::Core : public std::enable_shared_from_this<Core> {
     for (const auto& connection : std::set(connections_)) connection->close();
   }
 
-  void proceed() {
-    for (const auto& connection : connections_) connection->proceed();
+  void conditions_changed() {
+    for (const auto& connection : connections_) connection->conditions_changed();
   }
 
   void adopt(tcp::socket socket) {
@@ -289,7 +293,7 @@ void Relay::adopt(tcp::socket socket) {
 void Relay::set(const Conditions& there, const Conditions& back) {
   core_->there->conditions = there;
   core_->back->conditions = back;
-  core_->proceed();
+  core_->conditions_changed();
 }
 
 const Conditions& Relay::there() const {

@@ -141,6 +141,20 @@ TEST_F(RelayTest, SilenceLetsNothingThroughAndLosesNothing) {
   EXPECT_FALSE(closed_);
 }
 
+TEST_F(RelayTest, WhatANarrowLineHeldUpComesOnceItIsWide) {
+  ErrorCode error;
+  tcp::socket socket = connect(error);
+  listen_to(socket);
+  asio::write(socket, asio::buffer(std::string("one ")));
+  EXPECT_TRUE(run_until([&] { return heard_ == "one "; }));
+  relay_.set({}, {.rate = 1});  // the rest would take half an hour
+  const std::string rest(2'000, 'x');
+  asio::write(socket, asio::buffer(rest));
+  EXPECT_TRUE(run_until([&] { return relay_.bytes_back() == 4 + rest.size(); }));
+  relay_.set({}, {});
+  EXPECT_TRUE(run_until([&] { return heard_ == "one " + rest; }));
+}
+
 TEST_F(RelayTest, ACutClosesConnectionsAndRefusesNewOnesUntilOpened) {
   ErrorCode error;
   tcp::socket socket = connect(error);
