@@ -14,6 +14,10 @@ _FULL_BYTES = 16 * 1024
 # Seconds. A leader that is more than an hour behind refuses what producers stamp, as Kafka does
 # (message.timestamp.after.max.ms), and they give it up.
 _JUMPS = (-3000, -90, 90, 7200)
+# Each connection between two regions carries so much. What the load makes the leader send to each
+# of them is about 80 kB per second.
+_RATES = ("4kB", "8kB", "16kB", "32kB", "64kB")
+_LOSSES = ("1%", "3%", "10%", "30%")
 
 
 def clock_library():
@@ -45,7 +49,7 @@ class Faults:
     def __init__(self, cluster, groups, say, rtt_ms, slack=1):
         self.cluster, self.groups, self._say = cluster, groups, say
         self.patience = PATIENCE * slack
-        self._rtt_ms = rtt_ms
+        self._planned_wan = f"wan rtt={rtt_ms}ms rate=0B loss=0%"
         self.happened, self.erased, self.without_store = [], set(), []
         self._away = set()  # regions that are not asked now
 
@@ -86,6 +90,7 @@ class Faults:
     def heal(self):
         """Ends every fault; everyone is up."""
         self.cluster.tell("heal all")
+        self.cluster.tell(self._planned_wan)
         everyone = self._everyone()
         for order, state in (("start", "ended"), ("resume", "paused")):
             names = [one["name"] for one in everyone if one["state"] == state]
@@ -239,7 +244,23 @@ class Faults:
             time.sleep(0.25)
 
     def _delay(self, step):
-        self._for_a_while("wan rtt=300ms", step.hold, f"wan rtt={self._rtt_ms}ms")
+        self._wan("wan rtt=300ms", step)
+
+    def _narrow(self, step):
+        self._wan_to_some("rate", _RATES, step)
+
+    def _lossy(self, step):
+        self._wan_to_some("loss", _LOSSES, step)
+
+    def _wan_to_some(self, what, values, step):
+        """Between all regions, and them and the store, or only from the leader to one other."""
+        drawn, value = divmod(step.choice // 2, len(values))
+        ends = "all" if drawn % 2 else f"{self.leader()} {self.follower(step.choice)}"
+        self._wan(f"wan {ends} {what}={values[value]}", step)
+
+    def _wan(self, order, step):
+        self.note(order)
+        self._for_a_while(order, step.hold, self._planned_wan)
 
     def _full_leader(self, step):
         self._full(self.leader(), step)

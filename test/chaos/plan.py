@@ -23,6 +23,8 @@ WEIGHTS = {
     "silence": 2,           # between two regions
     "flap": 2,              # cut and healed again and again
     "delay": 1,             # a much longer way between all regions
+    "narrow": 2,            # it carries less than is written: the copies fall behind
+    "lossy": 2,             # it loses bytes, which come late
     "full-leader": 1,       # the disk of the leading region takes nothing more, then it does again
     "full-follower": 1,
     "store-cut": 2,         # nobody reaches the control store
@@ -47,14 +49,14 @@ MOST_COST = 22.0
 # About how long a step takes beside its `hold`.
 _COST = {"kill-failover": 8, "silence-failover": 8, "pause-failover": 8, "switchover": 4,
          "erase-follower": 4}
-_LONGEST_HOLD = {"pause-leader": 5.0, "one-way": 5.0, "silence": 5.0, "store-cut": 8.0,
-                 "store-kill": 6.0, "majority-kill": 8.0, "majority-pause": 8.0}
+_LONGEST_HOLD = {"pause-leader": 5.0, "one-way": 5.0, "silence": 5.0, "narrow": 6.0, "lossy": 5.0,
+                 "store-cut": 8.0, "store-kill": 6.0, "majority-kill": 8.0, "majority-pause": 8.0}
 
 
 @dataclass(frozen=True)
 class Step:
     kind: str
-    choice: int    # which of several regions, modulo their number
+    choice: int    # which of several regions, modulo their number, or how much of a fault
     hold: float    # how long the fault lasts, or how long the dead region stays away
     calm: float    # before the next step
 

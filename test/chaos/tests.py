@@ -14,7 +14,7 @@ import page
 from outcome import Figures, Outcome, Results
 from places import TOP  # noqa: F401  (finds the module below)
 from ledger import account_of
-from plan import WEIGHTS_OF_ETCD, plan_of
+from plan import WEIGHTS_OF_ETCD, Step, plan_of
 
 ABOUT = {"store": "both", "clients": ["java"], "build": "release", "revision": "1", "parallel": 2}
 
@@ -152,6 +152,66 @@ def test_a_region_is_erased_only_if_what_it_leads_is_also_elsewhere():
     assert [Known(led)._erasable(choice) for choice in (0, 1)] == ["sh", "gz"]
     assert [Known(led, ["system"])._erasable(choice) for choice in (0, 1)] == ["sh", "sh"]
     assert Known({**led, "bulk": "sh"}, ["system", "bulk"])._erasable(0) is None
+
+
+class Told:
+    """Stands for a cluster: keeps the orders, and says what `magpie dev` would after them."""
+
+    def __init__(self):
+        self.orders = []
+
+    def tell(self, order):
+        self.orders.append(order)
+
+    def about(self):
+        return {"store": {"members": []}, "nodes": []}
+
+    def wait(self, condition, what, seconds):
+        assert condition(), what
+
+
+class OnWires(faults.Faults):
+    """Faults of what lies between regions, of which bj leads."""
+
+    def __init__(self, rtt_ms):
+        super().__init__(Told(), ["critical"], lambda text: None, rtt_ms)
+
+    def leader(self, group="critical"):
+        return "bj"
+
+    def orders_of(self, kind, choice):
+        self.cluster.orders.clear()
+        self.carry_out(Step(kind, choice, hold=0.0, calm=0.0))
+        return list(self.cluster.orders)
+
+
+def test_a_line_that_was_narrow_lossy_or_long_is_afterwards_as_planned():
+    wires = OnWires(rtt_ms=20)
+    for kind in ("narrow", "lossy", "delay"):
+        for choice in range(20):
+            order, back = wires.orders_of(kind, choice)
+            assert order.startswith("wan ") and order != back
+            assert back == "wan rtt=20ms rate=0B loss=0%"
+    wires.cluster.orders.clear()
+    wires.heal()
+    assert wires.cluster.orders == ["heal all", "wan rtt=20ms rate=0B loss=0%"]
+
+
+def test_how_narrow_or_lossy_and_between_whom_is_drawn():
+    wires = OnWires(rtt_ms=4)
+    for kind, what, values in (("narrow", "rate", faults._RATES),
+                               ("lossy", "loss", faults._LOSSES)):
+        drawn = {wires.orders_of(kind, choice)[0] for choice in range(1000)}
+        assert drawn == {f"wan {ends} {what}={value}" for value in values
+                         for ends in ("all", "bj sh", "bj gz")}
+        assert kind in {step.kind for seed in range(99) for step in plan_of(seed, "both").steps}
+
+
+def test_the_stall_of_a_step_is_found_among_what_it_notes():
+    wires = OnWires(rtt_ms=4)
+    wires.orders_of("narrow", 7)
+    begin = wires.happened[0][0]
+    assert judge.stalls_of([(begin - 50, begin + 250)], wires.happened) == {"narrow": 300}
 
 
 def test_outcomes_are_plain_json():
