@@ -21,7 +21,7 @@ from dataclasses import replace
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import driver  # noqa: E402
-from regional import experiment, mirror_maker, page, plan, shared  # noqa: E402
+from regional import etcd, experiment, mirror_maker, page, plan, shared  # noqa: E402
 
 
 def _arguments(argv):
@@ -63,6 +63,8 @@ def _prepare(options):
     if missing:
         sys.exit(f"{missing[0]} does not exist: run tools/build.sh release magpie magpie-load "
                  "magpie-relay first")
+    if "etcd" in options.only and etcd.missing():
+        print(f"failovers with etcd are left out: {etcd.missing()}", flush=True)
     if "mirror" not in options.only:
         return False
     try:

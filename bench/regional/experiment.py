@@ -2,20 +2,20 @@
 
 A round is: Magpie between regions (replication.py), MirrorMaker 2 with either fsync policy of its
 brokers (mirroring.py), Magpie's source killed (losses.py). The rounds follow one another, so a
-drift of the machine meets both alike. Switchovers and failovers (moves.py) have many of their kind
-in one cluster and come once, after the first round. Nothing new is begun after the plan's minutes;
-what is missing then is said in the document.
+drift of the machine meets both alike. Switchovers and failovers (moves.py), and failovers with an
+etcd (etcd.py), have many of their kind in one cluster and come once, after the first round. Nothing
+new is begun after the plan's minutes; what is missing then is said in the document.
 """
 
 import dataclasses
 import datetime
 
 from harness import experiment
-from regional import losses, mirror_maker, mirroring, moves, replication
+from regional import etcd, losses, mirror_maker, mirroring, moves, replication
 from regional.lab import TROUBLES, Lab
 from regional.shared import machine, peers
 
-SECTIONS = ("replication", "mirror", "loss", "moves")
+SECTIONS = ("replication", "mirror", "loss", "moves", "etcd")
 
 
 class Experiment:
@@ -45,6 +45,8 @@ class Experiment:
             if number == 0:
                 self._part("moves", moves.switchovers)
                 self._part("moves", moves.failovers)
+                if not etcd.missing():
+                    self._part("etcd", etcd.failovers)
 
     def _part(self, section, run, *arguments):
         if section not in self._sections or self.clock.over():
@@ -59,6 +61,8 @@ class Experiment:
         versions = {"magpie": peers.Magpie.version()}
         if self._mirror:
             versions["mirror-maker"] = mirror_maker.version()
+        if "etcd" in self._sections and not etcd.missing():
+            versions["etcd"] = etcd.version()
         return {
             "name": name,
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

@@ -51,6 +51,18 @@ def phases(command, accepted, looks, acknowledged, old_epoch):
             "acknowledged": first(acknowledged)}
 
 
+def beside_election(found, killed, command, elected):
+    """What of a failover was not an election of etcd that was over at `elected`; None: it had none.
+
+    Only what is left of the election when the command comes is in its way.
+    """
+    election = 0 if elected is None else max(elected - command, 0)
+    acknowledged = found["acknowledged"]
+    return {"elected_from_kill": None if elected is None else elected - killed,
+            "election": election,
+            "beside_election": acknowledged and acknowledged - min(election, acknowledged)}
+
+
 def growth(samples, share=0.95):
     """What happened from the first sample to when `share` of the growth was there.
 

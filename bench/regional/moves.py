@@ -9,7 +9,7 @@ from regional.shared import Trouble, account_of
 
 _GROUP = "orders"
 _PARTITIONS = 4
-_PATIENCE = 60
+PATIENCE = 60
 _CALM_SECONDS = 1.0
 # After the kill, until the command: somebody has to notice.
 _NOTICE_SECONDS = 1.0
@@ -30,7 +30,7 @@ def _settings(values):
 
 
 def _more(client, count, what):
-    if client.wait_for_more(count, _PATIENCE) is None:
+    if client.wait_for_more(count, PATIENCE) is None:
         raise Trouble(f"no acknowledgements {what}: {client.errors_file.read_text()[-300:]}")
 
 
@@ -99,13 +99,16 @@ def failovers(lab):
         case = {"partitions": count}
         try:
             with _cluster(lab, f"failover-{count}") as magpie:
-                _Failovers(lab, magpie, count).run(scopes)
+                Failovers(lab, magpie, count).run(scopes)
         except TROUBLES as cause:
             lab.failed("failover", "magpie", case, cause)
 
 
-class _Failovers:
+class Failovers:
     """Failovers of one group with so many partitions, one after the other."""
+
+    # What the case of an account says beside partitions and client.
+    more_case = {}
 
     def __init__(self, lab, magpie, count):
         self.lab, self.magpie, self.count = lab, magpie, count
@@ -117,7 +120,7 @@ class _Failovers:
             for scope in scopes:
                 for _ in range(self.lab.plan.failovers):
                     if not self.lab.clock.over():
-                        self._once(scope)
+                        self.once(scope)
             self._check()
         finally:
             for producer in self.producers.values():
@@ -141,14 +144,27 @@ class _Failovers:
         for producer in self.producers.values():
             _more(producer, 500, "at the start")
 
-    def _once(self, scope):
-        magpie = self.magpie
-        leader = self._lead_everything_from_one(scope)
-        held = magpie.leadership(_GROUP, next(name for name in plan.REGIONS if name != leader))
-        # Whoever could lead without loss: with one copy that is one region besides the leader.
-        target = next(member["region"] for member in held["promotable"]
-                      if member["region"] != leader)
-        magpie.tell(f"kill {leader}")
+    def once(self, scope):
+        """Kills the leading region, moves what it led, lets it come back; keeps the figures."""
+        leader = self.lead_everything_from_one(scope)
+        target = self.target_of(leader)
+        found, _, _ = self.fail_over([leader], target, scope)
+        self.lab.record("failover", "magpie", {"partitions": self.count, "scope": scope}, found)
+        self.back_again([leader], target)
+
+    def target_of(self, leader):
+        """Whoever could lead without loss: with one copy that is one region besides the leader."""
+        held = self.magpie.leadership(_GROUP, next(name for name in plan.REGIONS if name != leader))
+        return next(member["region"] for member in held["promotable"]
+                    if member["region"] != leader)
+
+    def fail_over(self, names, target, scope):
+        """Kills these processes, the leading node first: (figures, when that was, and when the
+        command was sent)."""
+        magpie, leader = self.magpie, names[0]
+        epoch = magpie.leadership(_GROUP, target)["epoch"]
+        killed = milliseconds()
+        magpie.tell(f"kill {' '.join(names)}")
         magpie.wait_for_state(leader, "ended")
         time.sleep(_NOTICE_SECONDS)
         body = {"kind": "failover", "from": leader, "overrides": _OVERRIDES}
@@ -162,21 +178,17 @@ class _Failovers:
             for producer in self.producers.values():
                 _more(producer, 200, "after a failover")
         told = magpie.finish_operation(target, operation)
-        found = figures.phases(begin, accepted, watcher.looks, self._acks("eager", begin),
-                               held["epoch"])
-        default = figures.phases(begin, accepted, watcher.looks, self._acks("default", begin),
-                                 held["epoch"])
+        found, default = (figures.phases(begin, accepted, watcher.looks, self._acks(topic, begin),
+                                         epoch) for topic in ("eager", "default"))
         statement = next(group for group in told["groups"] if group["group"] == _GROUP)["loss"]
-        self.lab.record("failover", "magpie", {"partitions": self.count, "scope": scope},
-                        {**found, "default_client": default["acknowledged"],
-                         "leader_cpu_ms": cpu * 1e3, "statement": statement["statement"]})
-        self._return(leader, target)
+        return {**found, "default_client": default["acknowledged"], "leader_cpu_ms": cpu * 1e3,
+                "statement": statement["statement"]}, killed, begin
 
     def _acks(self, topic, since):
         """Times of acknowledgements after `since`."""
         return [event[0] for event in self.producers[topic].events("acked") if event[0] >= since]
 
-    def _lead_everything_from_one(self, scope):
+    def lead_everything_from_one(self, scope):
         """The region that leads the group; with scope region it leads every other group, too."""
         leader = self.magpie.leadership(_GROUP, plan.REGIONS[2])["leader"]["region"]
         others = [name for name in ("system", "default") if scope == "region" and
@@ -192,16 +204,19 @@ class _Failovers:
         held = self.magpie.leadership(name, plan.REGIONS[2])
         return held is not None and held["leader"]["region"] != leader
 
-    def _return(self, region, via):
-        self.magpie.tell(f"start {region}")
-        self.magpie.wait_for_state(region, "ready", _PATIENCE)
+    def back_again(self, names, via):
+        """Starts what was killed of a region, its node first, and waits until its copies are whole.
+        """
+        self.magpie.tell(f"start {' '.join(names)}")
+        self.magpie.wait_for_state(names[0], "ready", PATIENCE)
         for group in (_GROUP, "system"):
             self.magpie.wait(lambda group=group: self.magpie.in_sync(group, via),
-                             f"{group} is in sync", _PATIENCE)
+                             f"{group} is in sync", PATIENCE)
         time.sleep(_CALM_SECONDS)
 
     def _check(self):
         """Nothing acknowledged is missing after all of them."""
         for topic, producer in self.producers.items():
             found = _account(self.lab, self.magpie, topic, producer, self.written)
-            self.lab.record("moved", "magpie", {"partitions": self.count, "client": topic}, found)
+            self.lab.record("moved", "magpie", {"partitions": self.count, "client": topic,
+                                                **self.more_case}, found)

@@ -21,7 +21,8 @@ def write(found, docs):
 def markdown(found):
     """The tables of a result."""
     parts = [_about(found), _targets(found), _commits(found), _lags(found), _throughput(found),
-             _switchovers(found), _failovers(found), _losses(found), _failures(found)]
+             _switchovers(found), _failovers(found), _with_etcd(found), _losses(found),
+             _failures(found)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -55,6 +56,7 @@ def _about(found):
         *machine_rows(found),
         ("Magpie", f"{found['versions']['magpie']}; fsync always, links encrypted"),
         ("MirrorMaker 2", found["versions"].get("mirror-maker", "not measured")),
+        ("etcd", found["versions"].get("etcd", "not measured")),
         ("clients", found["client"]),
         ("command", f"`{found['command']}` ({found['minutes']} minutes)"),
         ("rounds", f"{found['plan']['rounds']}; figures are median (lowest–highest)"),
@@ -168,6 +170,31 @@ def _failovers(found):
         "while it has nothing that a leader refused "
         f"({_RECONNECTS}). Beside it the processor time that the new leader's node used until "
         "the first of the two had its acknowledgement.")
+
+
+def _with_etcd(found):
+    records, rows = found["records"], []
+    for partitions, leader in _cases(found, "etcd-failover", "partitions", "etcd_leader"):
+        case = {"partitions": partitions, "etcd_leader": leader}
+        led_from = select(records, "etcd-failover", "etcd_led_from", **case)
+        rows.append((f"{partitions:,}",
+                     "dies with the region" if leader == "lost" else "is in the third region",
+                     f"{led_from.count('target')} of {len(led_from)}",
+                     *(_value(of_rounds(records, "etcd-failover", metric, **case)) for metric in (
+                         "elected_from_kill", "election", "accepted", "fenced", "open",
+                         "acknowledged", "beside_election", "default_client"))))
+    return _section(
+        "Failovers with an etcd of three sites",
+        ("partitions", "etcd's leader", "later at the new leader", "elected, from the kill",
+         "election, from the command", "accepted", "fenced", "open", "acknowledged",
+         "without the election", "default client"), rows,
+        "As above, one group, but etcd is the control store, and the member of the leading region "
+        "is killed with its node. If that one led etcd, the others first elect another; the "
+        "columns of the election say when the first of them knew the new one (every "
+        "10 ms they are asked). What is left of it when the command comes is in the way of all "
+        "that follows, and is taken off in *without the election*. In how many failovers etcd was "
+        "then led from the region that leads the group now, and not from the third one, matters: "
+        "what etcd agrees on takes one round trip there, and two from the other region.")
 
 
 def _losses(found):

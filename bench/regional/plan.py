@@ -44,13 +44,13 @@ class Plan:
     loss_seconds: tuple  # it is killed at a random moment between
 
 
-FULL = Plan(rounds=3, minutes=27, rtts=(10, 40, 80), commit_seconds=6, commit_rate=40,
+FULL = Plan(rounds=3, minutes=28.5, rtts=(10, 40, 80), commit_seconds=6, commit_rate=40,
             lag_seconds=6, warmup_seconds=2, lag_link=20 * MEGABYTE, fast_link=50 * MEGABYTE,
             backlog=400 * MEGABYTE, warmup_backlog=200 * MEGABYTE, backlog_seconds=25,
             mirror_fsync=("never", "always"), switchovers=12, failovers=5,
             few=10, many=10_000, move_rate=1_000, loss_rate=2_000, loss_seconds=(10.0, 14.0))
 
-QUICK = Plan(rounds=1, minutes=3.0, rtts=(40,), commit_seconds=3, commit_rate=40, lag_seconds=3,
+QUICK = Plan(rounds=1, minutes=3.5, rtts=(40,), commit_seconds=3, commit_rate=40, lag_seconds=3,
              warmup_seconds=1, lag_link=20 * MEGABYTE, fast_link=50 * MEGABYTE,
              backlog=150 * MEGABYTE, warmup_backlog=50 * MEGABYTE, backlog_seconds=20,
              mirror_fsync=("never",), switchovers=2, failovers=1,

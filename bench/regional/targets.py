@@ -60,6 +60,8 @@ def judge(found):
     few, many = found["plan"]["few"], found["plan"]["many"]
     return [_commit(found, "1"), _commit(found, "all"), _lag(found, "0"), _lag(found, "1"),
             _share(found), _cpu(found, "never"), _cpu(found, "always"), _failover(found, few),
+            _with_etcd(found, few, "kept", "which keeps its leader"),
+            _with_etcd(found, few, "lost", "which loses its leader, its election apart"),
             _many(found, few, many), _switchover(found), _no_loss(found)]
 
 
@@ -139,19 +141,34 @@ def _cpu(found, fsync):
 
 
 def _failover(found, partitions):
-    bound = 4 * plan.RTT_MS + 100
-    goal = f"failover ≤ 4 × RTT + 100 ms ({bound} ms) from command to acknowledgement"
-    case = {"partitions": partitions, "scope": "group"}
-    failed = _failed(found, "moves", ("failover",), lambda case: case["partitions"] == partitions)
-    spread = of_rounds(found["records"], "failover", "acknowledged", **case)
+    bound = _failover_bound()
+    return _failovers(found, f"failover ≤ 4 × RTT + 100 ms ({bound} ms) from command to "
+                             "acknowledgement", "failover", "acknowledged",
+                      _failed(found, "moves", ("failover",),
+                              lambda case: case["partitions"] == partitions),
+                      partitions=partitions, scope="group")
+
+
+def _with_etcd(found, partitions, leader, which):
+    failed = _failed(found, "etcd", ("etcd-failover",),
+                     lambda case: case.get("etcd_leader") in (None, leader))
+    return _failovers(found, f"the same with an etcd of three sites, {which}", "etcd-failover",
+                      "beside_election", failed, partitions=partitions, etcd_leader=leader)
+
+
+def _failover_bound():
+    return 4 * plan.RTT_MS + 100
+
+
+def _failovers(found, goal, kind, metric, failed, **case):
+    spread = of_rounds(found["records"], kind, metric, **case)
     if spread is None:
         return _unknown(goal, failed)
-    parts = [(name, _median(found, "failover", metric, **case)) for name, metric in (
-        ("accepted", "accepted"), ("fenced", "fenced"), ("open", "open"),
-        ("acknowledged", "acknowledged"))]
+    parts = [(name, _median(found, kind, name, **case))
+             for name in ("accepted", "fenced", "open", "acknowledged", "election")]
     told = ", ".join(f"{name} {value:.0f}" for name, value in parts if value is not None)
     return _judged(goal, f"{spread['median']:.0f} ms (highest {spread['high']:.0f}, "
-                         f"{spread['count']} failovers)", spread["median"] <= bound,
+                         f"{spread['count']} failovers)", spread["median"] <= _failover_bound(),
                    f"ms after the command: {told}", failed)
 
 
@@ -198,7 +215,8 @@ def _switchover(found):
 def _no_loss(found):
     goal = "copies ≥ 1: no acknowledged record lost with its source, every one read"
     failed = _failed(found, "loss", ("loss",), lambda case: case.get("copies", "0") != "0") + \
-        _failed(found, "moves", ("failover", "moved"))
+        _failed(found, "moves", ("failover", "moved")) + \
+        _failed(found, "etcd", ("etcd-failover",))
     lost, unseen = ([count for copies in ("1", "all")
                      for count in select(found["records"], "loss", key, copies=copies)]
                     for key in ("lost", "unseen"))

@@ -6,7 +6,8 @@ import subprocess
 import unittest
 
 from harness import targets as harness_targets
-from regional import figures, lab, page, plan, targets
+from regional import etcd, figures, lab, page, plan, targets
+from regional.cluster import milliseconds
 from regional.shared import Trouble, driver, peers
 
 
@@ -54,6 +55,13 @@ def _failover(partitions, acknowledged, scope="group"):
                    leader_cpu_ms=20.0, statement="zero-proven")
 
 
+def _with_etcd(leader, beside, election=0.0, led_from="third"):
+    return _record("etcd-failover", {"partitions": 10, "etcd_leader": leader},
+                   elected_from_kill=1_300.0 if leader == "lost" else None, election=election,
+                   accepted=45.0, fenced=40.0, open=100.0, acknowledged=beside + election,
+                   beside_election=beside, default_client=900.0, etcd_led_from=led_from)
+
+
 def _switchover(stalls, lost=0):
     return _record("switchover", {"rtt_ms": 40}, stalls_ms=stalls, p50_ms=stalls[0],
                    p99_ms=max(stalls), count=len(stalls), acknowledged_records=1000, lost=lost,
@@ -77,7 +85,8 @@ def _lab():
 def _whole():
     return [_commit("1", 40, 42.0), _commit("0", 40, 1.0), _lag("0", 40, 0.7),
             _throughput(3.0, 0.95), _throughput(40.0, 0.5, "never"), _failover(10, 200.0),
-            _failover(10_000, 210.0), _switchover([150, 300]), _loss(0, copies="1"),
+            _failover(10_000, 210.0), _with_etcd("kept", 250.0), _with_etcd("lost", 240.0, 300.0),
+            _switchover([150, 300]), _loss(0, copies="1"),
             _loss(90, copies="0"), _loss(200, fsync="never")]
 
 
@@ -110,6 +119,16 @@ class Arithmetic(unittest.TestCase):
         looks = [(90, 4, True), (110, 4, True), (140, 5, False), (190, 5, True)]
         self.assertEqual(figures.phases(100, 145, looks, [230, 220], 4),
                          {"accepted": 45, "fenced": 40, "open": 90, "acknowledged": 120})
+
+    def test_only_what_is_left_of_an_election_is_taken_off(self):
+        def split(acknowledged, elected):
+            found = figures.beside_election({"acknowledged": acknowledged}, 1_000, 2_000, elected)
+            return found["elected_from_kill"], found["election"], found["beside_election"]
+        self.assertEqual(split(500, 2_300), (1_300, 300, 200))
+        self.assertEqual(split(200, 1_900), (900, 0, 200), "it was over before the command")
+        self.assertEqual(split(200, None), (None, 0, 200), "there was none")
+        self.assertEqual(split(100, 2_300), (1_300, 300, 0), "nothing waited for it")
+        self.assertEqual(split(None, 2_300), (1_300, 300, None))
 
     def test_what_was_never_seen_is_none(self):
         found = figures.phases(100, 145, [(110, 4, True)], [], 4)
@@ -164,6 +183,7 @@ class Verdicts(unittest.TestCase):
                 (_lag("0", 40, 0.7), {"copies": "0", "rtt_ms": 80}, "lag"),
                 (_throughput(3.0, 0.95), {"rtt_ms": 40}, "replication"),
                 (_failover(10, 200.0), {"partitions": 10}, "failover"),
+                (_with_etcd("lost", 200.0), {"partitions": 10}, "the same with an etcd"),
                 (_switchover([150]), {"rtt_ms": 40}, "switchover"),
                 (_loss(0, copies="1"), {"copies": "all"}, "copies")):
             failed = _record(good["kind"], case, error="it broke")
@@ -201,6 +221,8 @@ class Verdicts(unittest.TestCase):
                 ([_lag("0", 40, 1.0)], [_lag("0", 40, 1.01)]),
                 ([_throughput(1.0, 0.9)], [_throughput(1.0, 0.89)]),
                 ([_failover(10, 260.0)], [_failover(10, 261.0)]),
+                ([_with_etcd("kept", 260.0)], [_with_etcd("kept", 261.0)]),
+                ([_with_etcd("lost", 260.0, 900.0)], [_with_etcd("lost", 261.0)]),
                 ([_switchover([1_000])], [_switchover([1_001])]),
                 ([_switchover([100])], [_switchover([100], lost=1)]),
                 ([_loss(0, copies="all")], [_loss(1, copies="all")])):
@@ -216,7 +238,7 @@ class Verdicts(unittest.TestCase):
 
     def test_many_partitions_are_compared_with_few(self):
         def verdict(milliseconds):
-            return self._judge(_failover(10, 200.0), _failover(10_000, milliseconds))[8].verdict
+            return self._judge(_failover(10, 200.0), _failover(10_000, milliseconds))[10].verdict
         self.assertEqual((verdict(240.0), verdict(241.0)),
                          (harness_targets.MET, harness_targets.MISSED))
 
@@ -245,6 +267,41 @@ class Measuring(unittest.TestCase):
                 lab.check_load(rate, 100, failed)
 
 
+class _Member:
+    """Stands for etcd's members: each answer is the next of these leaders; then the last one."""
+
+    ids = {"bj": "11", "sh": "22", "gz": "33"}
+
+    def __init__(self, **answers):
+        self._answers = {site: list(leaders) for site, leaders in answers.items()}
+
+    def connection(self, site):
+        return http.client.HTTPConnection("nowhere.invalid")
+
+    def status(self, site, connection=None):
+        left = self._answers[site]
+        leader = left.pop(0) if len(left) > 1 else left[0]
+        if leader == "broken":
+            raise Trouble("no answer")
+        return {"leader": leader} if leader else {}
+
+
+class Elections(unittest.TestCase):
+    def test_it_is_over_when_somebody_else_than_the_dead_leads(self):
+        members = _Member(sh=["11", "broken", None, "33"], gz=["11", "0", "33"])
+        with etcd.Elections(members, ["sh", "gz"], "11") as elections:
+            elections.wait()
+        self.assertEqual(elections.site, "gz")
+        self.assertLessEqual(elections.first(), milliseconds())
+
+    def test_who_leads_is_known_by_number(self):
+        class Known(etcd.Members):
+            def __init__(self):
+                self.ids = _Member.ids
+                self.status = _Member(sh=["33"], gz=[None]).status
+        self.assertEqual((Known().led_by("sh"), Known().led_by("gz")), ("gz", None))
+
+
 class Page(unittest.TestCase):
     def test_rows_are_as_wide_as_their_header(self):
         width = None
@@ -258,9 +315,17 @@ class Page(unittest.TestCase):
     def test_everything_that_was_measured_is_shown(self):
         text = page.markdown(_document(_whole()))
         for title in ("A commit against", "Lag in the other", "Replicating a backlog",
-                      "Switchovers", "Failovers", "killed under load"):
+                      "Switchovers", "Failovers, from the command", "Failovers with an etcd",
+                      "killed under load"):
             self.assertIn(title, text)
         self.assertNotIn("could not be measured", text)
+
+    def test_it_says_from_where_etcd_was_led(self):
+        text = page.markdown(_document([_with_etcd("lost", 240.0, 300.0, led_from="target"),
+                                        _with_etcd("lost", 240.0), _with_etcd("kept", 250.0)]))
+        for row in ("| 10 | dies with the region | 1 of 2 | 1300",
+                    "| 10 | is in the third region | 0 of 1 | – |"):
+            self.assertIn(row, text)
 
     def test_what_failed_is_listed(self):
         text = page.markdown(_document([_record("lag", {"copies": "0"}, error="a | b\nc")]))
