@@ -247,16 +247,29 @@ class Faults:
         self._wan("wan rtt=300ms", step)
 
     def _narrow(self, step):
-        self._wan_to_some("rate", _RATES, step)
+        self._wan(self._to_some("rate", _RATES, step), step)
 
     def _lossy(self, step):
-        self._wan_to_some("loss", _LOSSES, step)
+        self._wan(self._to_some("loss", _LOSSES, step), step)
 
-    def _wan_to_some(self, what, values, step):
+    def _narrow_failover(self, step):
+        """What waited at the leader dies with it."""
+        order = self._to_some("rate", _RATES, step)
+        self.note(order)
+        self.cluster.tell(order)
+        time.sleep(step.hold)
+        region = self.leader()
+        names = self._hit(region, step)
+        self._kill(region, names)
+        self._failover(region)
+        self.cluster.tell(self._planned_wan)
+        self._back(region, names)
+
+    def _to_some(self, what, values, step):
         """Between all regions, and them and the store, or only from the leader to one other."""
         drawn, value = divmod(step.choice // 2, len(values))
         ends = "all" if drawn % 2 else f"{self.leader()} {self.follower(step.choice)}"
-        self._wan(f"wan {ends} {what}={values[value]}", step)
+        return f"wan {ends} {what}={values[value]}"
 
     def _wan(self, order, step):
         self.note(order)

@@ -24,6 +24,7 @@ WEIGHTS = {
     "flap": 2,              # cut and healed again and again
     "delay": 1,             # a much longer way between all regions
     "narrow": 2,            # it carries less than is written: the copies fall behind
+    "narrow-failover": 1,   # they are behind when the leading region is killed; failover
     "lossy": 2,             # it loses bytes, which come late
     "full-leader": 1,       # the disk of the leading region takes nothing more, then it does again
     "full-follower": 1,
@@ -47,8 +48,8 @@ MOST_STEPS = 3
 # Together at most, so that a round ends within a minute.
 MOST_COST = 22.0
 # About how long a step takes beside its `hold`.
-_COST = {"kill-failover": 8, "silence-failover": 8, "pause-failover": 8, "switchover": 4,
-         "erase-follower": 4}
+_COST = {"kill-failover": 8, "silence-failover": 8, "pause-failover": 8, "narrow-failover": 8,
+         "switchover": 4, "erase-follower": 4}
 _LONGEST_HOLD = {"pause-leader": 5.0, "one-way": 5.0, "silence": 5.0, "narrow": 6.0, "lossy": 5.0,
                  "store-cut": 8.0, "store-kill": 6.0, "majority-kill": 8.0, "majority-pause": 8.0}
 

@@ -166,8 +166,14 @@ class Told:
     def about(self):
         return {"store": {"members": []}, "nodes": []}
 
-    def wait(self, condition, what, seconds):
+    def with_member(self, region):
+        return [region]
+
+    def wait(self, condition, what, seconds=0):
         assert condition(), what
+
+    def wait_for_state(self, region, state, seconds):
+        pass
 
 
 class OnWires(faults.Faults):
@@ -178,6 +184,9 @@ class OnWires(faults.Faults):
 
     def leader(self, group="critical"):
         return "bj"
+
+    def _failover(self, region):
+        self.cluster.orders.append(f"failover from {region}")
 
     def orders_of(self, kind, choice):
         self.cluster.orders.clear()
@@ -195,6 +204,13 @@ def test_a_line_that_was_narrow_lossy_or_long_is_afterwards_as_planned():
     wires.cluster.orders.clear()
     wires.heal()
     assert wires.cluster.orders == ["heal all", "wan rtt=20ms rate=0B loss=0%"]
+
+
+def test_a_leader_that_dies_behind_a_narrow_line_is_failed_over_while_it_is_narrow():
+    wires = OnWires(rtt_ms=20)
+    assert wires.orders_of("narrow-failover", 1) == [
+        "wan bj gz rate=4kB", "kill bj", "failover from bj", "wan rtt=20ms rate=0B loss=0%",
+        "start bj"]
 
 
 def test_how_narrow_or_lossy_and_between_whom_is_drawn():
