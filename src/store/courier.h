@@ -59,6 +59,9 @@ class Courier {
   void cancel(port::HttpCallId call, port::Effects& effects);
   void cancel_all(port::Effects& effects);
 
+  // A call may be answered by another endpoint if this one does not.
+  bool has_other_endpoints() const { return config_.endpoints.size() > 1; }
+
   bool owns(port::HttpCallId call) const { return calls_.contains(call); }
   // Ends a call; `stream_rest` is what was left of its stream, for a refusal.
   // Nothing if it was the courier's own.

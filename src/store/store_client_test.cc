@@ -239,6 +239,43 @@ TEST_F(StoreClientTest, KnowsWhatBecameOfATransactionWhoseAnswerWasLost) {
   }
 }
 
+// As when a member of etcd passes it on to a leader that has just died.
+TEST_F(StoreClientTest, AsksAnotherEndpointLongBeforeALostTransactionTimesOut) {
+  ClientConfig one_endpoint = world.client_config("b");
+  one_endpoint.courier.endpoints.resize(1);
+  Node& a = add_loaded("a");
+  Node& b = add(one_endpoint);
+  ASSERT_TRUE(world.run_until([&] { return b.loaded; }));
+  const auto time_of = [&](Node& node) {
+    EXPECT_EQ(commit(node, 1, put("k", "v")).outcome, Outcome::kCommitted);
+    world.run_for(Duration::seconds(5));
+    const Instant begin = world.now;
+    world.faults.lose_request = 1000;
+    submit(node, 2, put("k", "lost"));
+    world.run_for(Duration::milliseconds(100));
+    world.faults.lose_request = 0;
+    EXPECT_EQ(outcome(node, 2).outcome, Outcome::kCommitted);
+    return world.now - begin;
+  };
+  EXPECT_LT(time_of(a), Duration::milliseconds(400)) << "a request times out after a second";
+  EXPECT_EQ(a.unreachable, 0);
+  EXPECT_GE(time_of(b), Duration::seconds(1)) << "there is nobody else to ask";
+}
+
+TEST_F(StoreClientTest, GetsUsedToAStoreThatHasBecomeSlow) {
+  Node& a = add_loaded("a");
+  EXPECT_EQ(commit(a, 1, put("k", "1")).outcome, Outcome::kCommitted);
+  world.faults.delay_max = Duration::milliseconds(400);  // each way
+  for (uint64_t i = 2; i <= 40; ++i) {
+    const TransactionDone done = commit(a, i, put("k", std::to_string(i)));
+    EXPECT_EQ(done.outcome, Outcome::kCommitted);
+    EXPECT_EQ(world.applied(std::to_string(i)), (std::vector<Revision>{done.revision}));
+  }
+  const uint64_t before = world.requests();
+  for (uint64_t i = 41; i <= 50; ++i) commit(a, i, put("k", std::to_string(i)));
+  EXPECT_LE(world.requests() - before, 16U) << "a copy of each, and a look now and then";
+}
+
 TEST_F(StoreClientTest, LateCopiesOfAnEarlierRunAreWithoutEffect) {
   Node& first = add_loaded("a");
   world.faults.long_delay = 1000;

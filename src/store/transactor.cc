@@ -11,6 +11,11 @@
 namespace magpie::store {
 namespace {
 
+// An answer is late if it takes so many times longer than they did, and at least so long.
+constexpr int64_t kLateFactor = 4;
+constexpr Duration kLateAtLeast = Duration::milliseconds(200);
+constexpr Duration kLateAtMost = Duration::seconds(60);
+
 Compare unchanged(const std::string& key, Revision revision) {
   return {key, CompareTarget::kMod, CompareResult::kEqual, revision, ""};
 }
@@ -124,7 +129,16 @@ void Transactor::pump(const ClientContext& context) {
   if (token_.empty()) new_token();
   ++attempts_;
   if (!taking) waiting_.front().sent = true;
-  call_ = context.send(build(taking ? StateTransaction{} : waiting_.front().transaction));
+  call_ = context.send(build(taking ? StateTransaction{} : waiting_.front().transaction),
+                       patience(context));
+}
+
+// Twice as long with every copy: the store may just have become slow.
+Duration Transactor::patience(const ClientContext& context) const {
+  if (usual_ == Duration{} || !context.courier.has_other_endpoints()) return Duration::max();
+  Duration patience = std::max(Duration{usual_.nanos * kLateFactor}, kLateAtLeast);
+  for (uint32_t i = 1; i < attempts_ && patience < kLateAtMost; ++i) patience = patience + patience;
+  return patience;
 }
 
 bool Transactor::on_reply(const ClientContext& context, port::HttpCallId call, const Reply& reply) {
@@ -158,6 +172,7 @@ void Transactor::on_keys_read(const ClientContext&, const RangeResponse& respons
 void Transactor::on_transaction_reply(const ClientContext& context, const Reply& reply) {
   if (reply.kind == Reply::Kind::kLost) return;  // sent again as soon as possible
   if (reply.kind == Reply::Kind::kRefused) return on_refusal(context, reply.error);
+  usual_ = std::max(context.now - reply.sent_at, Duration{usual_.nanos - usual_.nanos / 8});
   const auto response = decode_response<TxnResponse>(reply.body);
   const bool complete = response && (response->succeeded || response->responses.size() == 3);
   if (!complete) return context.trouble("the answer to a transaction cannot be read");

@@ -17,6 +17,10 @@
 //                                       be applied, the transaction is made anew with a new token
 //   `applied` changed otherwise         somebody else writes under our name
 //
+// Since a copy is harmless, no answer is waited for much longer than answers usually take, if the
+// store has other endpoints: an etcd whose leader has just died loses what its members pass on to
+// it, and answers nothing, though they elect another one long before a request times out.
+//
 // Transactions are committed one at a time, in the order they were submitted. Before the first one,
 // an empty one takes the two keys over, which stops all that an earlier run of this writer may
 // still have on its way.
@@ -93,6 +97,8 @@ class Transactor {
   void new_token();
   TxnRequest build(const StateTransaction& transaction) const;
 
+  Duration patience(const ClientContext& context) const;
+
   void on_keys_read(const ClientContext& context, const RangeResponse& response);
   void on_transaction_reply(const ClientContext& context, const Reply& reply);
   void on_refusal(const ClientContext& context, const StoreError& error);
@@ -111,6 +117,9 @@ class Transactor {
   Revision refused_ = 0;
   std::string token_;      // of the transaction under way; empty: none
   uint32_t attempts_ = 0;  // with this token
+  // What answers to transactions take: the slowest one, less and less of it with every other.
+  // None came: 0.
+  Duration usual_;
 };
 
 }  // namespace magpie::store
