@@ -22,7 +22,7 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kCompactionKeepsOldest, "compaction-keeps-oldest", 40},
     {PlantedBug::kMetadataBeforeDurable, "metadata-before-durable", 100},
     {PlantedBug::kAckWithoutMembers, "ack-without-members", 5, true},
-    {PlantedBug::kPositionsOutliveEpoch, "positions-outlive-epoch", 30, true, 171},
+    {PlantedBug::kPositionsOutliveEpoch, "positions-outlive-epoch", 30, true},
     {PlantedBug::kAckBeforeOpen, "ack-before-open", 20, true},
     {PlantedBug::kShrunkStaysPromotable, "shrunk-stays-promotable", 100, true},
     {PlantedBug::kBlockIgnored, "block-ignored", 20, true},
