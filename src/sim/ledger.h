@@ -74,8 +74,8 @@ class Ledger {
   // An answer of a copy, whose high watermark may still be that of an earlier epoch: a leader that
   // has just begun does not know it yet.
   void saw_high_watermark_of_copy(int64_t high_watermark, int32_t epoch);
-  // As saw_high_watermark(), of where the log starts; `known` is what log_start_in(epoch) was. Retention drops
-  // records on the leader first, so another one may start lower.
+  // As saw_high_watermark(), of where the log starts; `known` is what log_start_in(epoch) was.
+  // Retention drops records on the leader first, so another one may start lower.
   void saw_log_start(int64_t start, int64_t known, int32_t epoch = -1);
   // DeleteRecords said that what lies below `offset` is gone; `start` is the low watermark it
   // named.
