@@ -113,7 +113,9 @@ Result<Folder> open(const std::string& path) {
 
 Status read_segments(const Folder& folder, const OnBatch& on_batch) {
   int64_t end = 0;
-  for (const auto& [base, segment] : folder.segments) {
+  for (const auto& entry : folder.segments) {
+    const int64_t base = entry.first;
+    const auto& segment = entry.second;
     if (base < end) {
       return fail(ErrorKind::kCorrupt, fmt::format("{} begins below offset {}", segment.path, end));
     }
