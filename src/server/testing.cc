@@ -86,7 +86,9 @@ CommandResult run_magpie(std::vector<std::string> arguments) {
   return {exit_code, process.output()};
 }
 
-uint16_t free_port() {
+namespace {
+
+uint16_t some_free_port() {
   const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -96,6 +98,15 @@ uint16_t free_port() {
   EXPECT_EQ(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size), 0);
   ::close(descriptor);
   return ntohs(address.sin_port);
+}
+
+}  // namespace
+
+uint16_t free_port() {
+  static uint16_t last = 0;
+  uint16_t port = some_free_port();
+  while (port == last) port = some_free_port();
+  return last = port;
 }
 
 HttpReply http(uint16_t port, const std::string& method, const std::string& target,

@@ -44,7 +44,7 @@ struct CommandResult {
 };
 CommandResult run_magpie(std::vector<std::string> arguments);
 
-// A port on loopback that is free at this moment.
+// A port on loopback that is free at this moment, and not the one of the call before.
 uint16_t free_port();
 inline std::string loopback(uint16_t port) {
   return "127.0.0.1:" + std::to_string(port);
