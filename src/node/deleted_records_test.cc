@@ -59,5 +59,23 @@ TEST_F(DeletedRecordsTest, ADeletionWaitsForAMemberOnlyAsLongAsTheClient) {
   EXPECT_EQ(log_start(0), 1) << "it stays dropped here";
 }
 
+// Nobody is required in a group without copies, until it is handed over: whoever leads next must
+// not show again what clients were told is gone (found by the simulator, seed 801184).
+TEST_F(DeletedRecordsTest, ADeletionWaitsForWhoeverIsAboutToLead) {
+  start_bulk();
+  ASSERT_EQ(produce_at(0, "two"), ErrorCode::kNone);
+  world_.run_for(Duration::seconds(1));
+  const std::string switchover =
+      nlohmann::json{{"kind", "switchover"}, {"groups", {"bulk"}}, {"to", "b"}}.dump();
+  world_.node(0).begin_http("POST", "/v1/operations", switchover);
+  ASSERT_TRUE(world_.run_until([&] { return leadership("bulk").contains("draining"); }));
+  world_.run_for(Duration::milliseconds(1));  // the leader hears of it
+  delete_before(1);
+  const std::optional<ErrorCode> answered = deletion(Duration::seconds(5));
+  ASSERT_TRUE(world_.run_until([&] { return leader("bulk") == 2 && is_open("bulk"); }));
+  EXPECT_EQ(log_start(1), 0) << "it was to lead before it heard of the deletion";
+  EXPECT_EQ(answered, ErrorCode::kNotLeaderOrFollower);
+}
+
 }  // namespace
 }  // namespace magpie::node::testing

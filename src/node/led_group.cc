@@ -118,6 +118,7 @@ void LedGroup::lead(kafka::Broker& broker, kafka::HostedPartition& hosted, Offse
     partition.set_tombstones_may_go(tombstones_may_go_);
     if (held) partition.hold_commits(true, out);
     if (opened_) partition.require(broker.now, required_, out);
+    partition.set_successor(successor_, out);
   });
   routes_.insert(hosted.route);
 }
@@ -134,6 +135,8 @@ void LedGroup::refresh(kafka::Broker& broker) {
     if (held.joining) required.push_back(counted_as(state, *held.joining));
     if (!opened_ || required != required_) require(broker, std::move(required));
   }
+  const auto& draining = held.draining;
+  set_successor(broker, draining ? std::optional(draining->target) : std::nullopt);
   replication::Term term;
   term.epoch = held.epoch;
   term.open = held.open;
@@ -158,6 +161,18 @@ void LedGroup::require(kafka::Broker& broker, std::vector<NodeId> members) {
     if (hosted == nullptr) continue;
     broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
       partition.require(broker.now, required_, out);
+    });
+  }
+}
+
+void LedGroup::set_successor(kafka::Broker& broker, std::optional<NodeId> successor) {
+  if (successor_ == successor) return;
+  successor_ = successor;
+  for (const kafka::Route route : routes_) {
+    kafka::HostedPartition* hosted = broker.partitions.find(route);
+    if (hosted == nullptr) continue;
+    broker.partitions.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
+      partition.set_successor(successor_, out);
     });
   }
 }

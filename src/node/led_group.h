@@ -82,6 +82,7 @@ class LedGroup {
   void propose(kafka::Broker& broker, Decide decide);
   void carry_out(kafka::Broker& broker, const replication::Wish& wish);
   void require(kafka::Broker& broker, std::vector<NodeId> members);
+  void set_successor(kafka::Broker& broker, std::optional<NodeId> successor);
   void finish_draining(kafka::Broker& broker, const control::Leadership& held);
   void promise_lag(kafka::Broker& broker, const control::Leadership& held);
   void set_blocked(kafka::Broker& broker, bool blocked);
@@ -100,10 +101,11 @@ class LedGroup {
   replication::GroupLeader leader_;
   ExposureNotes exposure_;
   std::set<kafka::Route> routes_;
-  std::vector<NodeId> members_;   // that may follow
-  std::vector<NodeId> required_;  // as last told to every partition
-  bool opened_ = false;           // required_ was told
-  bool unnoted_ = false;          // the cluster state does not say that copies lack, or do not
+  std::vector<NodeId> members_;      // that may follow
+  std::vector<NodeId> required_;     // as last told to every partition
+  bool opened_ = false;              // required_ was told
+  std::optional<NodeId> successor_;  // as last told to every partition
+  bool unnoted_ = false;             // the cluster state does not say that copies lack, or do not
   std::optional<control::LagLimit> lag_limit_;  // as the policy asks for it
   bool blocked_ = false;
   bool stopped_writes_ = false;

@@ -9,6 +9,7 @@ namespace magpie::partition {
 void Commitment::begin() {
   open_ = false;
   required_.clear();
+  successor_.reset();
   starts_.clear();
   if (!planted(PlantedBug::kPositionsOutliveEpoch)) positions_.clear();
 }
@@ -46,6 +47,7 @@ Offset Commitment::start(Offset leader_start) const {
   if (!open_) return Offset{};
   Offset start = leader_start;
   for (const NodeId member : required_) start = std::min(start, start_of(member));
+  if (successor_) start = std::min(start, start_of(*successor_));
   return start;
 }
 

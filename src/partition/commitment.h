@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -24,6 +25,8 @@ class Commitment {
   // Who must hold a record besides the leader. Opens it.
   void require(const std::vector<NodeId>& members);
   bool is_open() const { return open_; }
+  // Who is about to lead: deletions wait for it as for a required member, though commits do not.
+  void set_successor(std::optional<NodeId> successor) { successor_ = successor; }
   bool requires_members() const { return !required_.empty(); }
   bool requires_member(NodeId member) const { return required_.contains(member); }
 
@@ -40,8 +43,9 @@ class Commitment {
   void starts_at(NodeId member, Offset start);
   // As last said; 0 of others.
   Offset start_of(NodeId member) const;
-  // Below this neither the leader, whose log begins at `leader_start`, nor a required member has
-  // anything. 0 if one of them has not said where its log begins, and while closed.
+  // Below this neither the leader, whose log begins at `leader_start`, nor a required member, nor
+  // the successor has anything. 0 if one of them has not said where its log begins, and while
+  // closed.
   Offset start(Offset leader_start) const;
 
   // Up to where a reconciled member holds the log; nothing (-1) for others.
@@ -55,6 +59,7 @@ class Commitment {
  private:
   bool open_ = false;
   std::set<NodeId> required_;
+  std::optional<NodeId> successor_;
   std::map<NodeId, Offset> positions_;  // of reconciled members
   std::map<NodeId, Offset> starts_;     // of those that have said it
 };

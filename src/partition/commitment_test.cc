@@ -75,6 +75,23 @@ TEST(Commitment, TheLogBeginsWhereTheLastOfTheRequiredSaysSo) {
   EXPECT_EQ(commitment.start({5}), Offset{0}) << "what was said in an earlier epoch";
 }
 
+TEST(Commitment, WhatIsDroppedWaitsForWhoeverIsAboutToLead) {
+  Commitment commitment;
+  commitment.begin();
+  commitment.require({});
+  commitment.reconciled(kNear, {9});
+  commitment.starts_at(kNear, {4});
+  commitment.set_successor(kNear);
+  EXPECT_EQ(commitment.start({5}), Offset{4});
+  EXPECT_EQ(commitment.end({10}), Offset{10}) << "commits do not wait for it";
+  commitment.set_successor(std::nullopt);
+  EXPECT_EQ(commitment.start({5}), Offset{5}) << "the hand-over was given up";
+  commitment.set_successor(kNear);
+  commitment.begin();
+  commitment.require({});
+  EXPECT_EQ(commitment.start({5}), Offset{5}) << "of an earlier epoch";
+}
+
 TEST(Commitment, TombstonesWaitForEveryMemberThatFollows) {
   Commitment commitment;
   commitment.begin();

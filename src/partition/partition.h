@@ -115,6 +115,10 @@ class Partition {
   // Who must hold a record besides this copy, from now on. REQUIRES: leading.
   void require(const Now& now, const std::vector<NodeId>& members, Output& out);
 
+  // The leader is about to hand over to it, or no longer (G10: what clients were told is gone must
+  // be gone where they look next). REQUIRES: leading.
+  void set_successor(std::optional<NodeId> successor, Output& out);
+
   // Offsets from `ceiling` on may not be given out yet; appends that need one are refused. lead()
   // sets it, too.
   void set_ceiling(Offset ceiling) { ceiling_ = ceiling; }
@@ -134,7 +138,8 @@ class Partition {
   void member_lost(NodeId member) { commitment_.forget(member); }
   // Where a reconciled member's log begins now. TrimmedEverywhere follows if it was the last one.
   void member_starts_at(NodeId member, Offset start, Output& out);
-  // Below this everyone who must hold a record, this copy included, has dropped everything.
+  // Below this everyone who must hold a record, this copy and a successor included, has dropped
+  // everything.
   Offset start_everywhere() const {
     return replicated_ ? commitment_.start(log_start()) : log_start();
   }

@@ -56,6 +56,12 @@ void Partition::require(const Now&, const std::vector<NodeId>& members, Output& 
   note_start(out);
 }
 
+void Partition::set_successor(std::optional<NodeId> successor, Output& out) {
+  CHECK(role_ == Role::kLeader);
+  commitment_.set_successor(successor);
+  note_start(out);
+}
+
 void Partition::hold_commits(bool held, Output& out) {
   held_ = held;
   recommit(out);

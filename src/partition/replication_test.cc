@@ -288,6 +288,20 @@ TEST(Replication, AMemberThatLeavesNoLongerKeepsWhatWasDropped) {
   EXPECT_EQ(bj.trimmed_everywhere(), Offset{2});
 }
 
+TEST(Replication, RecordsAreGoneWhenWhoeverIsAboutToLeadHasDroppedThem) {
+  Copy bj(1);
+  Copy sh(2);
+  bj.lead(5, {});
+  sh.follow(bj);
+  bj.append(1, batch_of(3));
+  sh.follow(bj);
+  bj.partition().set_successor(sh.id(), bj.out());
+  bj.partition().trim(bj.now(), Offset{2}, bj.out());
+  EXPECT_EQ(bj.trimmed_everywhere(), Offset{0});
+  bj.partition().set_successor(std::nullopt, bj.out());
+  EXPECT_EQ(bj.trimmed_everywhere(), Offset{2}) << "it will not lead after all";
+}
+
 TEST(Replication, ALeaderWhoseWriteFailedGivesOutNoMoreOffsetsInItsEpoch) {
   Copy bj(1);
   Copy sh(2);

@@ -355,6 +355,10 @@ void RegionWorld::store_away() {
         "nodes that get their leases, and operations that were begun,");
     run_until(kLinksComeBack, [] { return false; });
   }
+  // A node may have begun to hand a group over by itself (seed 901155).
+  demand(
+      kHealLimit, [&] { return all_alive() && converged(); },
+      "regions from which only the store is to go");
   for (size_t i = 0; i < cluster_.store().sites(); ++i) cluster_.store().set_site_up(i, false);
   run_until(Duration::seconds(knobs_.lease_seconds + 1), [] { return false; });
   scene_.probe("only_store_away");
