@@ -51,7 +51,8 @@ enum class PlantedBug : uint8_t {
   kFloorIgnored,              // a term with loss begins where its leader's log ends
   kFenceIgnored,              // a failover with loss waits for no lease and no other site
   kAnyJumpTaken,              // a leader takes whatever sequence a producer goes on with
-  kCopyShowsAll               // a copy shows its readers what is not committed
+  kCopyShowsAll,              // a copy shows its readers what is not committed
+  kClampedTooFar              // a position beyond a loss is set back to the beginning
 };
 
 #ifdef MAGPIE_PLANTED_BUGS

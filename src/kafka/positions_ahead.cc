@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/planted_bug.h"
 #include "kafka/epoch_ends.h"
 #include "kafka/group_requests.h"
 
@@ -14,6 +15,9 @@ std::optional<ClampedPosition> clamp_to(const partition::Partition& leader, Offs
                                         LeaderEpoch epoch) {
   if (epoch.value >= 0 && epoch < leader.leader_epoch()) {
     const auto end = end_of_epoch(leader, epoch);
+    if (end.end < offset && planted(PlantedBug::kClampedTooFar)) {
+      return ClampedPosition{leader.log_start(), end.epoch};
+    }
     if (end.end < offset) return ClampedPosition{end.end, end.epoch};
     return std::nullopt;
   }

@@ -61,14 +61,15 @@ bool GroupLedger::may_stand(const Partition& there, const Commit& commit, Instan
 
 // Whether a position that stands points beyond this one into what a failover may have taken.
 bool GroupLedger::is_clamped(Partition& there, int64_t position, Instant asked) {
-  if (position < 0) return false;
+  if (position < 0 || !there.ledger->may_end_at(position)) return false;
+  int64_t committed = INT64_MAX;
   for (const Commit& commit : there.commits) {
-    if (commit.position <= position || !there.ledger->may_end_at(position)) continue;
-    if (!may_stand(there, commit, asked)) continue;
-    there.clamped.push_back({position, commit.position});
-    return true;
+    if (commit.position <= position || !may_stand(there, commit, asked)) continue;
+    committed = std::min(committed, commit.position);
   }
-  return false;
+  if (committed == INT64_MAX) return false;
+  there.clamped.push_back({position, committed, asked});
+  return true;
 }
 
 void GroupLedger::found(int32_t partition, int64_t position, Instant asked) {
@@ -94,6 +95,7 @@ void GroupLedger::processed(int32_t partition, int64_t from, int64_t to) {
                                      from, there.ledger->settings().name, there.processed_to));
   }
   there.processed_to = std::max(there.processed_to, to);
+  check_clamped(there);
 }
 
 void GroupLedger::positions_lost() {
@@ -103,15 +105,18 @@ void GroupLedger::positions_lost() {
 }
 
 void GroupLedger::check_clamped() {
-  for (const auto& [index, there] : partitions_) {
-    for (const Clamped& clamped : there.clamped) {
-      const auto left = there.ledger->left_between(clamped.position, clamped.committed);
-      if (!left) continue;
-      scene_.violate("G9", fmt::format("group {} had committed {} of {} and was sent back to {}, "
-                                       "but the record at {} was not lost",
-                                       name_, clamped.committed, there.ledger->settings().name,
-                                       clamped.position, *left));
-    }
+  for (const auto& [index, there] : partitions_) check_clamped(there);
+}
+
+void GroupLedger::check_clamped(const Partition& there) {
+  for (const Clamped& clamped : there.clamped) {
+    const Ledger& ledger = *there.ledger;
+    const auto left = ledger.left_between(clamped.position, clamped.committed, clamped.asked);
+    if (!left) continue;
+    scene_.violate("G9", fmt::format("group {} had committed {} of {} and was sent back to {}, "
+                                     "but the record at {} was not lost",
+                                     name_, clamped.committed, ledger.settings().name,
+                                     clamped.position, *left));
   }
 }
 

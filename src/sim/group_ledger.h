@@ -46,7 +46,7 @@ class GroupLedger {
   // Whether that has happened.
   bool may_forget() const { return lost_at_ != Instant{}; }
 
-  // Everything was read to the end, see Ledger::read_to_the_end().
+  // Whether a group was set back beyond what was lost; before more is lost, and in the end.
   void check_clamped();
 
   // Everything that consumers may see was processed.
@@ -67,6 +67,7 @@ class GroupLedger {
   struct Clamped {
     int64_t position = 0;
     int64_t committed = 0;
+    Instant asked;
   };
   struct Partition {
     Ledger* ledger = nullptr;
@@ -81,6 +82,7 @@ class GroupLedger {
   static bool replaces(const Commit& later, const Commit& earlier, Instant asked);
   // Whether the commit is what somebody may find who asked then.
   static bool may_stand(const Partition& there, const Commit& commit, Instant asked);
+  void check_clamped(const Partition& there);
   static bool is_clamped(Partition& there, int64_t position, Instant asked);
 
   Scene& scene_;

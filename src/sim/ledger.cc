@@ -291,14 +291,13 @@ bool Ledger::may_end_at(int64_t offset) const {
                      [&](const Loss& loss) { return offset <= loss.ceiling; });
 }
 
-// After two losses, what is left may be of another log than the one that was clamped to.
-std::optional<int64_t> Ledger::left_between(int64_t from, int64_t to) const {
-  if (losses_.size() != 1) return std::nullopt;
-  const auto left = at_the_end_.lower_bound(from);
-  if (left == at_the_end_.end() || *left >= std::min(to, losses_.front().ceiling)) {
-    return std::nullopt;
+std::optional<int64_t> Ledger::left_between(int64_t from, int64_t to, Instant asked) const {
+  if (losses_.empty() || losses_.back().when > asked) return std::nullopt;
+  const auto end = claims_.lower_bound(std::min(to, losses_.back().ceiling));
+  for (auto claim = claims_.lower_bound(from); claim != claims_.end() && claim != end; ++claim) {
+    if (claim->second.epoch >= losses_.back().epoch) return claim->first;
   }
-  return *left;
+  return std::nullopt;
 }
 
 bool Ledger::may_jump(int64_t from, int64_t to) const {
@@ -432,7 +431,6 @@ void Ledger::read_to_the_end(int64_t start, int64_t end,
                              const std::map<int64_t, std::string>& records, Instant began) {
   for (const auto& [offset, mark] : records) {
     fetched(offset, mark);
-    at_the_end_.insert(offset);
   }
   for (const auto& [offset, claim] : claims_) {
     if (offset < start || records.contains(offset)) continue;

@@ -115,8 +115,9 @@ class Ledger {
   Lost lost_by(int32_t epoch) const;
   // Whether the log may have ended there after a loss, for who knows of records behind that.
   bool may_end_at(int64_t offset) const;
-  // A record from before a loss that was still there in the end, where that can be told.
-  std::optional<int64_t> left_between(int64_t from, int64_t to) const;
+  // A record in [from, to) that was given out before the last loss, which was known at `asked`, and
+  // was read after it. Nothing can be told after another loss: what is left may be of another log.
+  std::optional<int64_t> left_between(int64_t from, int64_t to, Instant asked) const;
   // Of the batches of this epoch none is known that lies lower than this one.
   bool may_be_first(int32_t epoch, int64_t base);
   // Whether offsets may be left out from one record to the next.
@@ -182,7 +183,6 @@ class Ledger {
   std::map<Origin, Instant> sent_;
   std::map<int32_t, int64_t> first_batches_;  // by epoch, of those that were read
   Claims claims_;
-  std::set<int64_t> at_the_end_;               // offsets of what was read then
   std::vector<Claims::value_type> displaced_;  // lost, and their offsets name others now
   std::map<Origin, int64_t> offsets_;          // of idempotent producers' records
   std::map<Origin, Instant> somewhere_;        // see acknowledged_somewhere()

@@ -45,6 +45,7 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kFenceIgnored, "fence-ignored", 40, true, 400},
     {PlantedBug::kAnyJumpTaken, "any-jump-taken", 20, true},
     {PlantedBug::kCopyShowsAll, "copy-shows-all", 20, true},
+    {PlantedBug::kClampedTooFar, "clamped-too-far", 100, true},
 };
 
 }  // namespace

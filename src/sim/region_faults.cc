@@ -16,7 +16,10 @@ namespace {
 constexpr Duration kLonelyLook = Duration::seconds(1);
 constexpr Duration kLonelyAfterwards = Duration::seconds(4);
 constexpr Duration kLonelyLongest = Duration::seconds(60);
+// How long its copies get nothing before that.
+constexpr Duration kFallBehind = Duration::seconds(2);
 // Of the kinds of partitions: machines, store and clients lose the other regions.
+constexpr uint64_t kOtherMachines = 0;
 constexpr uint64_t kAllOfTheSite = 3;
 
 // How often somebody looks whether a node has said that its directory is not to be used.
@@ -277,9 +280,22 @@ void RegionFaults::isolate_leader() {
     scene_.probe("leader_isolated");
     scene_.note("leader isolated", index);
     leader_is_alone_ = true;
-    for (const auto& [a, b] : paths_around(index, kAllOfTheSite)) cluster_.paths().cut(a, b);
-    return end_isolation(name, index, scene_.now() + kLonelyLongest);
+    // With consumers its copies fall behind first, so that somebody commits what will be lost.
+    if (knobs_.common.groups == 0) return leave_alone(name, index);
+    scene_.probe("copies_fall_behind");
+    for (const auto& [a, b] : paths_around(index, kOtherMachines)) cluster_.paths().cut(a, b);
+    scene_.queue.after(kFallBehind, [=, this, group = name] {
+      if (scene_.healed) return;
+      for (const auto& [a, b] : paths_around(index, kOtherMachines)) cluster_.paths().mend(a, b);
+      leave_alone(group, index);
+    });
+    return;
   }
+}
+
+void RegionFaults::leave_alone(const std::string& group, size_t index) {
+  for (const auto& [a, b] : paths_around(index, kAllOfTheSite)) cluster_.paths().cut(a, b);
+  end_isolation(group, index, scene_.now() + kLonelyLongest);
 }
 
 void RegionFaults::end_isolation(const std::string& group, size_t index, Instant give_up) {

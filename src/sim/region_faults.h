@@ -54,6 +54,7 @@ class RegionFaults {
   void partition();
   void isolate_leader();
   // Until somebody else has led the group for a moment.
+  void leave_alone(const std::string& group, size_t index);
   void end_isolation(const std::string& group, size_t index, Instant give_up);
   void cut_for_a_while(const PlacePairs& pairs);
   void one_way();

@@ -106,8 +106,8 @@ void draw_consumers(RegionKnobs& knobs, Random random) {
   for (int i = 0; i < 3; ++i) random = random.fork();
   knobs.near_readers = random.chance(1, 2);
   // A failover with loss may take positions along, or what they point to.
-  const bool lonely = knobs.lone_leader_every != Duration{};
-  if (!knobs.lossy_failovers || lonely || !random.chance(1, 2)) return;
+  const bool often = knobs.lone_leader_every != Duration{};
+  if (!knobs.lossy_failovers || !(random.chance(1, 2) || often)) return;
   knobs.common.groups = static_cast<int>(random.between(1, 2));
   knobs.common.members_per_group = static_cast<int>(random.between(1, 3));
 }

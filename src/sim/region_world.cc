@@ -72,6 +72,7 @@ class RegionWorld {
   void make_groups();
   void add_clients();
   void add_consumers(int number);
+  const SimTopic& topic_for_consumers();
   void acknowledged(const std::string& topic, int32_t partition, const Ledger::Kept& record);
   template <typename Done>
   bool run_until(Duration limit, Done done);
@@ -273,7 +274,7 @@ void RegionWorld::add_clients() {
 }
 
 void RegionWorld::add_consumers(int number) {
-  const SimTopic& topic = topics_.list().front();
+  const SimTopic& topic = topic_for_consumers();
   consumers_.push_back(std::make_unique<GroupLedger>(scene_, fmt::format("group-{}", number)));
   GroupLedger& ledger = *consumers_.back();
   for (int32_t p = 0; p < topic.partitions; ++p) {
@@ -284,6 +285,16 @@ void RegionWorld::add_consumers(int number) {
                                    scene_.random.chance(1, 4)};
     clients_.push_back(std::make_unique<GroupMember>(somewhere(), ledger, std::move(settings)));
   }
+}
+
+// Where losses are frequent, positions are to point to what was lost.
+const SimTopic& RegionWorld::topic_for_consumers() {
+  const auto is_lossy = [](const SimTopic& topic) {
+    return topic.name.starts_with("plain") && topic.configs.at("magpie.failover.group") == "bulk";
+  };
+  const std::vector<SimTopic>& list = topics_.list();
+  const auto found = std::find_if(list.begin(), list.end(), is_lossy);
+  return knobs_.lossy_failovers && found != list.end() ? *found : list.front();
 }
 
 // --- the end -------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ TEST(Sim, EveryPlantedBugIsTried) {
     EXPECT_GT(entry.seeds, 0) << entry.name;
     tried.insert(entry.bug);
   }
-  EXPECT_EQ(tried.size(), static_cast<size_t>(PlantedBug::kCopyShowsAll));
+  EXPECT_EQ(tried.size(), static_cast<size_t>(PlantedBug::kClampedTooFar));
 }
 #endif
 
