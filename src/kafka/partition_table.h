@@ -37,8 +37,10 @@ struct HostedPartition {
   std::vector<uint64_t> waiting_fetches;  // operations to wake when the high watermark moves
   Instant deadline = Instant::never();    // as filed in the table
   bool published = false;                 // clients may know of it: it was opened, well or not
-  bool cut_off = false;  // a follower that no longer hears from its leader (role_changes.h)
-  std::string failure;   // why it is offline or read-only; empty when it is well
+  bool cut_off = false;      // a follower that no longer hears from its leader (role_changes.h)
+  std::string failure;       // why it is offline or read-only; empty when it is well
+  bool begins_anew = false;  // what was there is put away; it is to be opened empty
+  bool unusable = false;     // it was not opened: its bytes are damaged, or gone
 };
 
 struct PartitionEvent {

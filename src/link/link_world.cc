@@ -89,6 +89,11 @@ partition::Partition* WorldNode::at(Route route) {
   return hosted_[route - 1]->partition.get();
 }
 
+Condition WorldNode::condition(Route route) const {
+  const auto known = conditions.find(route);
+  return known == conditions.end() ? Condition::kWell : known->second;
+}
+
 void WorldNode::call(Route route, port::Effects& into, const Action& action) {
   std::vector<partition::Event> said;
   partition::Output out{into, said};
@@ -211,6 +216,8 @@ void WorldNode::turn() {
       records_exported += static_cast<uint64_t>(differs->to - differs->from);
       if (holds_exports) continue;
       receiver.tail_exported(now, differs->route, effects);
+    } else if (const auto* unread = std::get_if<CopyUnreadable>(&event)) {
+      unreadable.push_back(unread->route);
     } else if (const auto* outdated = std::get_if<CopyOutdated>(&event)) {
       records_skipped += std::max<int64_t>(outdated->at - outdated->end, 0);
       receiver.begin_anew(now, outdated->route, effects);

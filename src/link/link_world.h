@@ -26,6 +26,7 @@ class WorldNode final : public Copies {
 
   std::optional<Route> find(const Uuid& topic, PartitionIndex index) const override;
   partition::Partition* at(Route route) override;
+  Condition condition(Route route) const override;
   void call(Route route, port::Effects& effects, const Action& action) override;
 
   NodeId id() const { return identity.node; }
@@ -60,7 +61,9 @@ class WorldNode final : public Copies {
   std::unique_ptr<Session> session;
   std::unique_ptr<Sender> sender;
   std::vector<std::pair<Route, partition::Settled>> settled;
-  std::vector<Route> damaged;  // as partitions said
+  std::vector<Route> damaged;             // as partitions said
+  std::vector<Route> unreadable;          // copies that may be put away
+  std::map<Route, Condition> conditions;  // if not well
   uint64_t records_exported = 0;
   int64_t records_skipped = 0;  // of copies that began anew
   // Of the group of a partition, which is then one of its own.

@@ -53,6 +53,10 @@ bool Receiver::is_held(const Copy& copy) {
 void Receiver::follow(const Followed& wanted) {
   Copy& copy = followed_[wanted.route];
   const bool same = copy.wanted.epoch == wanted.epoch && copy.wanted.topic_id == wanted.topic_id;
+  const auto asked_for = unreadable_.find(wanted.route);
+  if (asked_for != unreadable_.end() && copy.wanted.counts && !wanted.counts) {
+    asked_for->second = Instant{};
+  }
   copy.wanted = wanted;
   if (same && copy.step != Step::kAsk) return;
   if (is_held(copy)) return;
@@ -63,6 +67,7 @@ void Receiver::unfollow(Route route) {
   const auto found = followed_.find(route);
   if (found == followed_.end()) return;
   set_step(found->second, Step::kAsked);
+  unreadable_.erase(route);
   followed_.erase(found);
 }
 
@@ -109,13 +114,34 @@ const Partition* Receiver::ready(const Copy& copy) const {
 
 // --- making the logs agree -----------------------------------------------------------------------
 
+// Null: nothing of the copy can be read.
+wire::LinkFollow::Partition Receiver::question(Copy& copy, const Partition* partition) {
+  wire::LinkFollow::Partition asked;
+  asked.handle = static_cast<int32_t>(copy.wanted.route);
+  asked.topic_id = copy.wanted.topic_id;
+  asked.index = copy.wanted.index.value;
+  asked.unreadable = copy.condition != Condition::kWell;
+  if (partition == nullptr) return asked;
+  const partition::CopyState state = partition->copy_state();
+  asked.log_start = state.start.value;
+  asked.log_end = state.end.value;
+  if (state.start != state.end) copy.batch_of = Offset{-1};
+  asked.batch_of = copy.batch_of.value;
+  for (const auto& entry : state.epochs) {
+    asked.epochs.push_back({entry.epoch.value, entry.start.value});
+  }
+  return asked;
+}
+
 void Receiver::ask(const Now& now, port::Effects& effects) {
   std::map<std::pair<std::string, LeaderEpoch>, wire::LinkFollow> messages;
   while (!to_ask_.empty() && to_ask_.begin()->first <= now.instant) {
     const Route route = to_ask_.begin()->second;
     Copy& copy = followed_.at(route);
+    copy.condition = copies_.condition(route);
+    if (copy.condition == Condition::kWell) unreadable_.erase(route);
     const Partition* const partition = ready(copy);
-    if (partition == nullptr) {
+    if (partition == nullptr && copy.condition != Condition::kLost) {
       ask_again(copy, now);
       continue;
     }
@@ -123,18 +149,7 @@ void Receiver::ask(const Now& now, port::Effects& effects) {
     message.group = copy.wanted.group;
     message.epoch = copy.wanted.epoch.value;
     message.priority = copy.wanted.priority;
-    auto& asked = message.partitions.emplace_back();
-    asked.handle = static_cast<int32_t>(route);
-    asked.topic_id = copy.wanted.topic_id;
-    asked.index = copy.wanted.index.value;
-    const partition::CopyState state = partition->copy_state();
-    asked.log_start = state.start.value;
-    asked.log_end = state.end.value;
-    if (state.start != state.end) copy.batch_of = Offset{-1};
-    asked.batch_of = copy.batch_of.value;
-    for (const auto& entry : state.epochs) {
-      asked.epochs.push_back({entry.epoch.value, entry.start.value});
-    }
+    message.partitions.push_back(question(copy, partition));
     set_step(copy, Step::kAsked);
   }
   for (const auto& [key, message] : messages) session_->send(message, effects);
@@ -156,7 +171,10 @@ void Receiver::compared(const Now& now, Copy& copy,
                         const wire::LinkFollowAnswer::Partition& answer) {
   const Route route = copy.wanted.route;
   const Partition* const partition = ready(copy);
-  if (partition == nullptr || answer.error_code != ErrorCode::kNone) return ask_again(copy, now);
+  const bool is_lost = copy.condition == Condition::kLost;
+  if ((partition == nullptr && !is_lost) || answer.error_code != ErrorCode::kNone) {
+    return ask_again(copy, now);
+  }
   copy.compared = copy.wanted.epoch;
   copy.common_end = Offset{answer.common_end};
   copy.restart_at = Offset{answer.restart_at};
@@ -166,6 +184,15 @@ void Receiver::compared(const Now& now, Copy& copy,
                      .may_have_gaps = answer.may_have_gaps};
   for (const auto& entry : answer.epochs) {
     copy.leader_log.epochs.push_back({LeaderEpoch{entry.epoch}, Offset{entry.start}});
+  }
+  if (copy.condition != Condition::kWell) {
+    unreadable_[route] = now.instant + kAskDamagedAgain;
+    if (copy.restart_at >= Offset{}) {
+      set_step(copy, Step::kOutdated);
+      events_.emplace_back(CopyUnreadable{route});
+      return;
+    }
+    if (is_lost) return ask_at(copy, now.instant + kAskDamagedAgain);
   }
   const Offset keep = std::max(copy.common_end, partition->log_start());
   if (keep < partition->log_end()) {
@@ -384,16 +411,43 @@ void Receiver::report(port::Effects& effects) {
   }
 }
 
+void Receiver::unreadable(const Now&, Route route) {
+  const auto found = followed_.find(route);
+  if (found == followed_.end()) return;
+  unreadable_[route] = Instant{};
+}
+
+// To be compared anew stops the stream for a moment, so whoever is required asks no more than once.
+Instant Receiver::asks_about_unreadable_at(Route route, Instant when) const {
+  const Copy& copy = followed_.at(route);
+  const bool is_news = when == Instant{};
+  const bool asks = copy.step == Step::kFollowing && (is_news || !copy.wanted.counts);
+  return asks ? when : Instant::never();
+}
+
+void Receiver::ask_about_unreadable(const Now& now) {
+  for (auto& [route, when] : unreadable_) {
+    if (now.instant < asks_about_unreadable_at(route, when)) continue;
+    when = now.instant + kAskDamagedAgain;
+    ask_at(followed_.at(route), now.instant);
+  }
+}
+
 void Receiver::flush(const Now& now, port::Effects& effects) {
   if (session_ == nullptr || !session_->is_established()) return;
+  ask_about_unreadable(now);
   ask(now, effects);
   begin(now, effects);
   report(effects);
 }
 
 Instant Receiver::next_deadline() const {
-  const bool asks = session_ != nullptr && session_->is_established() && !to_ask_.empty();
-  return asks ? to_ask_.begin()->first : Instant::never();
+  if (session_ == nullptr || !session_->is_established()) return Instant::never();
+  Instant next = to_ask_.empty() ? Instant::never() : to_ask_.begin()->first;
+  for (const auto& [route, when] : unreadable_) {
+    next = std::min(next, asks_about_unreadable_at(route, when));
+  }
+  return next;
 }
 
 }  // namespace magpie::link

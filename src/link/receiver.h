@@ -48,6 +48,8 @@ struct Followed {
   // The group's: where a link has to choose, lower ones go first. Told to the leader when the copy
   // is compared, so a change takes effect then.
   int32_t priority = 100;
+  // The group relies on this node's copies, as far as is known here.
+  bool counts = false;
 };
 
 // The records in [from, to) differ from the leader's and are about to be cut: export them, then
@@ -67,11 +69,16 @@ struct CopyOutdated {
   Offset end;
   Offset at;
 };
+// Some of the copy cannot be read, and the leader relies on others: it may be put away, and another
+// one begun in its place. Until then it waits.
+struct CopyUnreadable {
+  Route route = 0;
+};
 // The copy agrees with the leader and its batches come from now on.
 struct Following {
   Route route = 0;
 };
-using ReceiverEvent = std::variant<TailDiffers, CopyOutdated, Following>;
+using ReceiverEvent = std::variant<TailDiffers, CopyOutdated, CopyUnreadable, Following>;
 
 class Receiver {
  public:
@@ -97,6 +104,9 @@ class Receiver {
   void cut_done(Route route);
   void moved(Route route);
   void storage_failed(Route route);
+  // Its condition is another one. The leader hears of it at once, and again until the copy may be
+  // put away; as long as the group relies on it, only when that changes.
+  void unreadable(const Now& now, Route route);
 
   // Asks, begins and reports. Called at the end of a turn.
   void flush(const Now& now, port::Effects& effects);
@@ -116,6 +126,7 @@ class Receiver {
     Followed wanted;
     Step step = Step::kAsk;
     Instant ask_at;
+    Condition condition = Condition::kWell;  // as the leader was told
     // What the leader of `compared` said.
     LeaderEpoch compared = kNoLeaderEpoch;
     Offset common_end;
@@ -139,6 +150,9 @@ class Receiver {
   bool append_all(const Now& now, Copy& copy, const BufferChain& batches, port::Effects& effects);
   void count_wire(const wire::LinkBatches& message);
   void ask(const Now& now, port::Effects& effects);
+  static wire::LinkFollow::Partition question(Copy& copy, const partition::Partition* partition);
+  Instant asks_about_unreadable_at(Route route, Instant when) const;
+  void ask_about_unreadable(const Now& now);
   void outdated(Copy& copy, Offset end);
   void empty(const Now& now, Copy& copy, Offset at, port::Effects& effects);
   bool begins_in_batch(const Copy& copy, const record::BatchHeader& header) const;
@@ -150,6 +164,7 @@ class Receiver {
   const Session* session_ = nullptr;
   std::map<Route, Copy> followed_;              // the route is the handle
   std::set<std::pair<Instant, Route>> to_ask_;  // who is in the first step
+  std::map<Route, Instant> unreadable_;         // and when the leader is asked again
   std::set<Route> to_begin_;
   std::set<Route> to_report_;
   size_t following_ = 0;

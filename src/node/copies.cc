@@ -18,6 +18,13 @@ partition::Partition* NodeCopies::at(link::Route route) {
   return hosted == nullptr ? nullptr : hosted->partition.get();
 }
 
+link::Condition NodeCopies::condition(link::Route route) const {
+  const kafka::HostedPartition* hosted = partitions_.find(route);
+  if (hosted == nullptr || !is_current_()) return link::Condition::kWell;
+  if (hosted->unusable) return link::Condition::kLost;
+  return hosted->partition->is_damaged() ? link::Condition::kDamaged : link::Condition::kWell;
+}
+
 void NodeCopies::call(link::Route route, port::Effects& effects, const Action& action) {
   kafka::HostedPartition* hosted = partitions_.find(route);
   CHECK(hosted != nullptr);

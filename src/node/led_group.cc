@@ -80,6 +80,11 @@ class LedGroup::Partitions final : public replication::LedPartitions {
   bool has_dropped_all(size_t at, NodeId member) const override {
     return list_[at]->partition->has_dropped_all(member);
   }
+  bool is_unreadable(NodeId member) const override {
+    return std::any_of(list_.begin(), list_.end(), [&](const kafka::HostedPartition* hosted) {
+      return hosted->partition->is_unreadable(member);
+    });
+  }
   bool is_gone(NodeId member) const override {
     return !links_.has_follower(member) && !state_.alive(member);
   }
@@ -90,10 +95,11 @@ class LedGroup::Partitions final : public replication::LedPartitions {
   }
   // Everything that is stored here is also there, and nothing that was dropped here.
   bool held_by(NodeId member) const {
-    return std::all_of(list_.begin(), list_.end(), [&](const kafka::HostedPartition* hosted) {
-      const partition::Partition& log = *hosted->partition;
-      return log.member_position(member) >= log.log_end() && log.has_dropped_all(member);
-    });
+    return !is_unreadable(member) &&
+           std::all_of(list_.begin(), list_.end(), [&](const kafka::HostedPartition* hosted) {
+             const partition::Partition& log = *hosted->partition;
+             return log.member_position(member) >= log.log_end() && log.has_dropped_all(member);
+           });
   }
 
  private:

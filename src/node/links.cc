@@ -375,6 +375,11 @@ void Links::storage_failed(link::Route route) {
   for (auto& [node, link] : outgoing_) link.receiver->storage_failed(route);
 }
 
+void Links::unreadable(const Now& now, link::Route route) {
+  must_flush_ = true;
+  for (auto& [node, link] : outgoing_) link.receiver->unreadable(now, route);
+}
+
 bool Links::read_done(const Now& now, const partition::ReadDone& done, port::Effects& effects) {
   if (kafka::Ticket::unpack(done.ticket).kind != kafka::TicketKind::kMemberRead) return false;
   const auto place = by_number_.find(done.ticket >> 32 & kNumberMask);

@@ -109,6 +109,8 @@ class Links {
   void begin_anew(const Now& now, link::Route route, port::Effects& effects);
   void cut_done(link::Route route);
   void storage_failed(link::Route route);
+  // Not all of the copy can be read.
+  void unreadable(const Now& now, link::Route route);
   // True if the read was made for a follower.
   bool read_done(const Now& now, const partition::ReadDone& done, port::Effects& effects);
 

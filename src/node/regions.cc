@@ -17,7 +17,7 @@ Regions::Regions(const NodeConfig& config, const control::StoreController& contr
     : config_(config),
       controller_(controller),
       partitions_(partitions),
-      copies_(partitions, controller.state()),
+      copies_(partitions, controller.state(), [&controller] { return controller.is_current(); }),
       links_(controller.state(), copies_, random),
       terms_(controller.state(), partitions, links_,
              Duration::seconds(config.cluster->lease_seconds)),
@@ -156,12 +156,14 @@ void Regions::on_partition(kafka::Broker& broker, const kafka::HostedPartition& 
     terms_.partition_changed(route);
   } else if (std::holds_alternative<partition::Damaged>(event)) {
     hand_overs_.damaged(broker, terms_.group_of(route), hosted.partition->label());
+    links_.unreadable(broker.now, route);
   } else if (std::holds_alternative<partition::EpochSpent>(event)) {
     terms_.epoch_spent(route);
   } else if (std::holds_alternative<partition::StorageFailed>(event)) {
     links_.storage_failed(route);
   } else if (std::holds_alternative<partition::StorageRecovered>(event) ||
-             std::holds_alternative<partition::Opened>(event)) {
+             std::holds_alternative<partition::Opened>(event) ||
+             std::holds_alternative<partition::OpenFailed>(event)) {
     terms_.partition_changed(route);
     links_.wake();
   }
@@ -215,6 +217,8 @@ void Regions::heard(kafka::Broker& broker, const link::ReceiverEvent& event) {
     tails_.keep(broker, *hosted, terms_.group_of(differs->route), *differs);
   } else if (const auto* outdated = std::get_if<link::CopyOutdated>(&event)) {
     begin_anew(broker, *outdated);
+  } else if (const auto* unreadable = std::get_if<link::CopyUnreadable>(&event)) {
+    unreadable_.push_back(unreadable->route);
   }
 }
 

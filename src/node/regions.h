@@ -71,6 +71,8 @@ class Regions {
   admin::RegionsStatus status() const;
   admin::StoreStatus store_status() const;
   const Terms& terms() const { return terms_; }
+  // Copies that may be put away, because not all of them can be read.
+  std::vector<kafka::Route> take_unreadable() { return std::exchange(unreadable_, {}); }
   std::vector<kafka::Route> take_role_changes() { return terms_.take_changed(); }
 
  private:
@@ -95,6 +97,7 @@ class Regions {
   control::Member self_;
   bool removed_ = false;  // its region is none of the cluster's any more
   Instant next_sight_;
+  std::vector<kafka::Route> unreadable_;
   uint64_t missed_offsets_ = 0;  // that copies here will never hold
 };
 

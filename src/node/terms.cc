@@ -490,6 +490,21 @@ void Terms::lead(kafka::Broker& broker, const std::string& name, Group& group,
   group.led->refresh(broker);
 }
 
+// False if the state here is older than the log.
+bool Terms::set_follower(kafka::Broker& broker, kafka::HostedPartition& hosted, const Group& group,
+                         const Leadership& held) {
+  const partition::Partition& copy = *hosted.partition;
+  if (copy.role() == Role::kFollower && copy.leader_epoch() == held.epoch) return true;
+  if (copy.leader_epoch() > held.epoch) return false;
+  links_.stopped(hosted.route, broker.effects);
+  partitions_.call(hosted, broker.effects, [&](auto& partition, auto& out) {
+    partition.follow(broker.now, held.epoch, out);
+  });
+  hosted.cut_off = group.cut_off;
+  changed_.push_back(hosted.route);
+  return true;
+}
+
 void Terms::follow(kafka::Broker& broker, const std::string& name, Group& group,
                    const Leadership& held) {
   // Under this node's own id leads a directory that is gone: there is nobody to follow. And who
@@ -498,22 +513,17 @@ void Terms::follow(kafka::Broker& broker, const std::string& name, Group& group,
   const control::FailoverGroup* policy = state_.find_group(name);
   const int32_t priority = policy == nullptr ? 100 : policy->priority;
   link::Receiver* const receiver = nobody ? nullptr : links_.receiver(held.leader.node);
+  const bool counts = control::contains(held.sync, *self_) || held.joining == *self_;
   for (const kafka::Route route : group.routes) {
     kafka::HostedPartition* hosted = partitions_.find(route);
-    if (hosted == nullptr || !hosted->partition->is_readable()) continue;
-    partition::Partition& copy = *hosted->partition;
-    if (copy.role() != Role::kFollower || copy.leader_epoch() != held.epoch) {
-      if (copy.leader_epoch() > held.epoch) continue;  // the state here is older than the log
-      links_.stopped(route, broker.effects);
-      partitions_.call(*hosted, broker.effects, [&](auto& partition, auto& out) {
-        partition.follow(broker.now, held.epoch, out);
-      });
-      hosted->cut_off = group.cut_off;
-      changed_.push_back(route);
-    }
+    if (hosted == nullptr) continue;
+    // One that could not be opened has no role, but its leader is asked what may become of it.
+    const bool asks = hosted->partition->is_readable() ? set_follower(broker, *hosted, group, held)
+                                                       : hosted->unusable;
+    if (!asks) continue;
     links_.unfollow_others(route, held.leader.node);
     if (receiver == nullptr) continue;
-    receiver->follow({route, hosted->topic_id, hosted->index, name, held.epoch, priority});
+    receiver->follow({route, hosted->topic_id, hosted->index, name, held.epoch, priority, counts});
   }
   links_.wake();
 }

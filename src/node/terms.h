@@ -110,6 +110,8 @@ class Terms {
   bool can_lead(kafka::Broker& broker, const std::string& name, Group& group);
   bool has_floors(kafka::Broker& broker, const std::string& name, Group& group,
                   const control::Leadership& held);
+  bool set_follower(kafka::Broker& broker, kafka::HostedPartition& hosted, const Group& group,
+                    const control::Leadership& held);
   void follow(kafka::Broker& broker, const std::string& name, Group& group,
               const control::Leadership& held);
   void take_leadership(kafka::Broker& broker, const std::string& name, Group& group);

@@ -19,7 +19,6 @@
 namespace magpie::node {
 namespace {
 
-constexpr const char* kQuarantineFolder = "quarantine";
 // Partitions opened at a time: enough to keep a disk busy, few enough to bound memory.
 constexpr size_t kOpeningMax = 128;
 // After the disk refused to open partitions, or to remember that they exist: until the next try.
@@ -90,6 +89,7 @@ void TopicStorage::step(kafka::Broker& broker, const port::DiskDone& done) {
   }
   CHECK(folder_effects_ > 0);
   --folder_effects_;
+  if (done.then.kind == kUnreadablePutAway) return put_away(broker, done);
   const bool is_listing = done.then.kind == kDeletedListed || done.then.kind == kFoldersListed;
   if (is_listing && !done.status) {
     log(broker, port::Severity::kError, "topics_folder_unreadable",
@@ -255,7 +255,7 @@ void TopicStorage::open_next(kafka::Broker& broker) {
 }
 
 void TopicStorage::open_one(kafka::Broker& broker, kafka::HostedPartition& hosted) {
-  const bool create = !is_created(hosted.topic_id, hosted.index.value);
+  const bool create = hosted.begins_anew || !is_created(hosted.topic_id, hosted.index.value);
   if (create) {
     // Nothing was ever acknowledged in what an interrupted creation left behind.
     ++folder_effects_;
@@ -270,6 +270,7 @@ void TopicStorage::open_one(kafka::Broker& broker, kafka::HostedPartition& hoste
 
 void TopicStorage::opened(kafka::Broker& broker, kafka::HostedPartition& hosted,
                           const partition::Opened& opened) {
+  hosted.begins_anew = false;
   if (opened.torn_bytes > 0) {
     log(broker, port::Severity::kWarning, "torn_tail_cut",
         fmt::format("partition {}: {} bytes of an interrupted write were cut off; nothing that was "
@@ -288,14 +289,16 @@ void TopicStorage::open_failed(kafka::Broker& broker, kafka::HostedPartition& ho
                                const partition::OpenFailed& failed) {
   if (failed.error.kind == ErrorKind::kNoSpace) disk_full(broker.now, hosted.route);
   // Whatever lies where a new partition is to be is of no value, so nothing there is final.
-  const bool again =
-      is_temporary(failed.error.kind) || !is_created(hosted.topic_id, hosted.index.value);
+  const bool again = is_temporary(failed.error.kind) || hosted.begins_anew ||
+                     !is_created(hosted.topic_id, hosted.index.value);
   if (hosted.failure != failed.error.message) {
     hosted.failure = failed.error.message;
     log(broker, port::Severity::kError, "partition_offline",
         fmt::format("partition {} is not served: {}{}", hosted.partition->label(),
                     failed.error.message, again ? "; it is tried again every second" : ""));
   }
+  const bool gone = failed.error.kind == ErrorKind::kNotFound;
+  hosted.unusable = !again && (gone || failed.error.kind == ErrorKind::kCorrupt);
   if (again && opening_.contains(hosted.route)) {
     ++bringing_up_.at(hosted.topic).retrying;
     refused_.push_back(hosted.route);
@@ -408,19 +411,25 @@ void TopicStorage::tick(kafka::Broker& broker) {
   open_next(broker);
 }
 
+kafka::HostedPartition TopicStorage::make_again(const kafka::HostedPartition& before) {
+  const control::TopicSettings settings = control::effective_settings(
+      state_->topic_configs(before.topic), policy(config_).topic_defaults);
+  kafka::HostedPartition fresh =
+      make_partition(before.topic, before.topic_id, before.index.value, settings);
+  fresh.published = before.published;
+  fresh.partition->set_given_out(before.partition->given_out());
+  return fresh;
+}
+
 // With a new partition and a new log, because those that failed remember half of what is there.
 // Their last effects on the files come before the first look of the new ones, which is at the
 // folder.
 void TopicStorage::open_again(kafka::Route old) {
   const kafka::HostedPartition* before = partitions_.find(old);
   if (before == nullptr) return;  // deleted
-  const control::TopicSettings settings = control::effective_settings(
-      state_->topic_configs(before->topic), policy(config_).topic_defaults);
-  kafka::HostedPartition fresh =
-      make_partition(before->topic, before->topic_id, before->index.value, settings);
-  fresh.published = before->published;
+  kafka::HostedPartition fresh = make_again(*before);
   fresh.failure = before->failure;
-  fresh.partition->set_given_out(before->partition->given_out());
+  fresh.begins_anew = before->begins_anew;
   BringingUp& up = bringing_up_.at(fresh.topic);
   CHECK(up.retrying > 0);
   --up.retrying;

@@ -46,6 +46,8 @@
 namespace magpie::node {
 
 inline constexpr uint32_t kTopicStorageOwner = 2;
+// What lies where it does not belong, or cannot be read, is kept here.
+inline constexpr const char* kQuarantineFolder = "quarantine";
 
 // Makes the engine of one partition; `owner` is the route of its disk effects.
 using EngineFactory = std::function<std::unique_ptr<engine::Engine>(
@@ -71,6 +73,10 @@ class TopicStorage {
               const partition::Opened& opened);
   void open_failed(kafka::Broker& broker, kafka::HostedPartition& hosted,
                    const partition::OpenFailed& failed);
+
+  // Puts a copy away of which not all can be read, to `quarantine`, and begins an empty one in its
+  // place (G12). REQUIRES: nobody relies on what it holds.
+  void begin_anew(kafka::Broker& broker, kafka::Route route);
 
   // A folder effect of ours finished.
   void step(kafka::Broker& broker, const port::DiskDone& done);
@@ -122,6 +128,7 @@ class TopicStorage {
     kLeftoverRemoved,
     kFolderRemoved,
     kFolderMoved,
+    kUnreadablePutAway,
   };
 
   // Of the topic's partitions those that are not here.
@@ -163,6 +170,8 @@ class TopicStorage {
   void publish(const std::string& topic, const Uuid& id);
   void plan_retry(const Now& now);
   void open_again(kafka::Route old);
+  kafka::HostedPartition make_again(const kafka::HostedPartition& before);
+  void put_away(kafka::Broker& broker, const port::DiskDone& done);
   bool is_created(const Uuid& topic, int32_t index) const;
 
   const NodeConfig& config_;

@@ -10,6 +10,7 @@ void Commitment::begin() {
   open_ = false;
   required_.clear();
   successor_.reset();
+  unreadable_.clear();
   starts_.clear();
   if (!planted(PlantedBug::kPositionsOutliveEpoch)) positions_.clear();
 }
@@ -36,6 +37,14 @@ void Commitment::forget(NodeId member) {
 
 void Commitment::starts_at(NodeId member, Offset start) {
   if (positions_.contains(member)) starts_[member] = start;
+}
+
+void Commitment::set_unreadable(NodeId member, bool unreadable) {
+  if (unreadable) {
+    unreadable_.insert(member);
+  } else {
+    unreadable_.erase(member);
+  }
 }
 
 Offset Commitment::start_of(NodeId member) const {

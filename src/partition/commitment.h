@@ -41,6 +41,10 @@ class Commitment {
   // A reconciled member's log begins at `start`, durably: what lies below is gone there. Ignored
   // from others.
   void starts_at(NodeId member, Offset start);
+  // The member said that it cannot read some of its log, or that it can. Its position counts as
+  // before.
+  void set_unreadable(NodeId member, bool unreadable);
+  bool is_unreadable(NodeId member) const { return unreadable_.contains(member); }
   // As last said; 0 of others.
   Offset start_of(NodeId member) const;
   // Below this neither the leader, whose log begins at `leader_start`, nor a required member, nor
@@ -60,6 +64,7 @@ class Commitment {
   bool open_ = false;
   std::set<NodeId> required_;
   std::optional<NodeId> successor_;
+  std::set<NodeId> unreadable_;
   std::map<NodeId, Offset> positions_;  // of reconciled members
   std::map<NodeId, Offset> starts_;     // of those that have said it
 };

@@ -143,6 +143,16 @@ class Partition {
   Offset start_everywhere() const {
     return replicated_ ? commitment_.start(log_start()) : log_start();
   }
+  // The member cannot read some of its copy, or can again. It counts on, until it is not required
+  // any more. REQUIRES: leading.
+  void set_member_unreadable(NodeId member, bool unreadable) {
+    commitment_.set_unreadable(member, unreadable);
+  }
+  bool is_unreadable(NodeId member) const { return commitment_.is_unreadable(member); }
+  // Nothing rests on what the member holds, and what is here can be read as far as is known.
+  bool can_spare(NodeId member) const {
+    return commitment_.is_open() && !commitment_.requires_member(member) && !damaged_;
+  }
   Offset member_position(NodeId member) const { return commitment_.position(member); }
   // It has nothing any more of what was dropped here, by retention or because it was deleted.
   bool has_dropped_all(NodeId member) const { return commitment_.start_of(member) >= log_start(); }

@@ -85,6 +85,8 @@ std::optional<Wish> GroupLeader::open(Instant now, const LedPartitions& partitio
   OpenEpoch wish;
   const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));
   std::vector<NodeId> candidates = term_.members;
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [&](NodeId member) { return !partitions.is_unreadable(member); });
   candidates.insert(candidates.end(), term_.leaving.begin(), term_.leaving.end());
   for (const NodeId member : candidates) {
     if (wish.sync.size() == wanted) break;
@@ -140,14 +142,19 @@ std::optional<NodeId> GroupLeader::gone_member(const LedPartitions& partitions) 
   return std::nullopt;
 }
 
-std::optional<NodeId> GroupLeader::leaving_member() const {
+bool GroupLeader::leaves(NodeId member, const LedPartitions& partitions) const {
+  return contains(term_.leaving, member) || partitions.is_unreadable(member);
+}
+
+std::optional<NodeId> GroupLeader::leaving_member(const LedPartitions& partitions) const {
   const auto found = std::find_if(term_.sync.begin(), term_.sync.end(),
-                                  [&](NodeId member) { return contains(term_.leaving, member); });
+                                  [&](NodeId member) { return leaves(member, partitions); });
   return found == term_.sync.end() ? std::nullopt : std::optional(*found);
 }
 
-std::optional<NodeId> GroupLeader::candidate(Instant now) const {
+std::optional<NodeId> GroupLeader::candidate(Instant now, const LedPartitions& partitions) const {
   for (const NodeId member : term_.members) {
+    if (partitions.is_unreadable(member)) continue;
     const bool fresh = keeps_up(member, now) || planted(PlantedBug::kJoiningCountsAtOnce);
     if (!is_required(member) && fresh) return member;
   }
@@ -158,8 +165,8 @@ std::optional<Wish> GroupLeader::join(Instant now, const LedPartitions& partitio
   const NodeId member = *term_.joining;
   const auto progress = progress_.find(member);
   const bool slow = progress == progress_.end() || progress->second.behind(now) > policy_.timeout;
-  const bool leaves = contains(term_.leaving, member);
-  if (slow || leaves || partitions.is_gone(member)) return AbandonJoining{member};
+  if (slow || leaves(member, partitions) || partitions.is_gone(member))
+    return AbandonJoining{member};
   for (size_t i = 0; i < partitions.count(); ++i) {
     if (partitions.position(i, member) < partitions.high_watermark(i)) return std::nullopt;
     if (!partitions.has_dropped_all(i, member)) return std::nullopt;
@@ -169,13 +176,13 @@ std::optional<Wish> GroupLeader::join(Instant now, const LedPartitions& partitio
   if (term_.sync.size() >= wanted) {
     wish.instead_of = slow_member(now);
     if (!wish.instead_of) wish.instead_of = gone_member(partitions);
-    if (!wish.instead_of) wish.instead_of = leaving_member();
+    if (!wish.instead_of) wish.instead_of = leaving_member(partitions);
   }
   return wish;
 }
 
 std::optional<Wish> GroupLeader::replace(Instant now, const LedPartitions& partitions) {
-  const std::optional<NodeId> fresh = candidate(now);
+  const std::optional<NodeId> fresh = candidate(now, partitions);
   const auto wanted = static_cast<size_t>(std::max(policy_.copies, 0));
   // Also without one of them.
   const bool enough = term_.sync.size() > static_cast<size_t>(std::max(policy_.min, 0));
@@ -187,14 +194,16 @@ std::optional<Wish> GroupLeader::replace(Instant now, const LedPartitions& parti
     blocked_ = true;
     return std::nullopt;
   }
-  const std::optional<NodeId> leaving = leaving_member();
+  const std::optional<NodeId> leaving = leaving_member(partitions);
   if (term_.sync.size() > wanted) return ShrinkSync{leaving.value_or(term_.sync.back())};
   if ((leaving || term_.sync.size() < wanted) && fresh) return BeginJoining{*fresh};
   if (!leaving || !(enough || policy_.degrade)) return std::nullopt;
   // Until somebody else holds as much; if nobody can, it is known to leave a copy less.
   const bool nobody_comes =
-      std::all_of(term_.members.begin(), term_.members.end(),
-                  [&](NodeId member) { return is_required(member) || partitions.is_gone(member); });
+      std::all_of(term_.members.begin(), term_.members.end(), [&](NodeId member) {
+        return is_required(member) || partitions.is_gone(member) ||
+               partitions.is_unreadable(member);
+      });
   return nobody_comes ? std::optional<Wish>(ShrinkSync{*leaving}) : std::nullopt;
 }
 

@@ -77,6 +77,8 @@ class LedPartitions {
   virtual Offset position(size_t partition, NodeId member) const = 0;
   // The member's log has nothing any more of what lies below the start of the log here.
   virtual bool has_dropped_all(size_t partition, NodeId member) const = 0;
+  // It cannot read all of its copies: to be relied on by nobody, if others can be.
+  virtual bool is_unreadable(NodeId member) const = 0;
   // It has neither a connection to the leader nor a lease.
   virtual bool is_gone(NodeId member) const = 0;
 };
@@ -139,8 +141,10 @@ class GroupLeader {
   std::optional<Wish> replace(Instant now, const LedPartitions& partitions);
   std::optional<NodeId> slow_member(Instant now) const;
   std::optional<NodeId> gone_member(const LedPartitions& partitions) const;
-  std::optional<NodeId> leaving_member() const;
-  std::optional<NodeId> candidate(Instant now) const;
+  // It is taken out of the group, or not all of its copy can be read.
+  bool leaves(NodeId member, const LedPartitions& partitions) const;
+  std::optional<NodeId> leaving_member(const LedPartitions& partitions) const;
+  std::optional<NodeId> candidate(Instant now, const LedPartitions& partitions) const;
   bool keeps_up(NodeId member, Instant now) const;
   bool is_required(NodeId member) const;
   bool is_within(Instant now, const MaxLag& limit) const;

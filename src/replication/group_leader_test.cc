@@ -25,6 +25,7 @@ class Logs final : public LedPartitions {
   bool has_dropped_all(size_t partition, NodeId member) const override {
     return !holds_deleted.contains({partition, member});
   }
+  bool is_unreadable(NodeId member) const override { return unreadable.contains(member); }
   bool is_gone(NodeId member) const override { return gone.contains(member); }
   void hold_all(NodeId member) { positions[member] = ends; }
   void grow() {
@@ -37,6 +38,7 @@ class Logs final : public LedPartitions {
   std::map<NodeId, std::vector<Offset>> positions;
   std::set<std::pair<size_t, NodeId>> holds_deleted;
   std::set<NodeId> gone;
+  std::set<NodeId> unreadable;
 };
 
 class GroupLeaderTest : public testing::Test {
@@ -356,6 +358,34 @@ TEST_F(GroupLeaderTest, AnEpochOpensWithWhoIsToLeaveOnlyIfOthersAreTooFew) {
   EXPECT_FALSE(look()) << "it may still come";
   logs.gone = {kGz};
   EXPECT_EQ(look(), Wish(OpenEpoch{{kSh}}));
+}
+
+// G12.
+TEST_F(GroupLeaderTest, WhoCannotReadItsCopyIsReliedOnUntilAnotherOneIs) {
+  begin({});
+  logs.hold_all(kGz);
+  logs.unreadable = {kGz};
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kGz}})) << "a copy is a copy";
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), Wish(OpenEpoch{{kSh}}));
+  change({kGz});
+  EXPECT_EQ(look(), Wish{BeginJoining{kSh}});
+  change({kGz}, kSh);
+  EXPECT_EQ(look(), Wish(FinishJoining{kSh, kGz}));
+  change({}, kGz);
+  EXPECT_EQ(look(), Wish{AbandonJoining{kGz}}) << "nor does it enter";
+  change({kGz});
+  logs.positions.erase(kSh);
+  logs.gone = {kSh};
+  EXPECT_FALSE(look()) << "there would be no copy";
+  EXPECT_FALSE(leader.blocked());
+  policy.degrade = true;
+  change({kGz});
+  EXPECT_EQ(look(), Wish{ShrinkSync{kGz}});
+  logs.gone.clear();
+  logs.unreadable = {kGz, kSh};
+  logs.hold_all(kSh);
+  EXPECT_EQ(look(), Wish{ShrinkSync{kGz}}) << "nobody else can be relied on";
 }
 
 TEST_F(GroupLeaderTest, WhoStillHoldsWhatWasDeletedDoesNotEnter) {

@@ -1,0 +1,96 @@
+// A copy of which not all can be read (G12).
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "link/link_world.h"
+
+namespace magpie::link {
+namespace {
+
+class UnreadableCopyTest : public testing::Test {
+ protected:
+  // `two` cannot read all of its first copy.
+  void begin(const std::vector<NodeId>& required) {
+    world.one.lead(1, required);
+    world.two.follow(1, world.one.id());
+    world.settle();
+    world.one.append(1, 1);
+    world.settle();
+    world.two.conditions[1] = Condition::kDamaged;
+    world.two.receiver.unreadable(world.two.now, 1);
+    world.settle();
+  }
+
+  LinkWorld world;
+};
+
+TEST_F(UnreadableCopyTest, CountsOnUntilTheLeaderReliesOnOthers) {
+  begin({world.two.id()});
+  EXPECT_TRUE(world.one.at(1)->is_unreadable(world.two.id()));
+  EXPECT_FALSE(world.one.at(2)->is_unreadable(world.two.id()));
+  EXPECT_TRUE(world.two.receiver.is_following(1));
+  world.one.append(1, 2);
+  world.advance(kAskDamagedAgain);
+  world.settle();
+  EXPECT_EQ(world.one.settled.size(), 2u);
+  EXPECT_TRUE(world.two.unreadable.empty());
+  world.one.call(1, world.one.effects, [&](partition::Partition& log, partition::Output& out) {
+    log.require(world.one.now, {}, out);
+  });
+  world.advance(kAskDamagedAgain);
+  world.settle();
+  EXPECT_EQ(world.two.unreadable, std::vector<Route>{1});
+  EXPECT_FALSE(world.two.receiver.is_following(1)) << "it waits for its owner";
+}
+
+TEST_F(UnreadableCopyTest, MayGoAtOnceIfNobodyReliesOnIt) {
+  begin({});
+  EXPECT_EQ(world.two.unreadable, std::vector<Route>{1});
+}
+
+TEST_F(UnreadableCopyTest, StaysWhereTheLeadersLogIsDamagedToo) {
+  world.one.damage(1);
+  world.one.lead(1, {});
+  world.one.append(1, 1);
+  world.two.follow(1, world.one.id());
+  world.settle();
+  world.one.settle(1);
+  world.settle();
+  ASSERT_EQ(world.one.damaged, std::vector<Route>{1});
+  world.two.conditions[1] = Condition::kDamaged;
+  world.advance(kAskDamagedAgain);
+  world.settle();
+  EXPECT_TRUE(world.one.at(1)->is_unreadable(world.two.id()));
+  EXPECT_TRUE(world.two.unreadable.empty());
+}
+
+TEST_F(UnreadableCopyTest, ThatCanBeReadAgainIsSaidToBeWell) {
+  begin({world.two.id()});
+  world.two.conditions.clear();
+  world.two.receiver.unreadable(world.two.now, 1);
+  world.settle();
+  EXPECT_FALSE(world.one.at(1)->is_unreadable(world.two.id()));
+}
+
+// Before it is open, nobody knows who will be relied on.
+TEST_F(UnreadableCopyTest, StaysUntilTheLeadersEpochIsOpen) {
+  begin({world.two.id()});
+  if (world.one.sender) world.one.sender->stopped(1, world.one.effects);
+  world.one.call(1, world.one.effects, [&](partition::Partition& log, partition::Output& out) {
+    log.lead(world.one.now, {LeaderEpoch{2}, Offset{}, false}, out);
+  });
+  world.two.follow_epoch(1, 2);
+  world.settle();
+  EXPECT_TRUE(world.two.receiver.is_following(1));
+  EXPECT_TRUE(world.two.unreadable.empty());
+  world.one.call(1, world.one.effects, [&](partition::Partition& log, partition::Output& out) {
+    log.require(world.one.now, {}, out);
+  });
+  world.advance(kAskDamagedAgain);
+  world.settle();
+  EXPECT_EQ(world.two.unreadable, std::vector<Route>{1});
+}
+
+}  // namespace
+}  // namespace magpie::link
