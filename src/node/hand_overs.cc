@@ -55,6 +55,18 @@ void HandOvers::damaged(kafka::Broker& broker, const std::string& group,
   next_look_ = broker.now.instant;
 }
 
+void HandOvers::cannot_lead(kafka::Broker& broker, const std::string& group,
+                            const std::string& partition) {
+  if (leaving_) return;
+  const auto [found, is_new] = wanted_.try_emplace(group);
+  if (!is_new) return;
+  found->second.epoch = state_.leadership(group).epoch;
+  found->second.why = fmt::format("which cannot read its copy of {}", partition);
+  found->second.since = broker.now.wall;
+  found->second.unled = true;
+  next_look_ = broker.now.instant;
+}
+
 void HandOvers::tick(kafka::Broker& broker) {
   if (broker.now.instant < next_look_) return;
   if (leaving_ && has_left()) return stop();
@@ -69,6 +81,7 @@ void HandOvers::tick(kafka::Broker& broker) {
 }
 
 void HandOvers::look_at(kafka::Broker& broker, const std::string& name, Wanted& wanted) {
+  if (wanted.unled) return look_at_unled(broker, name, wanted);
   LedGroup* const led = terms_.led(name);
   wanted.moved = led == nullptr || (leaving_ && led->epoch() != wanted.epoch);
   if (wanted.moved) return;
@@ -87,14 +100,30 @@ void HandOvers::look_at(kafka::Broker& broker, const std::string& name, Wanted& 
     wanted.patience_ends = broker.now.instant + kDamagePatience;
     led->stop_writes(broker, true);
   }
-  if (wanted.is_quiet && choice.holds_all) return hand_over(broker, *led, wanted, choice.target);
+  if (wanted.is_quiet && choice.holds_all)
+    return hand_over(broker, led->term(), wanted, choice.target);
   if (broker.now.instant < wanted.patience_ends) return;
   keep(broker, name, wanted, fmt::format("node {} does not catch up", choice.target.value));
 }
 
-control::HandOver HandOvers::request(const LedGroup& led, const Wanted& wanted,
+void HandOvers::look_at_unled(kafka::Broker& broker, const std::string& name, Wanted& wanted) {
+  const control::Leadership& held = state_.leadership(name);
+  wanted.moved = held.epoch != wanted.epoch || terms_.led(name) != nullptr;
+  if (wanted.moved || wanted.proposing) return;
+  const control::Term term{name, held.epoch, held.leader};
+  std::string why_not = "nobody is in its sync set";
+  for (const control::Member& member : held.sync) {
+    const auto decided =
+        control::decide_hand_over(state_, request(term, wanted, member.node), broker.now.wall);
+    if (decided) return hand_over(broker, term, wanted, member.node);
+    why_not = decided.error().message;
+  }
+  keep(broker, name, wanted, why_not);
+}
+
+control::HandOver HandOvers::request(const control::Term& term, const Wanted& wanted,
                                      NodeId target) const {
-  return {led.term(), target, wanted.since, wanted.why, leaving_};
+  return {term, target, wanted.since, wanted.why, leaving_};
 }
 
 HandOvers::Choice HandOvers::choose(kafka::Broker& broker, const LedGroup& led,
@@ -102,8 +131,8 @@ HandOvers::Choice HandOvers::choose(kafka::Broker& broker, const LedGroup& led,
   Choice choice;
   choice.why_not = "nobody is in its sync set";
   for (const control::Member& member : state_.leadership(led.group()).sync) {
-    const auto decided =
-        control::decide_hand_over(state_, request(led, wanted, member.node), broker.now.wall);
+    const auto decided = control::decide_hand_over(state_, request(led.term(), wanted, member.node),
+                                                   broker.now.wall);
     if (!decided) {
       choice.why_not = decided.error().message;
     } else if (!led.is_linked(member.node)) {
@@ -131,18 +160,19 @@ void HandOvers::keep(kafka::Broker& broker, const std::string& name, Wanted& wan
       fmt::format("failover group '{}' is not handed over by this node, {}: {}. {}", name,
                   wanted.why, why,
                   leaving_ ? "Nobody leads it until the node is back or somebody fails it over"
-                           : "It is led here on, and tried again")});
+                  : wanted.unled ? "Nobody leads it until somebody fails it over; it is tried again"
+                                 : "It is led here on, and tried again")});
 }
 
-void HandOvers::hand_over(kafka::Broker& broker, const LedGroup& led, Wanted& wanted,
+void HandOvers::hand_over(kafka::Broker& broker, const control::Term& term, Wanted& wanted,
                           NodeId target) {
   wanted.proposing = true;
   kafka::propose<control::Operation>(
       broker,
-      [asked = request(led, wanted, target), now = broker.now.wall](const control::State& state) {
+      [asked = request(term, wanted, target), now = broker.now.wall](const control::State& state) {
         return control::decide_hand_over(state, asked, now);
       },
-      [this, name = led.group(), target](
+      [this, name = term.group, target](
           kafka::Broker& late, const tl::expected<control::Operation, control::Refusal>& done) {
         const auto found = wanted_.find(name);
         if (found != wanted_.end()) found->second.proposing = false;

@@ -43,6 +43,10 @@ class HandOvers {
   // A partition of the group cannot be read where its log says that there are records.
   void damaged(kafka::Broker& broker, const std::string& group, const std::string& partition);
 
+  // This node should lead the group in its present epoch, and cannot read its copy of the
+  // partition. Whoever is in sync may, without waiting: nothing is taken here.
+  void cannot_lead(kafka::Broker& broker, const std::string& group, const std::string& partition);
+
   // Nothing more is done.
   void stop() { next_look_ = Instant::never(); }
   void tick(kafka::Broker& broker);
@@ -61,6 +65,7 @@ class HandOvers {
     bool moved = false;      // this node does not lead it any more
     bool stays = false;      // nobody takes it over, and this node stops
     bool is_quiet = false;   // nobody waits for what was taken
+    bool unled = false;      // this node never began the term
   };
   // Who could take it, or why nobody can.
   struct Choice {
@@ -70,9 +75,10 @@ class HandOvers {
   };
 
   void look_at(kafka::Broker& broker, const std::string& name, Wanted& wanted);
+  void look_at_unled(kafka::Broker& broker, const std::string& name, Wanted& wanted);
   Choice choose(kafka::Broker& broker, const LedGroup& led, const Wanted& wanted) const;
-  control::HandOver request(const LedGroup& led, const Wanted& wanted, NodeId target) const;
-  void hand_over(kafka::Broker& broker, const LedGroup& led, Wanted& wanted, NodeId target);
+  control::HandOver request(const control::Term& term, const Wanted& wanted, NodeId target) const;
+  void hand_over(kafka::Broker& broker, const control::Term& term, Wanted& wanted, NodeId target);
   void keep(kafka::Broker& broker, const std::string& name, Wanted& wanted, const std::string& why);
 
   const control::State& state_;

@@ -182,7 +182,11 @@ bool Regions::settle(kafka::Broker& broker) {
     more = true;
   }
   more |= operations_.settle(broker);
-  return terms_.settle(broker) || more;
+  more |= terms_.settle(broker);
+  for (const auto& [group, partition] : terms_.take_unable()) {
+    hand_overs_.cannot_lead(broker, group, partition);
+  }
+  return more;
 }
 
 void Regions::hear(kafka::Broker& broker, LinkEvent& event) {

@@ -394,13 +394,15 @@ bool Terms::can_lead(kafka::Broker& broker, const std::string& name, Group& grou
       ++usable;
     } else if (!hosted->failure.empty()) {
       problem = hosted->failure;
+      if (hosted->unusable) unable_[name] = hosted->partition->label();
     }
   }
   if (usable == group.hosted) return true;
   if (!problem.empty() && std::exchange(group.complaint, problem) != problem) {
     log(broker, port::Severity::kError, "group_not_led",
-        fmt::format("failover group '{}' cannot be led here: {}. Fail over to another region", name,
-                    problem));
+        fmt::format("failover group '{}' cannot be led here: {}. Fail over to another region, if "
+                    "none takes it over",
+                    name, problem));
   }
   return false;
 }

@@ -74,6 +74,9 @@ class Terms {
   // Partitions whose right to serve changed since the last call (kafka/role_changes.h): another
   // role or epoch, commits that are held or no more, a leader that cannot be heard or can again.
   std::vector<kafka::Route> take_changed() { return std::exchange(changed_, {}); }
+  // Groups that this node should lead and cannot, because a copy here is damaged or gone; and the
+  // copy. Said again at every look.
+  std::map<std::string, std::string> take_unable() { return std::exchange(unable_, {}); }
 
   // Null if this node does not lead the group.
   LedGroup* led(const std::string& group) const;
@@ -136,6 +139,7 @@ class Terms {
   std::map<NodeId, Uuid> incarnations_;
   std::set<std::string> dirty_;
   std::vector<kafka::Route> changed_;
+  std::map<std::string, std::string> unable_;
   const Duration lease_;
   Promises promises_;
   bool leaving_ = false;

@@ -82,6 +82,25 @@ TEST_F(UnreadableCopiesTest, FilesThatAreGoneAreCopiedAnew) {
   EXPECT_TRUE(world_.node(member).has_logged("copy_put_away"));
 }
 
+// Nobody would lead the group otherwise, until a person comes.
+TEST_F(UnreadableCopiesTest, ALeaderThatComesBackWithoutItsLogHandsOver) {
+  begin();
+  const int member = sync_set().at(0);
+  world_.crash(0);
+  rot(0);
+  world_.boot(0);
+  ASSERT_TRUE(world_.run_until([&] { return world_.node(0).has_logged("group_not_led"); },
+                               Duration::seconds(10)));
+  ASSERT_TRUE(world_.run_until([&] { return leader() == member; }, Duration::seconds(10)));
+  world_.run_for(Duration::seconds(1));
+  const auto at = static_cast<size_t>(member - 1);
+  const json record = json::parse(world_.node(at).http("GET", "/v1/operations/1").body);
+  EXPECT_EQ(record["requested_by"], "node 1, which cannot read its copy of t-0");
+  ASSERT_TRUE(
+      world_.run_until([&] { return was_put_away(0) && same_logs(); }, Duration::seconds(60)));
+  EXPECT_EQ(values_at(at), (std::vector<std::string>{"one", "two", "three"}));
+}
+
 // Whoever it is copied from may not know who relies on it by now.
 TEST_F(UnreadableCopiesTest, NothingIsPutAwayBeforeTheStoreWasRead) {
   begin();

@@ -14,6 +14,8 @@ namespace {
 
 constexpr Duration kLookPause = Duration::milliseconds(100);
 constexpr Duration kSwitchoverLimit = Duration::seconds(15);
+// How long a person waits for a group whose new leader does not lead.
+constexpr Duration kUnopenedLimit = Duration::seconds(30);
 
 template <typename Decided>
 tl::expected<control::Transaction, control::Refusal> transaction_of(Decided decided) {
@@ -176,7 +178,8 @@ void Operator::settle() {
     const control::Leadership& term = state.leadership(name);
     if (!term.exists()) continue;
     const control::Node* leader = state.find_node(term.leader.node);
-    if (leader != nullptr && leader->incarnation == term.leader.incarnation) continue;
+    const bool there = leader != nullptr && leader->incarnation == term.leader.incarnation;
+    if (there && !stays_unopened(name, term)) continue;
     if (is_stranded(state, name)) {
       scene_.probe("group_stranded");
       requester_.fail_over_with_loss(name);
@@ -184,6 +187,13 @@ void Operator::settle() {
       fail_over(name, state);
     }
   }
+}
+
+bool Operator::stays_unopened(const std::string& group, const control::Leadership& term) {
+  if (term.open || knobs_.damage_every == Duration{}) return false;
+  const auto [seen, is_new] = unopened_.try_emplace(group, term.epoch, scene_.now());
+  if (seen->second.first != term.epoch) seen->second = {term.epoch, scene_.now()};
+  return scene_.now() - seen->second.second > kUnopenedLimit;
 }
 
 void Operator::disk_lost(NodeId node) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "base/random.h"
 #include "sim/cluster.h"
@@ -38,6 +39,8 @@ class Operator {
   bool fail_over_lone_leader(const control::State& state);
   void switch_over(const std::string& group, const control::State& state);
   void fail_over(const std::string& group, const control::State& state);
+  // A leader that cannot read its copies says so, and nobody leads until a person chooses another.
+  bool stays_unopened(const std::string& group, const control::Leadership& term);
   bool is_stranded(const control::State& state, const std::string& group) const;
   bool spoke_late(const control::State& state, const std::string& group) const;
   bool promote(const std::string& group, NodeId target);
@@ -50,7 +53,9 @@ class Operator {
   Random random_;
   Requester requester_;
   std::map<std::string, Switchover> switchovers_;  // by group
-  std::map<Uuid, control::Revision> lost_disks_;   // by incarnation; when that was
+  // By group: the epoch that is not open, and since when it was seen so.
+  std::map<std::string, std::pair<LeaderEpoch, Instant>> unopened_;
+  std::map<Uuid, control::Revision> lost_disks_;  // by incarnation; when that was
   uint64_t operations_ = 0;
   uint64_t looks_ = 0;
 };

@@ -92,6 +92,7 @@ void RegionFaults::start() {
   every(knobs_.disk_loss_every, [this] { lose_disk(); });
   every(knobs_.disk_restore_every, [this] { keep_backup(); });
   every(knobs_.disk_restore_every, [this] { restore_disk(); });
+  every(knobs_.damage_every, [this] { damage(); });
   every(knobs_.partition_every, [this] { partition(); });
   every(knobs_.one_way_every, [this] { one_way(); });
   every(knobs_.flap_every, [this] { flap(); });
@@ -389,6 +390,7 @@ void RegionFaults::heal() {
     node->hold_down(false);
     node->heal();
   }
+  end_rot();
   cluster_.paths().mend_all();
   const bool rolled_back = cluster_.store().is_rolled_back();
   cluster_.store().heal();

@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,6 +42,11 @@ class RegionFaults {
   size_t some_region() { return random_.below(cluster_.size()); }
   Place some_place();
 
+  // What lies on a disk changes or goes: once in a run, and only what is also somewhere else.
+  void damage();
+  bool lose_files(size_t region);
+  bool rot(size_t region);
+  void end_rot();
   void begin_outage();
   void end_outage(size_t region);
   void lose_disk();
@@ -71,7 +78,8 @@ class RegionFaults {
   bool expect_power_loss(size_t region);
   // Whether nothing has been taken from this incarnation.
   bool is_whole(const Uuid& incarnation) const {
-    return !lost_.contains(incarnation) && !doubted_.contains(incarnation);
+    return !lost_.contains(incarnation) && !doubted_.contains(incarnation) &&
+           incarnation != damaged_;
   }
 
   Scene& scene_;
@@ -85,6 +93,16 @@ class RegionFaults {
   std::function<void()> end_lost_;
   std::set<Uuid> lost_;             // incarnations whose disks are gone
   std::map<Uuid, NodeId> doubted_;  // those that may have lost their ends
+  // A bit that changed, until faults end.
+  struct Rot {
+    size_t region = 0;
+    std::string path;
+    uint64_t batch = 0;  // where it begins
+    uint64_t bit = 0;
+  };
+  std::optional<Rot> rot_;
+  bool has_damaged_ = false;
+  Uuid damaged_;  // the incarnation
 };
 
 }  // namespace magpie::sim

@@ -120,6 +120,18 @@ void draw_administrator(RegionKnobs& knobs, Random random) {
   knobs.common.administrator = knobs.common.trimmed_topic = true;
 }
 
+// The same. Only where a copy counts when it is durable: what was not synced may be cut off when it
+// is damaged. Not where the only other copy may go in an allowed way, nor with two copies in all,
+// where a group that blocks waits for a person.
+void draw_damage(RegionKnobs& knobs, Random random) {
+  for (int i = 0; i < 5; ++i) random = random.fork();
+  const bool keeps = !knobs.witness && !knobs.lossy_failovers && knobs.removals == 0 &&
+                     knobs.fsync.empty() && knobs.disk_restore_every == Duration{} &&
+                     knobs.store_rollbacks == 0;
+  if (!keeps || !random.chance(1, 2)) return;
+  knobs.damage_every = Duration::seconds(random.between(2, 10));
+}
+
 // The same. Not with failovers that lose something: what was put back does not know which epochs
 // its site has accepted, and votes while it cannot ask the store (control/directory_age.h).
 void draw_restores(RegionKnobs& knobs, Random random) {
@@ -181,6 +193,7 @@ RegionKnobs draw_region_knobs(Random& random) {
   draw_restores(knobs, random);
   draw_consumers(knobs, random);
   draw_administrator(knobs, random);
+  draw_damage(knobs, random);
   return knobs;
 }
 
@@ -191,19 +204,21 @@ std::string RegionKnobs::describe() const {
   return fmt::format(
       "regions {} witness {} groups {} distance {} lease {} drift {} outage {} pause {} disk-loss "
       "{} "
-      "disk-restore {} lone-leader {} partition {} one-way {} flap {} break {} store-site {} "
+      "disk-restore {} damage {} lone-leader {} partition {} one-way {} flap {} break {} "
+      "store-site {} "
       "store-loss {} "
       "store-restart {} store-rollbacks {} store {}/{}/{} store-away {} operation {} hasty {} "
       "requests {} lossy {} kill-executors {} removals {} bounded {} compress {} near {} fsync "
       "[{}]; {}",
       regions, witness, fmt::join(groups, ","), distance_max.to_milliseconds(), lease_seconds,
       clock_drift, seconds(outage_every), seconds(pause_every), seconds(disk_loss_every),
-      seconds(disk_restore_every), seconds(lone_leader_every), seconds(partition_every),
-      seconds(one_way_every), seconds(flap_every), seconds(break_every), seconds(store_site_every),
-      seconds(store_loss_every), seconds(store_restart_every), store_rollbacks, store.lose_answer,
-      store.late_request, store.cut_watch, store_away, seconds(operation_every), hasty_operator,
-      requests, lossy_failovers, kill_executors, removals != 0, bounded_loss, compress_links,
-      near_readers, fmt::join(policies, ","), common.describe());
+      seconds(disk_restore_every), seconds(damage_every), seconds(lone_leader_every),
+      seconds(partition_every), seconds(one_way_every), seconds(flap_every), seconds(break_every),
+      seconds(store_site_every), seconds(store_loss_every), seconds(store_restart_every),
+      store_rollbacks, store.lose_answer, store.late_request, store.cut_watch, store_away,
+      seconds(operation_every), hasty_operator, requests, lossy_failovers, kill_executors,
+      removals != 0, bounded_loss, compress_links, near_readers, fmt::join(policies, ","),
+      common.describe());
 }
 
 }  // namespace magpie::sim

@@ -37,6 +37,7 @@ struct RegionKnobs {
   Duration pause_every;         // a process stands still for up to 15 seconds
   Duration disk_loss_every;     // a region is rebuilt empty
   Duration disk_restore_every;  // a directory comes back as an older copy of itself
+  Duration damage_every;        // stored bytes change or go, once
   // A leader that acknowledges alone is alone with its clients until somebody else leads.
   Duration lone_leader_every;
   Duration partition_every;   // a region is cut off from others, the store or clients
