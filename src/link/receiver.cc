@@ -418,10 +418,12 @@ void Receiver::unreadable(const Now&, Route route) {
 }
 
 // To be compared anew stops the stream for a moment, so whoever is required asks no more than once.
+// A tail that is to be exported first may be what cannot be read.
 Instant Receiver::asks_about_unreadable_at(Route route, Instant when) const {
   const Copy& copy = followed_.at(route);
   const bool is_news = when == Instant{};
-  const bool asks = copy.step == Step::kFollowing && (is_news || !copy.wanted.counts);
+  const bool can_ask = copy.step == Step::kFollowing || copy.step == Step::kExporting;
+  const bool asks = can_ask && (is_news || !copy.wanted.counts);
   return asks ? when : Instant::never();
 }
 

@@ -65,6 +65,26 @@ TEST_F(UnreadableCopyTest, StaysWhereTheLeadersLogIsDamagedToo) {
   EXPECT_TRUE(world.two.unreadable.empty());
 }
 
+// It could never be exported.
+TEST_F(UnreadableCopyTest, MayGoAlthoughItsTailDiffers) {
+  world.one.lead(1, {});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  world.cut();
+  world.one.append(1, 1);
+  world.two.lead(2, {});
+  world.turn();
+  world.one.holds_exports = true;
+  world.one.follow(2, world.two.id());
+  world.connect();
+  world.settle();
+  ASSERT_FALSE(world.one.receiver.is_following(1));
+  world.one.conditions[1] = Condition::kDamaged;
+  world.one.receiver.unreadable(world.one.now, 1);
+  world.settle();
+  EXPECT_EQ(world.one.unreadable, std::vector<Route>{1});
+}
+
 TEST_F(UnreadableCopyTest, ThatCanBeReadAgainIsSaidToBeWell) {
   begin({world.two.id()});
   world.two.conditions.clear();
