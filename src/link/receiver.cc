@@ -187,19 +187,18 @@ void Receiver::compared(const Now& now, Copy& copy,
   }
   if (copy.condition != Condition::kWell) {
     unreadable_[route] = now.instant + kAskDamagedAgain;
-    if (copy.restart_at >= Offset{}) {
-      set_step(copy, Step::kOutdated);
-      events_.emplace_back(CopyUnreadable{route});
-      return;
-    }
-    if (is_lost) return ask_at(copy, now.instant + kAskDamagedAgain);
   }
+  copy.may_go = copy.condition != Condition::kWell && answer.may_go && !copy.wanted.counts;
+  if (is_lost && copy.may_go) return put_away(copy, /*tail_kept=*/false);
+  if (is_lost) return ask_at(copy, now.instant + kAskDamagedAgain);
   const Offset keep = std::max(copy.common_end, partition->log_start());
   if (keep < partition->log_end()) {
     // Also before a copy is begun anew: what differs is exported first.
     set_step(copy, Step::kExporting);
     events_.emplace_back(TailDiffers{route, keep, partition->log_end(),
                                      partition->epochs().latest(), copy.compared});
+  } else if (copy.may_go) {
+    put_away(copy, /*tail_kept=*/true);
   } else if (answer.restart_at >= 0) {
     outdated(copy, keep);
   } else {
@@ -219,6 +218,7 @@ void Receiver::tail_exported(const Now& now, Route route, port::Effects& effects
       copy.common_end > partition->log_end()) {
     return ask_again(copy, now);
   }
+  if (copy.may_go) return put_away(copy, /*tail_kept=*/true);
   // Where nothing stays there is nothing to cut at: the log may start inside a batch.
   const Offset start = partition->log_start();
   if (copy.restart_at >= Offset{} && copy.common_end <= start) return outdated(copy, start);
@@ -226,6 +226,23 @@ void Receiver::tail_exported(const Now& now, Route route, port::Effects& effects
   copies_.call(route, effects, [&](Partition& follower, partition::Output& out) {
     follower.cut(now, copy.common_end, out);
   });
+}
+
+void Receiver::tail_unreadable(Route route) {
+  const auto found = followed_.find(route);
+  if (found == followed_.end() || found->second.step != Step::kExporting) return;
+  if (found->second.may_go) put_away(found->second, /*tail_kept=*/false);
+}
+
+void Receiver::put_away(Copy& copy, bool tail_kept) {
+  set_step(copy, Step::kOutdated);
+  events_.emplace_back(CopyUnreadable{copy.wanted.route, copy.wanted.epoch, tail_kept});
+}
+
+void Receiver::stays(const Now& now, Route route) {
+  const auto found = followed_.find(route);
+  if (found == followed_.end() || found->second.step != Step::kOutdated) return;
+  ask_at(found->second, now.instant + kAskDamagedAgain);
 }
 
 // Who decides about the copy calls begin_anew().
@@ -418,12 +435,10 @@ void Receiver::unreadable(const Now&, Route route) {
 }
 
 // To be compared anew stops the stream for a moment, so whoever is required asks no more than once.
-// A tail that is to be exported first may be what cannot be read.
 Instant Receiver::asks_about_unreadable_at(Route route, Instant when) const {
   const Copy& copy = followed_.at(route);
   const bool is_news = when == Instant{};
-  const bool can_ask = copy.step == Step::kFollowing || copy.step == Step::kExporting;
-  const bool asks = can_ask && (is_news || !copy.wanted.counts);
+  const bool asks = copy.step == Step::kFollowing && (is_news || !copy.wanted.counts);
   return asks ? when : Instant::never();
 }
 

@@ -48,7 +48,7 @@ struct Followed {
   // The group's: where a link has to choose, lower ones go first. Told to the leader when the copy
   // is compared, so a change takes effect then.
   int32_t priority = 100;
-  // The group relies on this node's copies, as far as is known here.
+  // Somebody may rely on this node's copies, as far as is known here: it is promotable, or joins.
   bool counts = false;
 };
 
@@ -73,6 +73,8 @@ struct CopyOutdated {
 // one begun in its place. Until then it waits.
 struct CopyUnreadable {
   Route route = 0;
+  LeaderEpoch epoch;       // of the leader that says so
+  bool tail_kept = false;  // what differs from the leader's was exported; else it may hold such
 };
 // The copy agrees with the leader and its batches come from now on.
 struct Following {
@@ -98,6 +100,10 @@ class Receiver {
   void on(const Now& now, const wire::LinkEnd& message);
 
   void tail_exported(const Now& now, Route route, port::Effects& effects);
+  // The tail cannot be exported, because it is what cannot be read.
+  void tail_unreadable(Route route);
+  // After CopyUnreadable: the copy is not put away now. The leader is asked again after a while.
+  void stays(const Now& now, Route route);
   // After CopyOutdated. Does nothing if the copy is not waiting for it any more.
   void begin_anew(const Now& now, Route route, port::Effects& effects);
   // What the partition said: CutDone or BegunAnew, LogMoved, StorageFailed, StorageRecovered.
@@ -131,6 +137,7 @@ class Receiver {
     LeaderEpoch compared = kNoLeaderEpoch;
     Offset common_end;
     Offset restart_at{-1};  // -1: the copy is not to begin anew
+    bool may_go = false;    // some of it cannot be read, and nobody relies on it
     Offset leader_start;
     // The log is empty and begins where the leader's batch does that holds this offset; -1: no.
     Offset batch_of{-1};
@@ -154,6 +161,7 @@ class Receiver {
   Instant asks_about_unreadable_at(Route route, Instant when) const;
   void ask_about_unreadable(const Now& now);
   void outdated(Copy& copy, Offset end);
+  void put_away(Copy& copy, bool tail_kept);
   void empty(const Now& now, Copy& copy, Offset at, port::Effects& effects);
   bool begins_in_batch(const Copy& copy, const record::BatchHeader& header) const;
   void begin(const Now& now, port::Effects& effects);

@@ -93,9 +93,7 @@ wire::LinkFollowAnswer::Partition Sender::compare(const wire::LinkFollow& messag
                         theirs.start == theirs.end && theirs.end < ours.start;
   if (in_batch) parted = {.common_end = theirs.end};
   partition->set_member_unreadable(session_.peer().node, asked.unreadable);
-  if (asked.unreadable && partition->can_spare(session_.peer().node)) {
-    parted = {.common_end = ours.start, .restart = true, .restart_at = ours.start};
-  }
+  answer.may_go = asked.unreadable && partition->can_spare(session_.peer().node);
   // Until the stream begins, the member's position counts for nothing.
   partition->member_lost(session_.peer().node);
   Stream stream;

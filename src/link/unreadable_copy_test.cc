@@ -1,6 +1,7 @@
 // A copy of which not all can be read (G12).
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <vector>
 
 #include "link/link_world.h"
@@ -65,24 +66,107 @@ TEST_F(UnreadableCopyTest, StaysWhereTheLeadersLogIsDamagedToo) {
   EXPECT_TRUE(world.two.unreadable.empty());
 }
 
-// It could never be exported.
-TEST_F(UnreadableCopyTest, MayGoAlthoughItsTailDiffers) {
+// The control store may hear any moment that it holds everything, though nobody requires it.
+TEST_F(UnreadableCopyTest, StaysWhileItIsToLeadNext) {
   world.one.lead(1, {});
   world.two.follow(1, world.one.id());
   world.settle();
-  world.cut();
-  world.one.append(1, 1);
-  world.two.lead(2, {});
-  world.turn();
-  world.one.holds_exports = true;
-  world.one.follow(2, world.two.id());
-  world.connect();
+  const auto set_successor = [&](std::optional<NodeId> successor) {
+    world.one.call(1, world.one.effects, [&](partition::Partition& log, partition::Output& out) {
+      log.set_successor(successor, out);
+    });
+  };
+  set_successor(world.two.id());
+  world.two.conditions[1] = Condition::kDamaged;
+  world.two.receiver.unreadable(world.two.now, 1);
   world.settle();
-  ASSERT_FALSE(world.one.receiver.is_following(1));
-  world.one.conditions[1] = Condition::kDamaged;
-  world.one.receiver.unreadable(world.one.now, 1);
+  EXPECT_TRUE(world.two.unreadable.empty());
+  set_successor(std::nullopt);
+  world.advance(kAskDamagedAgain);
+  world.settle();
+  EXPECT_EQ(world.two.unreadable, std::vector<Route>{1});
+}
+
+class UnreadableTailTest : public UnreadableCopyTest {
+ protected:
+  // `one` led before, and has a record that `two` does not have and cannot be read.
+  void begin() {
+    world.one.lead(1, {});
+    world.two.follow(1, world.one.id());
+    world.settle();
+    world.cut();
+    world.one.append(1, 1);
+    world.two.lead(2, {});
+    world.turn();
+    world.one.holds_exports = true;
+    world.one.conditions[1] = Condition::kDamaged;
+    world.one.follow(2, world.two.id());
+    world.connect();
+    world.settle();
+  }
+};
+
+TEST_F(UnreadableTailTest, IsExportedBeforeTheCopyGoes) {
+  begin();
+  EXPECT_TRUE(world.one.unreadable.empty());
+  world.one.receiver.tail_exported(world.one.now, 1, world.one.effects);
   world.settle();
   EXPECT_EQ(world.one.unreadable, std::vector<Route>{1});
+  EXPECT_EQ(world.one.at(1)->log_end(), Offset{1}) << "nothing was cut";
+}
+
+TEST_F(UnreadableTailTest, KeepsNothingFromMending) {
+  begin();
+  world.one.receiver.tail_unreadable(1);
+  world.settle();
+  EXPECT_EQ(world.one.unreadable, std::vector<Route>{1});
+}
+
+// Else a copy of which nothing can be read is taken for one that was overtaken.
+TEST_F(UnreadableCopyTest, StaysAlthoughItWouldHaveToBeginAnew) {
+  world.one.lead(1, {world.two.id()});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  world.one.append(1, 1);
+  world.settle();
+  world.one.trim(1, 1);
+  world.settle();
+  world.cut();
+  world.two.crash();
+  world.two.conditions[1] = Condition::kLost;
+  world.connect();
+  world.two.receiver.follow({1, kTopic, {0}, "default", LeaderEpoch{1}});
+  world.settle();
+  world.advance(kAskDamagedAgain);
+  world.settle();
+  EXPECT_TRUE(world.one.at(1)->is_unreadable(world.two.id()));
+  EXPECT_TRUE(world.two.unreadable.empty());
+  world.one.call(1, world.one.effects, [&](partition::Partition& log, partition::Output& out) {
+    log.require(world.one.now, {}, out);
+  });
+  world.advance(kAskDamagedAgain);
+  world.settle();
+  EXPECT_EQ(world.two.unreadable, std::vector<Route>{1});
+}
+
+TEST_F(UnreadableCopyTest, StaysWhileTheLeaderHasNoLease) {
+  world.one.lead(1, {});
+  world.two.follow(1, world.one.id());
+  world.settle();
+  const auto hold = [&](bool held) {
+    world.one.call(1, world.one.effects, [&](partition::Partition& log, partition::Output& out) {
+      log.hold_commits(held, out);
+    });
+  };
+  hold(true);
+  world.two.conditions[1] = Condition::kDamaged;
+  world.two.receiver.unreadable(world.two.now, 1);
+  world.settle();
+  EXPECT_TRUE(world.two.unreadable.empty());
+  hold(false);
+  world.advance(kAskDamagedAgain);
+  world.settle();
+  EXPECT_EQ(world.two.unreadable, std::vector<Route>{1});
 }
 
 TEST_F(UnreadableCopyTest, ThatCanBeReadAgainIsSaidToBeWell) {

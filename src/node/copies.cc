@@ -20,7 +20,7 @@ partition::Partition* NodeCopies::at(link::Route route) {
 
 link::Condition NodeCopies::condition(link::Route route) const {
   const kafka::HostedPartition* hosted = partitions_.find(route);
-  if (hosted == nullptr || !is_current_()) return link::Condition::kWell;
+  if (hosted == nullptr) return link::Condition::kWell;
   if (hosted->unusable) return link::Condition::kLost;
   return hosted->partition->is_damaged() ? link::Condition::kDamaged : link::Condition::kWell;
 }

@@ -48,7 +48,8 @@ void HandOvers::damaged(kafka::Broker& broker, const std::string& group,
   const LedGroup* const led = terms_.led(group);
   if (led == nullptr || leaving_) return;
   const auto [found, is_new] = wanted_.try_emplace(group);
-  if (!is_new) return;
+  if (!is_new && !found->second.unled) return;
+  found->second = {};
   found->second.epoch = led->epoch();
   found->second.why = fmt::format("whose copy of {} is damaged", partition);
   found->second.since = broker.now.wall;
@@ -137,6 +138,8 @@ HandOvers::Choice HandOvers::choose(kafka::Broker& broker, const LedGroup& led,
       choice.why_not = decided.error().message;
     } else if (!led.is_linked(member.node)) {
       choice.why_not = fmt::format("there is no link to node {}", member.node.value);
+    } else if (led.is_unreadable(broker, member.node)) {
+      choice.why_not = fmt::format("node {} cannot read its copy", member.node.value);
     } else if (!choice.holds_all) {
       choice.target = member.node;
       choice.holds_all = led.holds_all(broker, member.node);

@@ -125,6 +125,7 @@ void LedGroup::lead(kafka::Broker& broker, kafka::HostedPartition& hosted, Offse
     if (held) partition.hold_commits(true, out);
     if (opened_) partition.require(broker.now, required_, out);
     partition.set_successor(successor_, out);
+    partition.set_last_copy(last_copy());
   });
   routes_.insert(hosted.route);
 }
@@ -154,9 +155,18 @@ void LedGroup::refresh(kafka::Broker& broker) {
   replication::SyncPolicy policy = sync_policy(state, held, term_.group);
   lag_limit_ = control::wanted_lag_limit(state, term_.group, held);
   if (lag_limit_) policy.max_lag = counted(state, *lag_limit_);
+  for (const kafka::Route route : routes_) {
+    kafka::HostedPartition* hosted = broker.partitions.find(route);
+    if (hosted != nullptr) hosted->partition->set_last_copy(last_copy());
+  }
   leader_.set_term(broker.now.instant, term, policy,
                    Partitions(state, broker.partitions, routes_, links_));
   look(broker);
+}
+
+std::optional<NodeId> LedGroup::last_copy() const {
+  if (!lag_limit_ || lag_limit_->among.size() != 1) return std::nullopt;
+  return lag_limit_->among.front().node;
 }
 
 void LedGroup::require(kafka::Broker& broker, std::vector<NodeId> members) {
@@ -207,6 +217,7 @@ void LedGroup::look(kafka::Broker& broker) {
   if (pending_->change) return;
   if (held.open && held.draining) {
     const NodeId target = held.draining->target;
+    if (successor_ != target) return;  // the partitions were not told of it yet
     // Who has become another member since holds it as that one.
     const control::Members now = members_of(broker.control.state(), {target});
     const bool named = !now.empty() && control::contains(held.sync, now.front());
@@ -243,6 +254,11 @@ bool LedGroup::is_quiet(kafka::PartitionTable& partitions) const {
     const kafka::HostedPartition* hosted = partitions.find(route);
     return hosted == nullptr || hosted->partition->unsettled() == 0;
   });
+}
+
+bool LedGroup::is_unreadable(const kafka::Broker& broker, NodeId member) const {
+  return Partitions(broker.control.state(), broker.partitions, routes_, links_)
+      .is_unreadable(member);
 }
 
 bool LedGroup::holds_all(const kafka::Broker& broker, NodeId member) const {

@@ -72,6 +72,9 @@ class LedGroup {
   // The member is reconciled and holds durably everything that is stored here.
   bool holds_all(const kafka::Broker& broker, NodeId member) const;
 
+  // It said that it cannot read all of its copies.
+  bool is_unreadable(const kafka::Broker& broker, NodeId member) const;
+
   // For operators; looks at every partition.
   admin::LedGroupStatus status(kafka::PartitionTable& partitions) const;
 
@@ -82,6 +85,8 @@ class LedGroup {
   void propose(kafka::Broker& broker, Decide decide);
   void carry_out(kafka::Broker& broker, const replication::Wish& wish);
   void require(kafka::Broker& broker, std::vector<NodeId> members);
+  // Whose copy alone keeps what was promised of a loss.
+  std::optional<NodeId> last_copy() const;
   void set_successor(kafka::Broker& broker, std::optional<NodeId> successor);
   void finish_draining(kafka::Broker& broker, const control::Leadership& held);
   void promise_lag(kafka::Broker& broker, const control::Leadership& held);

@@ -375,6 +375,16 @@ void Links::storage_failed(link::Route route) {
   for (auto& [node, link] : outgoing_) link.receiver->storage_failed(route);
 }
 
+void Links::tail_unreadable(link::Route route) {
+  must_flush_ = true;
+  for (auto& [node, link] : outgoing_) link.receiver->tail_unreadable(route);
+}
+
+void Links::copy_stays(const Now& now, link::Route route) {
+  must_flush_ = true;
+  for (auto& [node, link] : outgoing_) link.receiver->stays(now, route);
+}
+
 void Links::unreadable(const Now& now, link::Route route) {
   must_flush_ = true;
   for (auto& [node, link] : outgoing_) link.receiver->unreadable(now, route);

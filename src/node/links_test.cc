@@ -86,7 +86,7 @@ class LinksTest : public testing::Test {
 
   control::State state_;
   kafka::PartitionTable partitions_;
-  NodeCopies copies_{partitions_, state_, [] { return true; }};
+  NodeCopies copies_{partitions_, state_};
   Links links_{state_, copies_, Random(1)};
   Now now_;
   port::Effects effects_;

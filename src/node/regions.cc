@@ -17,7 +17,7 @@ Regions::Regions(const NodeConfig& config, const control::StoreController& contr
     : config_(config),
       controller_(controller),
       partitions_(partitions),
-      copies_(partitions, controller.state(), [&controller] { return controller.is_current(); }),
+      copies_(partitions, controller.state()),
       links_(controller.state(), copies_, random),
       terms_(controller.state(), partitions, links_,
              Duration::seconds(config.cluster->lease_seconds)),
@@ -161,9 +161,12 @@ void Regions::on_partition(kafka::Broker& broker, const kafka::HostedPartition& 
     terms_.epoch_spent(route);
   } else if (std::holds_alternative<partition::StorageFailed>(event)) {
     links_.storage_failed(route);
+  } else if (std::holds_alternative<partition::OpenFailed>(event)) {
+    links_.storage_failed(route);
+    terms_.partition_changed(route);
+    links_.wake();
   } else if (std::holds_alternative<partition::StorageRecovered>(event) ||
-             std::holds_alternative<partition::Opened>(event) ||
-             std::holds_alternative<partition::OpenFailed>(event)) {
+             std::holds_alternative<partition::Opened>(event)) {
     terms_.partition_changed(route);
     links_.wake();
   }
@@ -177,6 +180,7 @@ bool Regions::settle(kafka::Broker& broker) {
     hear(broker, event);
     more = true;
   }
+  for (const kafka::Route route : tails_.take_unreadable()) links_.tail_unreadable(route);
   for (const kafka::Route route : tails_.take_kept()) {
     links_.tail_exported(broker.now, route, broker.effects);
     more = true;
@@ -222,7 +226,7 @@ void Regions::heard(kafka::Broker& broker, const link::ReceiverEvent& event) {
   } else if (const auto* outdated = std::get_if<link::CopyOutdated>(&event)) {
     begin_anew(broker, *outdated);
   } else if (const auto* unreadable = std::get_if<link::CopyUnreadable>(&event)) {
-    unreadable_.push_back(unreadable->route);
+    put_away(broker, *unreadable);
   }
 }
 
@@ -240,6 +244,19 @@ void Regions::begin_anew(kafka::Broker& broker, const link::CopyOutdated& outdat
                     hosted->partition->label(), outdated.end.value, outdated.at.value, gap)});
   }
   links_.begin_anew(broker.now, outdated.route, broker.effects);
+}
+
+// What the leader said may be old by now, or be of an old leader: a node that has not read the
+// store since its start, or accepted another epoch, knows no better.
+void Regions::put_away(kafka::Broker& broker, const link::CopyUnreadable& copy) {
+  const std::string& group = terms_.group_of(copy.route);
+  const control::Leadership& held = controller_.state().leadership(group);
+  const bool relied_on = control::contains(held.promotable, self_) || held.joining == self_;
+  const bool holds = controller_.is_current() && held.epoch == copy.epoch &&
+                     held.leader.node != self_.node && !relied_on &&
+                     votes_.accepted(group) <= copy.epoch;
+  if (!holds) return links_.copy_stays(broker.now, copy.route);
+  unreadable_.push_back({copy.route, copy.tail_kept});
 }
 
 admin::RegionsStatus Regions::status() const {

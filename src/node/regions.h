@@ -72,13 +72,18 @@ class Regions {
   admin::StoreStatus store_status() const;
   const Terms& terms() const { return terms_; }
   // Copies that may be put away, because not all of them can be read.
-  std::vector<kafka::Route> take_unreadable() { return std::exchange(unreadable_, {}); }
+  struct Unreadable {
+    kafka::Route route = 0;
+    bool tail_kept = false;  // nothing that only this copy holds goes with it
+  };
+  std::vector<Unreadable> take_unreadable() { return std::exchange(unreadable_, {}); }
   std::vector<kafka::Route> take_role_changes() { return terms_.take_changed(); }
 
  private:
   void hear(kafka::Broker& broker, LinkEvent& event);
   void heard(kafka::Broker& broker, const link::ReceiverEvent& event);
   void begin_anew(kafka::Broker& broker, const link::CopyOutdated& outdated);
+  void put_away(kafka::Broker& broker, const link::CopyUnreadable& copy);
   void look_at_membership(kafka::Broker& broker);
   void look_at_leaders(const Now& now);
 
@@ -97,7 +102,7 @@ class Regions {
   control::Member self_;
   bool removed_ = false;  // its region is none of the cluster's any more
   Instant next_sight_;
-  std::vector<kafka::Route> unreadable_;
+  std::vector<Unreadable> unreadable_;
   uint64_t missed_offsets_ = 0;  // that copies here will never hold
 };
 

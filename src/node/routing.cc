@@ -155,7 +155,9 @@ bool Node::Machines::settle_regions(kafka::Broker& broker) {
   if (regions_ == nullptr) return false;
   for (const std::string& topic : storage_.take_published()) regions_->published(broker, topic);
   const bool more = regions_->settle(broker);
-  for (const kafka::Route route : regions_->take_unreadable()) storage_.begin_anew(broker, route);
+  for (const Regions::Unreadable& copy : regions_->take_unreadable()) {
+    storage_.begin_anew(broker, copy.route, copy.tail_kept);
+  }
   for (const kafka::Route route : regions_->take_role_changes()) {
     kafka::HostedPartition* hosted = partitions_.find(route);
     if (hosted != nullptr) kafka::role_changed(broker, *hosted);

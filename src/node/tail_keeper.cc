@@ -78,6 +78,7 @@ void TailKeeper::go_on(kafka::Broker& broker, kafka::Route route, Export& one) {
       one.complaint = one.work.error()->message;
     }
     one.retry_at = broker.now.instant + kRetryDelay;
+    if (one.work.error()->kind == ErrorKind::kCorrupt) unreadable_.push_back(route);
     return;
   }
   while (const auto wanted = one.work.wants()) {

@@ -43,6 +43,8 @@ class TailKeeper {
 
   // Partitions whose tail is kept now, and may be cut; given once.
   std::vector<kafka::Route> take_kept() { return std::exchange(kept_, {}); }
+  // Partitions whose tail is damaged, so that it cannot be kept. It is tried again all the same.
+  std::vector<kafka::Route> take_unreadable() { return std::exchange(unreadable_, {}); }
   uint64_t records_kept() const { return records_kept_; }
 
  private:
@@ -66,6 +68,7 @@ class TailKeeper {
   std::map<uint64_t, kafka::Route> by_number_;
   uint64_t next_number_ = 1;
   std::vector<kafka::Route> kept_;
+  std::vector<kafka::Route> unreadable_;
   uint64_t records_kept_ = 0;
 };
 

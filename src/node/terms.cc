@@ -515,7 +515,7 @@ void Terms::follow(kafka::Broker& broker, const std::string& name, Group& group,
   const control::FailoverGroup* policy = state_.find_group(name);
   const int32_t priority = policy == nullptr ? 100 : policy->priority;
   link::Receiver* const receiver = nobody ? nullptr : links_.receiver(held.leader.node);
-  const bool counts = control::contains(held.sync, *self_) || held.joining == *self_;
+  const bool counts = control::contains(held.promotable, *self_) || held.joining == *self_;
   for (const kafka::Route route : group.routes) {
     kafka::HostedPartition* hosted = partitions_.find(route);
     if (hosted == nullptr) continue;

@@ -317,6 +317,10 @@ void TopicStorage::kept_out(kafka::Broker& broker, kafka::HostedPartition& hoste
         fmt::format("partition {} is not served: {}; it is tried again every second",
                     hosted.partition->label(), problem));
   }
+  open_later(broker, hosted);
+}
+
+void TopicStorage::open_later(kafka::Broker& broker, const kafka::HostedPartition& hosted) {
   const auto entry = bringing_up_.find(hosted.topic);
   CHECK(entry != bringing_up_.end() && entry->second.opening > 0);
   --entry->second.opening;

@@ -75,8 +75,9 @@ class TopicStorage {
                    const partition::OpenFailed& failed);
 
   // Puts a copy away of which not all can be read, to `quarantine`, and begins an empty one in its
-  // place (G12). REQUIRES: nobody relies on what it holds.
-  void begin_anew(kafka::Broker& broker, kafka::Route route);
+  // place (G12). `tail_kept`: nothing that only it holds goes with it. REQUIRES: nobody relies on
+  // what it holds.
+  void begin_anew(kafka::Broker& broker, kafka::Route route, bool tail_kept);
 
   // A folder effect of ours finished.
   void step(kafka::Broker& broker, const port::DiskDone& done);
@@ -162,6 +163,8 @@ class TopicStorage {
                                         const control::TopicSettings& settings);
   void open_next(kafka::Broker& broker);
   void kept_out(kafka::Broker& broker, kafka::HostedPartition& hosted, const std::string& problem);
+  // Of one that waited for its turn.
+  void open_later(kafka::Broker& broker, const kafka::HostedPartition& hosted);
   void open_one(kafka::Broker& broker, kafka::HostedPartition& hosted);
   void one_opened(kafka::Broker& broker, const kafka::HostedPartition& hosted);
   void bring_on(kafka::Broker& broker, TopicEntry entry);

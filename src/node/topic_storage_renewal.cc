@@ -15,7 +15,7 @@
 
 namespace magpie::node {
 
-void TopicStorage::begin_anew(kafka::Broker& broker, kafka::Route route) {
+void TopicStorage::begin_anew(kafka::Broker& broker, kafka::Route route, bool tail_kept) {
   kafka::HostedPartition* hosted = partitions_.find(route);
   if (hosted == nullptr || stopping_) return;
   broker.fetches.partition_lost(broker, *hosted);
@@ -25,12 +25,15 @@ void TopicStorage::begin_anew(kafka::Broker& broker, kafka::Route route) {
                    [](auto& partition, auto& out) { partition.abandon(out); });
   out_of_space_.erase(route);
   const std::string folder = folder_name(hosted->topic, hosted->index.value);
-  const std::string to = fmt::format("{}/{}.{}", kQuarantineFolder, folder, state_->revision());
+  const std::string to = fmt::format("{}/{}.{}", kQuarantineFolder, folder, broker.now.wall.millis);
   broker.effects.add(port::LogLine{
       port::Severity::kWarning, "copy_put_away",
       fmt::format("partition {}: not all of this copy can be read: {}. It is put away in {} and "
-                  "copied anew from its leader; delete that folder once the copy has caught up",
-                  folder, hosted->failure, to)});
+                  "copied anew from its leader; {}",
+                  folder, hosted->failure, to,
+                  tail_kept ? "delete that folder once the copy has caught up"
+                            : "it may hold records that its leader never had, so look at it before "
+                              "you delete it")});
   BringingUp& up = bringing_up_[hosted->topic];
   up.topic_id = hosted->topic_id;
   ++up.opening;
@@ -49,14 +52,14 @@ void TopicStorage::put_away(kafka::Broker& broker, const port::DiskDone& done) {
   const bool gone = done.status || done.status.error().kind == ErrorKind::kNotFound;
   if (gone) {
     hosted->begins_anew = true;
-  } else {
-    broker.effects.add(
-        port::LogLine{port::Severity::kWarning, "copy_not_put_away",
-                      fmt::format("partition {}: {}; it is tried again", hosted->partition->label(),
-                                  done.status.error().message)});
+    waiting_.push_back(route);
+    return open_next(broker);
   }
-  waiting_.push_back(route);
-  open_next(broker);
+  hosted->failure = done.status.error().message;
+  broker.effects.add(port::LogLine{port::Severity::kWarning, "copy_not_put_away",
+                                   fmt::format("partition {}: {}; it is tried again",
+                                               hosted->partition->label(), hosted->failure)});
+  open_later(broker, *hosted);
 }
 
 }  // namespace magpie::node

@@ -10,6 +10,7 @@ void Commitment::begin() {
   open_ = false;
   required_.clear();
   successor_.reset();
+  last_copy_.reset();
   unreadable_.clear();
   starts_.clear();
   if (!planted(PlantedBug::kPositionsOutliveEpoch)) positions_.clear();

@@ -27,6 +27,12 @@ class Commitment {
   bool is_open() const { return open_; }
   // Who is about to lead: deletions wait for it as for a required member, though commits do not.
   void set_successor(std::optional<NodeId> successor) { successor_ = successor; }
+  // Nobody is going to say that the member holds all: neither is it required, nor about to lead.
+  bool can_spare(NodeId member) const {
+    return open_ && !required_.contains(member) && successor_ != member && last_copy_ != member;
+  }
+  // A promise of how much may be lost rests on this member alone.
+  void set_last_copy(std::optional<NodeId> member) { last_copy_ = member; }
   bool requires_members() const { return !required_.empty(); }
   bool requires_member(NodeId member) const { return required_.contains(member); }
 
@@ -64,6 +70,7 @@ class Commitment {
   bool open_ = false;
   std::set<NodeId> required_;
   std::optional<NodeId> successor_;
+  std::optional<NodeId> last_copy_;
   std::set<NodeId> unreadable_;
   std::map<NodeId, Offset> positions_;  // of reconciled members
   std::map<NodeId, Offset> starts_;     // of those that have said it

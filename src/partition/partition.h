@@ -149,10 +149,13 @@ class Partition {
     commitment_.set_unreadable(member, unreadable);
   }
   bool is_unreadable(NodeId member) const { return commitment_.is_unreadable(member); }
-  // Nothing rests on what the member holds, and what is here can be read as far as is known.
+  // Nothing rests on what the member holds, this leader may say so, and what is here can be read as
+  // far as is known.
   bool can_spare(NodeId member) const {
-    return commitment_.is_open() && !commitment_.requires_member(member) && !damaged_;
+    return commitment_.can_spare(member) && !damaged_ && !held_ && !spent_;
   }
+  // Whose copy a promise rests on though nobody waits for it. REQUIRES: leading.
+  void set_last_copy(std::optional<NodeId> member) { commitment_.set_last_copy(member); }
   Offset member_position(NodeId member) const { return commitment_.position(member); }
   // It has nothing any more of what was dropped here, by retention or because it was deleted.
   bool has_dropped_all(NodeId member) const { return commitment_.start_of(member) >= log_start(); }
