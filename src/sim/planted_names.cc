@@ -40,7 +40,7 @@ constexpr PlantedName kNames[] = {
     {PlantedBug::kStoreNeeded, "store-needed", 20, true},
     {PlantedBug::kPowerLossForgotten, "power-loss-forgotten", 40, true},
     {PlantedBug::kLeaseIgnored, "lease-ignored", 40, true},
-    {PlantedBug::kOldDirectoryBelieved, "old-directory-believed", 100, true},
+    {PlantedBug::kOldDirectoryBelieved, "old-directory-believed", 60, true, 101},
     {PlantedBug::kFloorIgnored, "floor-ignored", 20, true},
     {PlantedBug::kFenceIgnored, "fence-ignored", 40, true, 400},
     {PlantedBug::kAnyJumpTaken, "any-jump-taken", 20, true},
