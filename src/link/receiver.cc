@@ -228,10 +228,13 @@ void Receiver::tail_exported(const Now& now, Route route, port::Effects& effects
   });
 }
 
-void Receiver::tail_unreadable(Route route) {
+void Receiver::tail_unreadable(const Now& now, Route route) {
   const auto found = followed_.find(route);
   if (found == followed_.end() || found->second.step != Step::kExporting) return;
-  if (found->second.may_go) put_away(found->second, /*tail_kept=*/false);
+  Copy& copy = found->second;
+  if (copy.may_go) return put_away(copy, /*tail_kept=*/false);
+  // The leader may not know yet: often it is the export that meets the damage first.
+  ask_at(copy, now.instant + kAskDamagedAgain);
 }
 
 void Receiver::put_away(Copy& copy, bool tail_kept) {
@@ -428,7 +431,7 @@ void Receiver::report(port::Effects& effects) {
   }
 }
 
-void Receiver::unreadable(const Now&, Route route) {
+void Receiver::unreadable(Route route) {
   const auto found = followed_.find(route);
   if (found == followed_.end()) return;
   unreadable_[route] = Instant{};

@@ -100,8 +100,9 @@ class Receiver {
   void on(const Now& now, const wire::LinkEnd& message);
 
   void tail_exported(const Now& now, Route route, port::Effects& effects);
-  // The tail cannot be exported, because it is what cannot be read.
-  void tail_unreadable(Route route);
+  // The tail cannot be exported, because it is what cannot be read. The copy goes as it is if it
+  // may; otherwise the leader is asked again after a while.
+  void tail_unreadable(const Now& now, Route route);
   // After CopyUnreadable: the copy is not put away now. The leader is asked again after a while.
   void stays(const Now& now, Route route);
   // After CopyOutdated. Does nothing if the copy is not waiting for it any more.
@@ -112,7 +113,7 @@ class Receiver {
   void storage_failed(Route route);
   // Its condition is another one. The leader hears of it at once, and again until the copy may be
   // put away; as long as the group relies on it, only when that changes.
-  void unreadable(const Now& now, Route route);
+  void unreadable(Route route);
 
   // Asks, begins and reports. Called at the end of a turn.
   void flush(const Now& now, port::Effects& effects);

@@ -11,15 +11,18 @@ namespace {
 
 class UnreadableCopyTest : public testing::Test {
  protected:
-  // `two` cannot read all of its first copy.
-  void begin(const std::vector<NodeId>& required) {
+  void follow(const std::vector<NodeId>& required) {
     world.one.lead(1, required);
     world.two.follow(1, world.one.id());
     world.settle();
+  }
+  // `two` cannot read all of its first copy.
+  void begin(const std::vector<NodeId>& required) {
+    follow(required);
     world.one.append(1, 1);
     world.settle();
     world.two.conditions[1] = Condition::kDamaged;
-    world.two.receiver.unreadable(world.two.now, 1);
+    world.two.receiver.unreadable(1);
     world.settle();
   }
 
@@ -68,9 +71,7 @@ TEST_F(UnreadableCopyTest, StaysWhereTheLeadersLogIsDamagedToo) {
 
 // The control store may hear any moment that it holds everything, though nobody requires it.
 TEST_F(UnreadableCopyTest, StaysWhileItIsToLeadNext) {
-  world.one.lead(1, {});
-  world.two.follow(1, world.one.id());
-  world.settle();
+  follow({});
   const auto set_successor = [&](std::optional<NodeId> successor) {
     world.one.call(1, world.one.effects, [&](partition::Partition& log, partition::Output& out) {
       log.set_successor(successor, out);
@@ -78,7 +79,7 @@ TEST_F(UnreadableCopyTest, StaysWhileItIsToLeadNext) {
   };
   set_successor(world.two.id());
   world.two.conditions[1] = Condition::kDamaged;
-  world.two.receiver.unreadable(world.two.now, 1);
+  world.two.receiver.unreadable(1);
   world.settle();
   EXPECT_TRUE(world.two.unreadable.empty());
   set_successor(std::nullopt);
@@ -90,16 +91,14 @@ TEST_F(UnreadableCopyTest, StaysWhileItIsToLeadNext) {
 class UnreadableTailTest : public UnreadableCopyTest {
  protected:
   // `one` led before, and has a record that `two` does not have and cannot be read.
-  void begin() {
-    world.one.lead(1, {});
-    world.two.follow(1, world.one.id());
-    world.settle();
+  void begin(Condition known) {
+    follow({});
     world.cut();
     world.one.append(1, 1);
     world.two.lead(2, {});
     world.turn();
     world.one.holds_exports = true;
-    world.one.conditions[1] = Condition::kDamaged;
+    world.one.conditions[1] = known;
     world.one.follow(2, world.two.id());
     world.connect();
     world.settle();
@@ -107,7 +106,7 @@ class UnreadableTailTest : public UnreadableCopyTest {
 };
 
 TEST_F(UnreadableTailTest, IsExportedBeforeTheCopyGoes) {
-  begin();
+  begin(Condition::kDamaged);
   EXPECT_TRUE(world.one.unreadable.empty());
   world.one.receiver.tail_exported(world.one.now, 1, world.one.effects);
   world.settle();
@@ -116,17 +115,30 @@ TEST_F(UnreadableTailTest, IsExportedBeforeTheCopyGoes) {
 }
 
 TEST_F(UnreadableTailTest, KeepsNothingFromMending) {
-  begin();
-  world.one.receiver.tail_unreadable(1);
+  begin(Condition::kDamaged);
+  world.one.receiver.tail_unreadable(world.one.now, 1);
+  world.settle();
+  EXPECT_EQ(world.one.unreadable, std::vector<Route>{1});
+}
+
+// The export is what meets the damage.
+TEST_F(UnreadableTailTest, MayBeFoundToBeUnreadableOnlyThen) {
+  begin(Condition::kWell);
+  world.one.conditions[1] = Condition::kDamaged;
+  world.one.receiver.unreadable(1);
+  world.one.receiver.tail_unreadable(world.one.now, 1);
+  world.settle();
+  EXPECT_TRUE(world.one.unreadable.empty()) << "the leader was not asked yet";
+  world.advance(kAskDamagedAgain);
+  world.settle();
+  world.one.receiver.tail_unreadable(world.one.now, 1);
   world.settle();
   EXPECT_EQ(world.one.unreadable, std::vector<Route>{1});
 }
 
 // Else a copy of which nothing can be read is taken for one that was overtaken.
 TEST_F(UnreadableCopyTest, StaysAlthoughItWouldHaveToBeginAnew) {
-  world.one.lead(1, {world.two.id()});
-  world.two.follow(1, world.one.id());
-  world.settle();
+  follow({world.two.id()});
   world.one.append(1, 1);
   world.settle();
   world.one.trim(1, 1);
@@ -150,9 +162,7 @@ TEST_F(UnreadableCopyTest, StaysAlthoughItWouldHaveToBeginAnew) {
 }
 
 TEST_F(UnreadableCopyTest, StaysWhileTheLeaderHasNoLease) {
-  world.one.lead(1, {});
-  world.two.follow(1, world.one.id());
-  world.settle();
+  follow({});
   const auto hold = [&](bool held) {
     world.one.call(1, world.one.effects, [&](partition::Partition& log, partition::Output& out) {
       log.hold_commits(held, out);
@@ -160,7 +170,7 @@ TEST_F(UnreadableCopyTest, StaysWhileTheLeaderHasNoLease) {
   };
   hold(true);
   world.two.conditions[1] = Condition::kDamaged;
-  world.two.receiver.unreadable(world.two.now, 1);
+  world.two.receiver.unreadable(1);
   world.settle();
   EXPECT_TRUE(world.two.unreadable.empty());
   hold(false);
@@ -172,7 +182,7 @@ TEST_F(UnreadableCopyTest, StaysWhileTheLeaderHasNoLease) {
 TEST_F(UnreadableCopyTest, ThatCanBeReadAgainIsSaidToBeWell) {
   begin({world.two.id()});
   world.two.conditions.clear();
-  world.two.receiver.unreadable(world.two.now, 1);
+  world.two.receiver.unreadable(1);
   world.settle();
   EXPECT_FALSE(world.one.at(1)->is_unreadable(world.two.id()));
 }

@@ -101,8 +101,8 @@ void HandOvers::look_at(kafka::Broker& broker, const std::string& name, Wanted& 
     wanted.patience_ends = broker.now.instant + kDamagePatience;
     led->stop_writes(broker, true);
   }
-  if (wanted.is_quiet && choice.holds_all)
-    return hand_over(broker, led->term(), wanted, choice.target);
+  const bool may_leave = wanted.is_quiet && choice.holds_all;
+  if (may_leave) return hand_over(broker, led->term(), wanted, choice.target);
   if (broker.now.instant < wanted.patience_ends) return;
   keep(broker, name, wanted, fmt::format("node {} does not catch up", choice.target.value));
 }

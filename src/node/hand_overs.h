@@ -7,7 +7,8 @@
 // groups that it leads, keeps links and lease until what it took is committed, and then hands each
 // group to a member of its sync set that holds everything, in one transaction of the control store
 // (control/decide_operations.h, decide_hand_over). A leader that meets damage in its log does the
-// same for that group, as soon as there is somebody to take it, and follows afterwards.
+// same for that group, as soon as there is somebody to take it, and follows afterwards. A node that
+// comes back and cannot open its log has nothing to finish, and hands over at once.
 //
 // Guarantees: leadership moves by the rules of a promotion without loss; a group stays where it is
 // if an operation is moving it, if nobody in its sync set holds everything and its lease, or if it

@@ -375,9 +375,9 @@ void Links::storage_failed(link::Route route) {
   for (auto& [node, link] : outgoing_) link.receiver->storage_failed(route);
 }
 
-void Links::tail_unreadable(link::Route route) {
+void Links::tail_unreadable(const Now& now, link::Route route) {
   must_flush_ = true;
-  for (auto& [node, link] : outgoing_) link.receiver->tail_unreadable(route);
+  for (auto& [node, link] : outgoing_) link.receiver->tail_unreadable(now, route);
 }
 
 void Links::copy_stays(const Now& now, link::Route route) {
@@ -385,9 +385,9 @@ void Links::copy_stays(const Now& now, link::Route route) {
   for (auto& [node, link] : outgoing_) link.receiver->stays(now, route);
 }
 
-void Links::unreadable(const Now& now, link::Route route) {
+void Links::unreadable(link::Route route) {
   must_flush_ = true;
-  for (auto& [node, link] : outgoing_) link.receiver->unreadable(now, route);
+  for (auto& [node, link] : outgoing_) link.receiver->unreadable(route);
 }
 
 bool Links::read_done(const Now& now, const partition::ReadDone& done, port::Effects& effects) {

@@ -110,11 +110,11 @@ class Links {
   void cut_done(link::Route route);
   void storage_failed(link::Route route);
   // What differs from the leader's cannot be read, and so not be kept.
-  void tail_unreadable(link::Route route);
+  void tail_unreadable(const Now& now, link::Route route);
   // A copy that cannot be read is not put away after all, for now.
   void copy_stays(const Now& now, link::Route route);
   // Not all of the copy can be read.
-  void unreadable(const Now& now, link::Route route);
+  void unreadable(link::Route route);
   // True if the read was made for a follower.
   bool read_done(const Now& now, const partition::ReadDone& done, port::Effects& effects);
 

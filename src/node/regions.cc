@@ -156,7 +156,7 @@ void Regions::on_partition(kafka::Broker& broker, const kafka::HostedPartition& 
     terms_.partition_changed(route);
   } else if (std::holds_alternative<partition::Damaged>(event)) {
     hand_overs_.damaged(broker, terms_.group_of(route), hosted.partition->label());
-    links_.unreadable(broker.now, route);
+    links_.unreadable(route);
   } else if (std::holds_alternative<partition::EpochSpent>(event)) {
     terms_.epoch_spent(route);
   } else if (std::holds_alternative<partition::StorageFailed>(event)) {
@@ -180,7 +180,10 @@ bool Regions::settle(kafka::Broker& broker) {
     hear(broker, event);
     more = true;
   }
-  for (const kafka::Route route : tails_.take_unreadable()) links_.tail_unreadable(route);
+  for (const kafka::Route route : tails_.take_unreadable()) {
+    links_.tail_unreadable(broker.now, route);
+    more = true;
+  }
   for (const kafka::Route route : tails_.take_kept()) {
     links_.tail_exported(broker.now, route, broker.effects);
     more = true;

@@ -24,6 +24,12 @@ port::FileRef file_in(log::FileIds& files, const std::string& folder, std::strin
       port::FileName{files.next(), fmt::format("{}/{}", folder, name)});
 }
 
+// Of one partition. Retention may have taken the beginning of the one that is being kept.
+bool is_same(const salvage::Tail& kept, const salvage::Tail& wanted) {
+  return kept.topic_id == wanted.topic_id && kept.epoch == wanted.epoch &&
+         kept.cut_in == wanted.cut_in && kept.from == wanted.from && kept.to == wanted.to;
+}
+
 }  // namespace
 
 void TailKeeper::keep(kafka::Broker& broker, const kafka::HostedPartition& hosted,
@@ -38,6 +44,9 @@ void TailKeeper::keep(kafka::Broker& broker, const kafka::HostedPartition& hoste
   tail.from = differs.from;
   tail.to = differs.to;
   tail.cut_at = broker.now.wall.millis;
+  // A copy whose tail cannot be read is compared again and again; the export goes on meanwhile.
+  const auto running = exports_.find(hosted.route);
+  if (running != exports_.end() && is_same(running->second.tail, tail)) return;
   begin(broker, hosted.route, tail, "");
 }
 

@@ -4,9 +4,6 @@
 // needs what can still be read here.
 #include <fmt/format.h>
 
-#include <utility>
-
-#include "base/check.h"
 #include "kafka/fetch_requests.h"
 #include "kafka/offset_lookups.h"
 #include "kafka/record_deletions.h"
